@@ -1,0 +1,1 @@
+"""Policy as dated data: the allocation models that ship with medcost. No logic."""

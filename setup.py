@@ -1,0 +1,33 @@
+"""The list of kernels, nothing else. MEDCOST_CHECKED=1 builds them with bounds checks."""
+
+import os
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+KERNELS = ["split", "sums", "step_down", "residual", "case_cost"]
+CHECKED = os.environ.get("MEDCOST_CHECKED") == "1"
+
+setup(
+    ext_modules=cythonize(
+        [
+            Extension(
+                f"medcost._core.{name}",
+                [f"src/medcost/_core/{name}.pyx"],
+                include_dirs=[numpy.get_include()],
+                extra_compile_args=["-O2" if CHECKED else "-O3"],
+            )
+            for name in KERNELS
+        ],
+        build_dir="build/checked" if CHECKED else "build/cython",
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": CHECKED,
+            "wraparound": False,
+            "initializedcheck": CHECKED,
+            "cdivision": True,
+        },
+        force=CHECKED,
+    )
+)

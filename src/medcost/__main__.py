@@ -1,0 +1,5 @@
+"""python -m medcost."""
+
+from medcost.cli import main
+
+main()

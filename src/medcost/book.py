@@ -1,0 +1,429 @@
+"""A book: the small tables in memory, the service lines as files to be streamed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from medcost.errors import Fault, InputRejected, quote
+from medcost.parquet_input import (
+    ColumnTypeError,
+    NumberColumn,
+    SourceFile,
+    TextColumn,
+    check_columns,
+    constant_text,
+    decode_number,
+    encode_text,
+    find_files,
+    join_numbers,
+    open_parquet,
+    read_batches,
+    unreadable,
+)
+from medcost.tables import Table, load_table
+
+SMALL_TABLES = (
+    "units",
+    "departments",
+    "ledger",
+    "drivers",
+    "service_items",
+    "item_weights",
+    "cases",
+    "opening_work_in_progress",
+    "drg_groups",
+    "drg_prices",
+    "income",
+    "statistics",
+    "capacity",
+    "budget",
+)
+STAGES = ("departments", "service-items", "cases")
+REQUIRED_TABLES = {
+    "departments": ("units", "departments", "ledger", "drivers"),
+    "service-items": ("service_items", "service_lines"),
+    "cases": ("cases",),
+}
+MAY_BE_EMPTY = frozenset({"drivers"})
+PERIOD_PATTERN = r"[0-9]{4}-(0[1-9]|1[0-2])"
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """One table read: columns by name and, for messages, where each row came from.
+
+    first_rows: the index of each file's first row and, last, the number of rows.
+    """
+
+    table: Table
+    files: tuple[str, ...]
+    first_rows: NDArray[np.int64]
+    text: dict[str, TextColumn]
+    numbers: dict[str, NumberColumn]
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return int(self.first_rows[-1])
+
+    def place(self, row: int) -> str:
+        """'ledger.parquet row 17': file and row, counted from 1 within the file."""
+        file = int(np.searchsorted(self.first_rows, row, "right")) - 1
+        return f"{quote(self.files[file])[1:-1]} row {row - int(self.first_rows[file]) + 1}"
+
+    def codes(self, name: str) -> NDArray[np.int32]:
+        """Codes of a text column; all -1 where the table does not have it."""
+        if name in self.text:
+            return self.text[name].codes
+        return np.full(self.n, -1, np.int32)
+
+    def labels(self, name: str) -> list[str]:
+        """Sorted labels of a text column; none where the table does not have it."""
+        return self.text[name].labels.to_pylist() if name in self.text else []
+
+    def values(self, name: str) -> NDArray[np.int64]:
+        """Values of a number column; all 0 where the table does not have it."""
+        return self.numbers[name].values if name in self.numbers else np.zeros(self.n, np.int64)
+
+    def present(self, name: str) -> NDArray[np.bool_]:
+        """Where a number column has a value."""
+        if name in self.numbers:
+            return self.numbers[name].present
+        return np.zeros(self.n, np.bool_)
+
+
+@dataclass(frozen=True)
+class Book:
+    """A book as read: its tables, the files of the lines, and the faults found on the way."""
+
+    folder: Path
+    tables: dict[str, TableRows]
+    lines: tuple[SourceFile, ...]
+    line_columns: tuple[tuple[str, ...], ...]
+    files: dict[str, tuple[SourceFile, ...]]
+    faults: tuple[Fault, ...]
+    registers: Registers = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Registers:
+    """The sorted members, departments and items that every other table refers to.
+
+    unit_ids [units] and, of the departments sorted by (unit, dept_id): dept_unit and dept_class
+    int [departments], dept_ids; item_ids [items], item_direct bool, item_element int (-1: none).
+    valid_from and valid_to are months as year x 12 + month, open-ended where not given.
+    """
+
+    unit_ids: tuple[str, ...]
+    dept_ids: tuple[str, ...]
+    dept_unit: NDArray[np.int64]
+    dept_class: NDArray[np.int64]
+    dept_from: NDArray[np.int64]
+    dept_to: NDArray[np.int64]
+    item_ids: tuple[str, ...]
+    item_direct: NDArray[np.bool_]
+    item_element: NDArray[np.int64]
+
+    @cached_property
+    def unit_labels(self) -> pa.Array:
+        """unit_ids as an Arrow array."""
+        return pa.array(self.unit_ids, pa.string())
+
+    @cached_property
+    def dept_labels(self) -> pa.Array:
+        """The distinct dept_ids of all units, sorted, as an Arrow array."""
+        return pa.array(sorted(set(self.dept_ids)), pa.string())
+
+    @cached_property
+    def item_labels(self) -> pa.Array:
+        """item_ids as an Arrow array."""
+        return pa.array(self.item_ids, pa.string())
+
+    @cached_property
+    def dept_grid(self) -> NDArray[np.int32]:
+        """Department of (unit, dept label): int32 [units + 1, labels + 1], -1 where not listed."""
+        grid = np.full((len(self.unit_ids) + 1, len(self.dept_labels) + 1), -1, np.int32)
+        grid[self.dept_unit, self.dept_grid_labels] = np.arange(len(self.dept_ids))
+        return grid
+
+    @cached_property
+    def dept_grid_labels(self) -> NDArray[np.int64]:
+        """Position of each department's dept_id among the distinct dept labels."""
+        found = pc.index_in(pa.array(self.dept_ids, pa.string()), self.dept_labels)
+        return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
+
+    def open_in(self, period: str) -> NDArray[np.bool_]:
+        """Whether each department is open in the month, bool [departments]."""
+        month = period_number(period)
+        return (self.dept_from <= month) & (month <= self.dept_to)
+
+    def unit_of(self, column: TextColumn) -> NDArray[np.int64]:
+        """Unit of each row, -1 where empty or not listed."""
+        return codes_in(column, self.unit_labels)
+
+    def department_of(
+        self, units: NDArray[np.int64], column: TextColumn
+    ) -> NDArray[np.int64]:
+        """Department of each row's unit and dept_id, -1 where not listed."""
+        return self.dept_grid[units, codes_in(column, self.dept_labels)].astype(np.int64)
+
+
+def codes_in(column: TextColumn, labels: pa.Array) -> NDArray[np.int64]:
+    """Position of each row's label among the sorted labels, -1 where empty or not there."""
+    found = pc.index_in(column.labels, labels).fill_null(-1)
+    positions = np.append(found.to_numpy(zero_copy_only=False).astype(np.int64), np.int64(-1))
+    return positions[column.codes]
+
+
+def period_number(period: str) -> int:
+    """A month as year x 12 + month - 1, so that months can be compared and counted."""
+    return int(period[:4]) * 12 + int(period[5:]) - 1
+
+
+def period_label(number: int) -> str:
+    """The month of a period number, as YYYY-MM."""
+    return f"{number // 12:04d}-{number % 12 + 1:02d}"
+
+
+def is_period(text: str) -> bool:
+    """Whether the text is a month written YYYY-MM."""
+    return re.fullmatch(PERIOD_PATTERN, text) is not None
+
+
+def open_book(folder: Path, through: str = "cases", more: Sequence[str] = ()) -> Book:
+    """Read the small tables and the lines' schemas; faults are gathered, not raised.
+
+    through: the last stage asked for, which says what tables are needed; more: tables that the
+    model needs besides. Raises InputRejected only where there is no book at all.
+    """
+    if not folder.is_dir():
+        what = f"{quote(str(folder))} is not a folder."
+        raise InputRejected([Fault("book-not-found", what, (quote(str(folder)),))])
+    needed = _needed(through) | set(more)
+    faults: list[Fault] = []
+    tables: dict[str, TableRows] = {}
+    files: dict[str, tuple[SourceFile, ...]] = {}
+    for name in (*SMALL_TABLES, "service_lines"):
+        found, problems = find_files(folder, name)
+        faults += problems
+        files[name] = tuple(found)
+        if not found:
+            if name in needed and not problems:
+                what = f"The book has no table {name}."
+                where = (f"neither {name}.parquet nor {name}/ in {quote(str(folder))}",)
+                faults.append(Fault("table-missing", what, where))
+        elif name != "service_lines":
+            rows, problems = read_table(name, found)
+            faults += problems
+            if rows is not None:
+                tables[name] = rows
+                if rows.n == 0 and name in needed and name not in MAY_BE_EMPTY:
+                    faults.append(_empty(name, found))
+    columns, problems = _line_columns(files["service_lines"], "service_lines" in needed)
+    faults += problems
+    return Book(
+        folder,
+        tables,
+        files["service_lines"],
+        columns,
+        {name: found for name, found in files.items() if found},
+        tuple(faults),
+        build_registers(tables),
+    )
+
+
+def _needed(through: str) -> set[str]:
+    reached = STAGES[: STAGES.index(through) + 1]
+    return {table for stage in reached for table in REQUIRED_TABLES[stage]}
+
+
+def _empty(name: str, files: Sequence[SourceFile]) -> Fault:
+    where = tuple(quote(file.label) for file in files)
+    return Fault("table-empty", f"Table {name} has no rows.", where)
+
+
+def _line_columns(
+    files: tuple[SourceFile, ...], needed: bool
+) -> tuple[tuple[tuple[str, ...], ...], list[Fault]]:
+    """The contract's columns of each file of lines, and the faults of their schemas."""
+    table = load_table("service_lines")
+    faults: list[Fault] = []
+    columns: list[tuple[str, ...]] = []
+    n_rows = 0
+    for source in files:
+        try:
+            with open_parquet(source, table) as file:
+                n_rows += file.metadata.num_rows
+                present, problems = check_columns(source, file.schema_arrow, table)
+        except (OSError, pa.ArrowException) as error:
+            present, problems = (), [unreadable(source, error)]
+            n_rows += 1
+        columns.append(present)
+        faults += problems
+    if files and needed and n_rows == 0:
+        faults.append(_empty("service_lines", files))
+    return tuple(columns), faults
+
+
+def read_table(name: str, files: Sequence[SourceFile]) -> tuple[TableRows | None, list[Fault]]:
+    """Read one small table whole; None where a fault leaves nothing to work with."""
+    table = load_table(name)
+    faults: list[Fault] = []
+    chunks: dict[str, list[pa.Array]] = {c.name: [] for c in table.columns}
+    sizes: list[int] = []
+    for source in files:
+        try:
+            batches, problems = _file_batches(source, table)
+        except (OSError, pa.ArrowException) as error:
+            batches, problems = [], [unreadable(source, error)]
+        faults += problems
+        sizes.append(sum(batch.num_rows for batch in batches))
+        for batch in batches:
+            _add_chunks(chunks, batch, source)
+    if faults:
+        return None, faults
+    present = {c.name for c in table.columns if any(not _absent(x) for x in chunks[c.name])}
+    text: dict[str, TextColumn] = {}
+    numbers: dict[str, NumberColumn] = {}
+    for column in table.columns:
+        if column.name in present or column.required:
+            try:
+                if column.type == "string":
+                    text[column.name] = encode_text(chunks[column.name])
+                else:
+                    parts = [decode_number(x, column) for x in chunks[column.name]]
+                    numbers[column.name] = join_numbers(parts)
+            except ColumnTypeError as error:
+                what = f"Column {column.name} of {name}: {error}."
+                where = tuple(quote(f.label) for f in files)
+                faults.append(Fault("text-not-utf8", what, where))
+    if faults:
+        return None, faults
+    labels = tuple(file.label for file in files)
+    first_rows = np.cumsum([0, *sizes]).astype(np.int64)
+    return TableRows(table, labels, first_rows, text, numbers), faults
+
+
+def _absent(chunk: pa.Array) -> bool:
+    return bool(pa.types.is_null(chunk.type))
+
+
+def _file_batches(
+    source: SourceFile, table: Table
+) -> tuple[list[pa.RecordBatch], list[Fault]]:
+    with open_parquet(source, table) as file:
+        columns, faults = check_columns(source, file.schema_arrow, table)
+        n_rows = file.metadata.num_rows
+    if faults:
+        return [], faults
+    if not columns:
+        schema = pa.schema([("_", pa.null())])
+        return [pa.record_batch([pa.nulls(n_rows)], schema=schema)], []
+    batches = list(read_batches(source, table, columns))
+    return batches, partition_faults(source, batches)
+
+
+def partition_faults(source: SourceFile, batches: Sequence[pa.RecordBatch]) -> list[Fault]:
+    """Columns in the file that disagree with the folder they lie in."""
+    faults = []
+    for name, value in source.partitions:
+        bad = 0
+        for batch in batches:
+            if name in batch.schema.names:
+                column = batch.column(name)
+                if pa.types.is_dictionary(column.type):
+                    column = column.dictionary_decode()
+                column = column.cast(pa.string())
+                same = column.is_null() if value is None else pc.equal(column, value)
+                bad += len(column) - int(pc.sum(same.fill_null(False)).as_py() or 0)
+        if bad:
+            what = f"{bad:,} rows of {quote(source.label)} disagree with their folder's {name}."
+            where = (f"{quote(source.label)}, {name}: folder says {quote(value or '')}",)
+            faults.append(Fault("partition-disagrees", what, where))
+    return faults
+
+
+def _add_chunks(
+    chunks: dict[str, list[pa.Array]], batch: pa.RecordBatch, source: SourceFile
+) -> None:
+    partitions = dict(source.partitions)
+    for name, column in chunks.items():
+        if name in batch.schema.names:
+            column.append(batch.column(name))
+        elif name in partitions:
+            column.append(constant_text(partitions[name], batch.num_rows))
+        else:
+            column.append(pa.nulls(batch.num_rows))
+
+
+def build_registers(tables: dict[str, TableRows]) -> Registers:
+    """Sort units, departments and items; rows that cannot be placed are left to the checks."""
+    unit_ids: tuple[str, ...] = ()
+    if "units" in tables:
+        codes = tables["units"].codes("unit_id")
+        labels = tables["units"].labels("unit_id")
+        unit_ids = tuple(labels[i] for i in np.unique(codes[codes >= 0]))
+    departments = _department_rows(tables, unit_ids)
+    items = _item_rows(tables)
+    return Registers(
+        unit_ids,
+        tuple(dept_id for _, dept_id, *_ in departments),
+        np.array([d[0] for d in departments], np.int64),
+        np.array([d[2] for d in departments], np.int64),
+        np.array([d[3] for d in departments], np.int64),
+        np.array([d[4] for d in departments], np.int64),
+        tuple(item for item, *_ in items),
+        np.array([i[1] for i in items], np.bool_),
+        np.array([i[2] for i in items], np.int64),
+    )
+
+
+def _department_rows(
+    tables: dict[str, TableRows], unit_ids: tuple[str, ...]
+) -> list[tuple[int, str, int, int, int]]:
+    """(unit, dept_id, class, first month, last month) of each department, sorted."""
+    if "departments" not in tables:
+        return []
+    rows = tables["departments"]
+    classes = load_table("departments").column("class").values
+    unit_index = {unit: i for i, unit in enumerate(unit_ids)}
+
+    def texts(name: str) -> list[str | None]:
+        labels = [*rows.labels(name), None]
+        return [labels[code] for code in rows.codes(name)]
+
+    found: dict[tuple[int, str], tuple[int, int, int]] = {}
+    columns = (texts(c) for c in ("unit_id", "dept_id", "class", "valid_from", "valid_to"))
+    for unit, dept, kind, first, last in zip(*columns, strict=True):
+        if unit in unit_index and dept is not None and kind in classes:
+            begins = period_number(first) if first and is_period(first) else 0
+            ends = period_number(last) if last and is_period(last) else 10**6
+            found.setdefault((unit_index[unit], dept), (classes.index(kind), begins, ends))
+    return [(unit, dept, *rest) for (unit, dept), rest in sorted(found.items())]
+
+
+def _item_rows(tables: dict[str, TableRows]) -> list[tuple[str, bool, int]]:
+    """(item_id, direct, element of a direct item) of each item, sorted."""
+    if "service_items" not in tables:
+        return []
+    rows = tables["service_items"]
+    elements = load_table("ledger").column("element").values
+    ids, bases, element_labels = (rows.labels(c) for c in ("item_id", "basis", "element"))
+    found: dict[str, tuple[bool, int]] = {}
+    codes = zip(rows.codes("item_id"), rows.codes("basis"), rows.codes("element"), strict=True)
+    for item, basis, element in codes:
+        if item >= 0 and basis >= 0:
+            direct = bases[basis] == "direct"
+            label = element_labels[element] if element >= 0 else None
+            position = elements.index(label) if direct and label in elements else -1
+            found.setdefault(ids[item], (direct, position))
+    return [(item, *rest) for item, rest in sorted(found.items())]

@@ -1,0 +1,1 @@
+"""Faults of the user's data, gathered and returned together."""

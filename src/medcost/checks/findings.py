@@ -1,0 +1,113 @@
+"""Findings: one kind of fault in one column, counted; several merge into one fault."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from medcost.errors import Fault, count_of, quote, worth
+
+ROWS_KEPT = 1000
+
+NOUNS = {
+    "ledger": "ledger row",
+    "drivers": "driver row",
+    "service_lines": "service line",
+    "cases": "case",
+    "units": "unit",
+    "departments": "department",
+    "service_items": "service item",
+    "item_weights": "item weight",
+    "opening_work_in_progress": "opening row",
+    "drg_groups": "DRG group",
+    "drg_prices": "DRG price",
+    "income": "income row",
+    "statistics": "statistics row",
+    "capacity": "capacity row",
+    "budget": "budget row",
+}
+
+SENTENCES = {
+    "value-missing": "{rows} no {column}",
+    "text-blank-ends": "{rows} blanks at an end of {column}",
+    "value-not-allowed": "{rows} a {column} that is not one of those allowed",
+    "period-format": "{rows} a {column} that is not a month written YYYY-MM",
+    "value-too-fine": "{rows} a {column} with more decimals than the column holds",
+    "value-not-finite": "{rows} a {column} that is NaN or infinite",
+    "value-out-of-range": "{rows} a {column} too large for the column",
+    "value-negative": "{rows} a negative {column}",
+    "duplicate-key": "{rows} a key ({column}) that another row has",
+    "posting-id-twice": "{rows} a {column} that stands twice in its period and unit",
+    "unit-not-listed": "{rows} a {column} that units does not list",
+    "department-not-listed": "{rows} a {column} that departments does not list",
+    "department-not-open": "{rows} a {column} that is not open in that month",
+    "ordering-department-not-listed": "{rows} a {column} that departments does not list",
+    "item-not-listed": "{rows} an {column} that service_items does not list",
+    "item-element-missing": "{rows} basis direct and no {column}",
+    "case-not-listed": "{rows} a {column} that neither cases nor the opening work in progress "
+    "lists for that unit and month",
+    "group-not-listed": "{rows} a {column} that drg_groups does not list",
+    "scheme-missing": "{rows} a drg_id and no {column}, and drg_groups has several schemes",
+    "direct-cost-missing": "{rows} a direct item and no {column}",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Rows of one table with one kind of fault in one column.
+
+    fen: what the rows are worth, None where the table has no money; labels: the labels at
+    fault with their rows, empty where they could identify a patient; rows: where, as
+    'ledger.parquet row 17', at most ROWS_KEPT.
+    """
+
+    code: str
+    table: str
+    column: str
+    count: int
+    fen: int | None
+    labels: tuple[tuple[str, int], ...]
+    rows: tuple[str, ...]
+
+
+def merge_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """One finding for each code, table and column, in the order they first appear."""
+    merged: dict[tuple[str, str, str], Finding] = {}
+    for finding in findings:
+        key = (finding.code, finding.table, finding.column)
+        if key not in merged:
+            merged[key] = finding
+            continue
+        first = merged[key]
+        labels = Counter(dict(first.labels))
+        labels.update(dict(finding.labels))
+        fen = None if first.fen is None or finding.fen is None else first.fen + finding.fen
+        merged[key] = Finding(
+            *key,
+            first.count + finding.count,
+            fen,
+            tuple(labels.items()),
+            (first.rows + finding.rows)[:ROWS_KEPT],
+        )
+    return list(merged.values())
+
+
+def to_fault(finding: Finding, is_file: Callable[[str], str] = str) -> Fault:
+    """The finding as a fault: a sentence with count and money, then labels or rows."""
+    noun = NOUNS[finding.table]
+    verb = "has" if finding.count == 1 else "have"
+    rows = f"{count_of(finding.count, noun)}{worth(finding.fen)} {verb}"
+    what = SENTENCES[finding.code].format(rows=rows, column=finding.column) + "."
+    if finding.labels:
+        shown = sorted(finding.labels, key=lambda label: (-label[1], label[0]))
+        where = [f"{quote(label)} ({count_of(n, 'row')})" for label, n in shown]
+        files = ", ".join(sorted({place.rsplit(" row ", 1)[0] for place in finding.rows})[:3])
+        where[0] = f"{is_file(files)}, {finding.column}: {where[0]}"
+        return Fault(finding.code, what, tuple(where))
+    return Fault(finding.code, what, finding.rows)
+
+
+def faults_of(findings: Iterable[Finding]) -> list[Fault]:
+    """Merge findings and turn them into faults."""
+    return [to_fault(finding) for finding in merge_findings(findings)]

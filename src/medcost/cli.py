@@ -1,0 +1,304 @@
+"""The command line: parse, call, print, exit code. No arithmetic."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+# Our threads are over files and row groups; BLAS threads beside them only get in the way.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import click
+
+from medcost import __version__
+from medcost.errors import CannotPublish, InputRejected, InvariantBroken
+
+REJECTED, UNBALANCED, UNPUBLISHED, INTERRUPTED, TERMINATED = 3, 4, 5, 130, 143
+PERIOD = r"\d{4}-(0[1-9]|1[0-2])"
+DEFAULT_MODEL = "three_level_step_down_2021"
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def common_options(command: Command) -> Command:
+    """--json-log and --quiet, which every command has."""
+    command = click.option(
+        "--json-log", is_flag=True, help="Log one JSON object a line on standard error."
+    )(command)
+    return click.option("--quiet", is_flag=True, help="Print errors only.")(command)
+
+
+def _set_up(json_log: bool, quiet: bool) -> None:
+    from medcost.terminal import set_up_log
+
+    set_up_log(json_log, quiet)
+
+
+def parse_periods(_context: click.Context, _option: click.Parameter, value: str | None) -> Any:
+    """P, P1..P2 or all: a pair of months, or None for all."""
+    if value is None or value == "all":
+        return None
+    match = re.fullmatch(rf"({PERIOD})(?:\.\.({PERIOD}))?", value)
+    if match is None:
+        raise click.BadParameter("write YYYY-MM, YYYY-MM..YYYY-MM or all")
+    first, last = match.group(1), match.group(3) or match.group(1)
+    if first > last:
+        raise click.BadParameter(f"{first} comes after {last}")
+    return first, last
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="medcost")
+def cli() -> None:
+    """Hospital costing: from the month's ledger to departments, items, cases and DRG groups."""
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--hospitals", default=5, show_default=True, help="1 lead, the others township.")
+@click.option("--lines", default=150_000, show_default=True, help="Service lines in all.")
+@click.option("--seed", default=2026, show_default=True, help="Another seed, another book.")
+@click.option(
+    "--period",
+    "periods",
+    default="2026-01..2026-02",
+    show_default=True,
+    callback=parse_periods,
+    help="Months to make: P or P1..P2.",
+)
+@common_options
+def sample(
+    folder: Path,
+    hospitals: int,
+    lines: int,
+    seed: int,
+    periods: tuple[str, str] | None,
+    json_log: bool,
+    quiet: bool,
+) -> None:
+    """Make a synthetic county consortium's book in FOLDER."""
+    from medcost.book import period_label, period_number
+    from medcost.sample import make_sample
+
+    _set_up(json_log, quiet)
+    if periods is None:
+        raise click.BadParameter("name the months to make", param_hint="--period")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise click.BadParameter(f"{folder} is not an empty folder", param_hint="FOLDER")
+    first, last = (period_number(period) for period in periods)
+    months = [period_label(number) for number in range(first, last + 1)]
+    try:
+        totals = make_sample(
+            folder,
+            hospitals=hospitals,
+            lines=lines,
+            seed=seed,
+            periods=months,
+            cost_opening=_cost_opening,
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    except OSError as error:
+        raise CannotPublish(f"Cannot write {error.filename or folder}: {error.strerror}.") from error
+    if not quiet:
+        for name, rows in totals.rows.items():
+            click.echo(f"{name:28}{rows:>14,}")
+        click.echo(f"written to {folder}")
+
+
+def _cost_opening(folder: Path, period: str) -> Any:
+    """Work in progress at the end of a month of the sample: the next month's opening."""
+    from medcost.allocation_model import load_model
+    from medcost.book import open_book
+    from medcost.month_end import cost_period
+
+    return cost_period(open_book(folder), load_model(DEFAULT_MODEL), period).tables[
+        "work_in_progress"
+    ]
+
+
+@cli.command()
+@click.argument("book", type=click.Path(path_type=Path))
+@click.option("--period", "periods", callback=parse_periods, help="P, P1..P2 or all (default).")
+@click.option("--model", help="Also check the allocation by this model: a file or a shipped name.")
+@click.option("--unit", "units", multiple=True, help="Only this unit; may be repeated.")
+@click.option("--threads", type=click.IntRange(1, 256), help="Default: one a processor.")
+@common_options
+def check(
+    book: Path,
+    periods: tuple[str, str] | None,
+    model: str | None,
+    units: tuple[str, ...],
+    threads: int | None,
+    json_log: bool,
+    quiet: bool,
+) -> None:
+    """Show every fault of BOOK, without costing it."""
+    from medcost.allocation_model import load_model
+    from medcost.book import open_book
+    from medcost.month_end import check_book, last_stage, line_count, tables_for_model
+    from medcost.terminal import progress_bar
+
+    _set_up(json_log, quiet)
+    loaded = load_model(model, "departments") if model else None
+    through = last_stage(loaded) if loaded else "departments"
+    opened = open_book(book, through, tables_for_model(loaded) if loaded else ())
+    chosen = _chosen_periods(opened, periods)
+    with progress_bar("check", line_count(opened), not (quiet or json_log)) as progress:
+        faults = check_book(
+            opened, chosen, units or None, loaded, threads or os.cpu_count() or 1, progress
+        )
+    if faults:
+        raise InputRejected(faults)
+    if not quiet:
+        click.echo(f"No fault found in {', '.join(chosen)}.")
+
+
+def _chosen_periods(opened: Any, periods: tuple[str, str] | None) -> list[str]:
+    """The months asked for; of a range, all; of 'all', those the ledger has."""
+    from medcost.book import period_label, period_number
+    from medcost.month_end import periods_of_book
+
+    if periods is None:
+        return periods_of_book(opened)
+    first, last = (period_number(period) for period in periods)
+    return [period_label(number) for number in range(first, last + 1)]
+
+
+@cli.command()
+@click.argument("book", type=click.Path(path_type=Path))
+@click.option(
+    "--period", "periods", required=True, callback=parse_periods, help="P, P1..P2 or all."
+)
+@click.option("--model", required=True, help="The allocation model: a file or a shipped name.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where runs go.")
+@click.option("--unit", "units", multiple=True, help="Only this unit; may be repeated.")
+@click.option(
+    "--through",
+    type=click.Choice(["departments", "service-items", "cases"]),
+    default="cases",
+    show_default=True,
+    help="The last stage; cases includes the DRG groups.",
+)
+@click.option("--threads", type=click.IntRange(1, 256), help="Default: one a processor.")
+@common_options
+def run(
+    book: Path,
+    periods: tuple[str, str] | None,
+    model: str,
+    out: Path,
+    units: tuple[str, ...],
+    through: str,
+    threads: int | None,
+    json_log: bool,
+    quiet: bool,
+) -> None:
+    """The month-end batch: check BOOK, cost it, and publish the result to --out."""
+    from medcost.allocation_model import load_model
+    from medcost.book import open_book
+    from medcost.month_end import line_count, run_month_end, tables_for_model
+    from medcost.publish import output_folder
+    from medcost.terminal import progress_bar
+
+    _set_up(json_log, quiet)
+    loaded = load_model(model, through)
+    opened = open_book(book, through, tables_for_model(loaded))
+    chosen = _chosen_periods(opened, periods)
+    with (
+        output_folder(out) as staging,
+        progress_bar("lines", line_count(opened), not (quiet or json_log)) as progress,
+    ):
+        done = run_month_end(
+            opened,
+            loaded,
+            chosen,
+            units or None,
+            through,
+            threads or os.cpu_count() or 1,
+            out,
+            staging,
+            progress,
+        )
+    if not quiet:
+        for result, place in done:
+            _show_result(opened, result, place, loaded.model.model.currency)
+
+
+def _show_result(opened: Any, result: Any, place: Any, currency: str) -> None:
+    from medcost import terminal
+
+    console = terminal.make_console()
+    lines = f", {result.n_lines:,} service lines" if result.n_lines else ""
+    console.print(f"[bold]{result.period}[/]: {len(result.units)} units{lines}, {currency}\n")
+    terminal.show_departments(console, result.tables, _department_names(opened))
+    if "drg_cost" in result.tables:
+        terminal.show_drg_groups(console, result.tables, _group_names(opened))
+    terminal.show_reconciliation(console, result.tables)
+    terminal.show_files(console, place.folder, place.is_new)
+
+
+def _department_names(opened: Any) -> dict[str, str]:
+    rows = opened.tables["departments"]
+    return _names(rows, ("unit_id", "dept_id"))
+
+
+def _group_names(opened: Any) -> dict[str, str]:
+    rows = opened.tables.get("drg_groups")
+    return {} if rows is None else _names(rows, ("drg_id",))
+
+
+def _names(rows: Any, keys: tuple[str, ...]) -> dict[str, str]:
+    """Display names by key, the parts of a key joined by NUL."""
+    columns = [[*rows.labels(c), ""] for c in (*keys, "name")]
+    codes = zip(*(rows.codes(c).tolist() for c in (*keys, "name")), strict=True)
+    names = {}
+    for row in codes:
+        *key, name = (column[code] for column, code in zip(columns, row, strict=True))
+        names["\x00".join(key)] = name
+    return names
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(TERMINATED)
+
+
+def main() -> None:
+    """Run the command and turn every expected error into its exit code, without a traceback."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except click.UsageError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except InputRejected as rejected:
+        from medcost.terminal import show_faults
+
+        show_faults(rejected.faults, "--json-log" in sys.argv)
+        sys.exit(REJECTED)
+    except InvariantBroken as broken:
+        click.echo(
+            f"[balance] {broken}.\n  why    medcost broke a promise of its own\n"
+            "  fix    nothing was published; please report this with the book's sizes",
+            err=True,
+        )
+        sys.exit(UNBALANCED)
+    except CannotPublish as error:
+        click.echo(
+            f"[cannot-publish] {error}\n  why    a result is published whole or not at all\n"
+            "  fix    free space or give permission, then run again",
+            err=True,
+        )
+        sys.exit(UNPUBLISHED)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped. Nothing was published.", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of standard output left; there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

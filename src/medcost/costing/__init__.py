@@ -1,0 +1,1 @@
+"""The costing stages: pure functions from frozen inputs to frozen results, in fen."""

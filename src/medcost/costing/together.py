@@ -1,0 +1,98 @@
+"""Rounding many exact costs together, once, to a total that is known (arithmetic rule 3d).
+
+Fixed point proposes: each cost comes as whole fen, a 64-bit fraction and a bound of its error.
+Where the bound leaves open on which side of a whole fen a cost lies, or which of two cut-off
+pieces is larger, the exact rational decides, so the result is that of exact arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medcost.errors import InvariantBroken
+
+# Pieces are compared in 2^-62 fen, so that a signed piece fits int64.
+PIECE_ONE = 1 << 62
+
+
+def round_together(
+    whole: NDArray[np.int64],
+    fraction: NDArray[np.uint64],
+    error: NDArray[np.int64],
+    total: int,
+    exact_of: Callable[[int], Fraction],
+) -> NDArray[np.int64]:
+    """Costs in whole fen that add up to total, int64 [costs], in key order.
+
+    whole, fraction: floor of the cost in fen and 2^-64 fen; error: bound of what it is off, in
+    2^-64 fen, 0 where exact; exact_of(i): the exact cost. Every cost is cut toward zero; the
+    missing fen go one each to the largest cut-off pieces in their direction, the first on ties,
+    going round again where there are more fen than costs. Time O(costs), plus one rational for
+    each cost that the bound leaves open.
+    """
+    cut, piece, exact = _cut_toward_zero(whole, fraction, error, exact_of)
+    missing = total - sum_exactly(cut)
+    if missing == 0:
+        return cut
+    if not len(cut):
+        raise InvariantBroken(f"{missing} fen have no receiver to be rounded on to")
+    step = 1 if missing > 0 else -1
+    rounds, count = divmod(abs(missing), len(cut))
+    cut = cut + step * rounds
+    if count:
+        slack = 2 * int(error.max()) // 4 + 4
+        chosen = _largest(step * piece, count, slack, step, exact, exact_of)
+        cut[chosen] += step
+    return cut
+
+
+def sum_exactly(values: NDArray[np.int64]) -> int:
+    """The sum of int64 values as a Python integer; never wraps."""
+    return (int((values >> 32).sum()) << 32) + int((values & 0xFFFFFFFF).sum())
+
+
+def _cut_toward_zero(
+    whole: NDArray[np.int64],
+    fraction: NDArray[np.uint64],
+    error: NDArray[np.int64],
+    exact_of: Callable[[int], Fraction],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[int, Fraction]]:
+    """Whole part toward zero, signed piece in 2^-62 fen, and the exact costs that were needed."""
+    bound = error.astype(np.uint64)
+    near = (bound > 0) & ((fraction < bound) | (fraction >= np.uint64(0) - bound))
+    below = (whole < 0) & (fraction > 0)
+    cut = whole + below
+    piece = (fraction >> np.uint64(2)).astype(np.int64) - np.where(below, PIECE_ONE, 0)
+    exact: dict[int, Fraction] = {}
+    for i in np.flatnonzero(near).tolist():
+        exact[i] = exact_of(i)
+        cut[i] = int(exact[i])
+        rest = exact[i] - int(exact[i])
+        piece[i] = rest.numerator * PIECE_ONE // rest.denominator
+    return cut, piece, exact
+
+
+def _largest(
+    piece: NDArray[np.int64],
+    count: int,
+    slack: int,
+    step: int,
+    exact: dict[int, Fraction],
+    exact_of: Callable[[int], Fraction],
+) -> NDArray[np.int64]:
+    """Positions of the count largest pieces, the first on ties; pieces already have the sign."""
+    threshold = int(np.partition(piece, len(piece) - count)[len(piece) - count])
+    sure = np.flatnonzero(piece > threshold + slack)
+    open_ = np.flatnonzero((piece >= threshold - slack) & (piece <= threshold + slack))
+    wanted = count - len(sure)
+    if wanted < len(open_):
+        keys = []
+        for i in open_.tolist():
+            cost = exact[i] if i in exact else exact_of(i)
+            keys.append((-step * (cost - int(cost)), i))
+        open_ = np.array([i for _, i in sorted(keys)[:wanted]], np.int64)
+    return np.concatenate([sure, open_])

@@ -1,0 +1,72 @@
+"""The weight of each activity and element: the most specific row of item_weights wins."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medcost.period_book import PeriodBook
+from medcost.tables import ELEMENTS
+
+WEIGHT_ONE = 10**6
+
+
+def find_weights(
+    book: PeriodBook, dept: NDArray[np.int64], item: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Weight in 1e-6 of each activity and element, and where rows exist but none fits.
+
+    dept, item: [activities]; both results [activities, elements]. A row with an element wins
+    over one without, then with a dept_id, then with a unit_id, then the latest month that has
+    begun. An item without any row weighs 1.
+    """
+    registers, rows = book.registers, book.weights
+    n_depts, n_units = len(registers.dept_labels), len(registers.unit_ids)
+    shape = (len(item), len(ELEMENTS))
+    weights = np.full(shape, WEIGHT_ONE, np.int64)
+    has_rows = np.zeros(len(registers.item_ids) + 1, np.bool_)
+    has_rows[rows.item] = True
+    fitted = np.broadcast_to(~has_rows[item][:, None], shape).copy()
+
+    def key(
+        item: NDArray[np.int64],
+        unit: NDArray[np.int64] | int,
+        dept: NDArray[np.int64] | int,
+        element: NDArray[np.int64] | int,
+    ) -> NDArray[np.int64]:
+        place = (item * (n_units + 1) + unit + 1) * (n_depts + 1) + dept + 1
+        return place * (len(ELEMENTS) + 1) + element + 1
+
+    begun = np.flatnonzero(rows.begins >= 0)
+    row_keys = key(rows.item, rows.unit, rows.dept, rows.element)[begun]
+    # Sorted by key and month, the last of each key is the latest that has begun.
+    order = np.lexsort((rows.begins[begun], row_keys))
+    last = np.append(row_keys[order][1:] != row_keys[order][:-1], len(order) > 0)
+    known, weight = row_keys[order][last], rows.weight[begun][order][last]
+    if not len(known):
+        return weights, ~fitted
+    used = {
+        (bool(e), bool(d), bool(u))
+        for e, d, u in zip(
+            rows.element[begun] >= 0, rows.dept[begun] >= 0, rows.unit[begun] >= 0, strict=True
+        )
+    }
+    unit_of = registers.dept_unit[dept]
+    label_of = registers.dept_grid_labels[dept]
+    for by_element, by_dept, by_unit in sorted(product((False, True), repeat=3)):
+        if (by_element, by_dept, by_unit) not in used:
+            continue
+        for element in range(len(ELEMENTS)):
+            wanted = key(
+                item,
+                unit_of if by_unit else -1,
+                label_of if by_dept else -1,
+                element if by_element else -1,
+            )
+            at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+            fits = known[at] == wanted
+            weights[fits, element] = weight[at[fits]]
+            fitted[fits, element] = True
+    return weights, ~fitted

@@ -1,0 +1,333 @@
+"""The month end: the one place that calls the checks and the stages, in order."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from medcost import result_tables
+from medcost.allocation_model import LoadedModel
+from medcost.book import Book, is_period
+from medcost.checks.findings import faults_of
+from medcost.checks.tables import check_tables, find_missing_selection
+from medcost.costing.activity import Activity, read_activity, with_cases_of_lines
+from medcost.costing.cases import CaseCosts, cost_cases
+from medcost.costing.departments import DepartmentCosts, cost_departments
+from medcost.costing.drg_groups import cost_drg_groups, price_cases
+from medcost.costing.reconciliation import reconcile
+from medcost.costing.service_items import ServiceItemCosts, cost_service_items
+from medcost.errors import Fault, InputRejected, InvariantBroken, quote
+from medcost.manifest import RunOptions, record_inputs
+from medcost.parquet_input import SourceFile
+from medcost.period_book import PeriodBook, read_period
+from medcost.publish import PublishedRun, RunToPublish, publish
+
+LOG = logging.getLogger("medcost")
+FOUNDATION = ("units", "departments", "ledger", "drivers")
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class PeriodResult:
+    """One period costed: its result tables by name without out_, and what happened."""
+
+    period: str
+    units: tuple[str, ...]
+    tables: dict[str, pa.Table]
+    n_lines: int
+    notes: tuple[str, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@contextmanager
+def _timed(stage: str, seconds: dict[str, float]) -> Iterator[None]:
+    begun = time.perf_counter()
+    yield
+    seconds[stage] = round(time.perf_counter() - begun, 3)
+    LOG.info("%s: %.2f s", stage, seconds[stage])
+
+
+def tables_for_model(loaded: LoadedModel) -> tuple[str, ...]:
+    """Tables that the model needs besides those of the stages."""
+    level_3 = loaded.model.departments.medtech_to_clinical
+    if level_3 is not None and level_3.basis != "driver":
+        return ("service_items", "service_lines")
+    return ()
+
+
+def last_stage(loaded: LoadedModel) -> str:
+    """The last stage that the model has methods for."""
+    if loaded.model.service_items.method is None:
+        return "departments"
+    return "service-items" if loaded.model.cases.method is None else "cases"
+
+
+def line_count(book: Book) -> int:
+    """Service lines in the book, by its files' footers."""
+    return sum(_rows_of(source) for source in book.lines)
+
+
+def _rows_of(source: SourceFile) -> int:
+    try:
+        return int(pq.read_metadata(source.path).num_rows)
+    except (OSError, pa.ArrowException):
+        # The checks report the file.
+        return 0
+
+
+def needs_lines(loaded: LoadedModel, through: str) -> bool:
+    """Whether the run looks at the service lines."""
+    return through != "departments" or bool(tables_for_model(loaded))
+
+
+def periods_of_book(book: Book) -> list[str]:
+    """Every well-formed month of the ledger, sorted."""
+    if "ledger" not in book.tables:
+        return []
+    return [p for p in book.tables["ledger"].labels("period") if is_period(p)]
+
+
+def check_book(
+    book: Book,
+    periods: Sequence[str],
+    units: Sequence[str] | None = None,
+    loaded: LoadedModel | None = None,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> list[Fault]:
+    """Every fault of the book for the periods and units; with a model, also of its allocation."""
+    faults = list(_table_faults(book, periods, units, loaded))
+    for period in periods:
+        period_book = read_period(book, period, units)
+        activity = None
+        if book.lines and _is_founded(book):
+            activity = _read_lines(book, period_book, threads, progress)
+            faults += _line_faults(activity)
+        if loaded is not None and _is_founded(book):
+            faults += _costing_faults(book, period_book, loaded, activity, last_stage(loaded))
+    return _distinct(faults)
+
+
+def cost_period(
+    book: Book,
+    loaded: LoadedModel,
+    period: str,
+    units: Sequence[str] | None = None,
+    through: str = "cases",
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> PeriodResult:
+    """Check and cost one period. Raises InputRejected with all faults, or InvariantBroken."""
+    seconds: dict[str, float] = {}
+    with _timed("check", seconds):
+        faults = list(_table_faults(book, [period], units, loaded))
+        if not _is_founded(book):
+            raise InputRejected(faults)
+        period_book = read_period(book, period, units)
+    activity = None
+    if needs_lines(loaded, through) and book.lines:
+        with _timed("activity", seconds):
+            period_book = _with_known_cases(book, period_book)
+            activity = read_activity(book, period_book, threads, progress)
+            faults += _line_faults(activity)
+    if faults:
+        faults += _costing_faults(book, period_book, loaded, activity, through)
+        raise InputRejected(_distinct(faults))
+    tables, notes = _cost_stages(book, period_book, loaded, activity, through, seconds)
+    chosen = tuple(
+        unit for unit, on in zip(book.registers.unit_ids, period_book.selected, strict=True) if on
+    )
+    n_lines = activity.matrix.n_lines if activity else 0
+    return PeriodResult(period, chosen, tables, n_lines, notes, seconds)
+
+
+def run_month_end(
+    book: Book,
+    loaded: LoadedModel,
+    periods: Sequence[str],
+    units: Sequence[str] | None,
+    through: str,
+    threads: int,
+    out: Path,
+    staging: Path,
+    progress: Progress | None = None,
+) -> list[tuple[PeriodResult, PublishedRun]]:
+    """Cost every period alone and publish them together: all, or none.
+
+    Raises InputRejected with the faults of all periods, InvariantBroken or CannotPublish.
+    """
+    results: list[PeriodResult] = []
+    faults: list[Fault] = []
+    if not periods:
+        raise InputRejected([*book.faults, *find_missing_selection(book, periods, units)])
+    for period in periods:
+        try:
+            results.append(cost_period(book, loaded, period, units, through, threads, progress))
+        except InputRejected as rejected:
+            faults += rejected.faults
+    if faults:
+        raise InputRejected(_distinct(faults))
+    runs = [
+        RunToPublish(
+            RunOptions(result.period, result.units, through),
+            result.tables,
+            result.notes,
+            result.seconds,
+        )
+        for result in results
+    ]
+    placed = publish(out, staging, loaded, runs, record_inputs(book.files))
+    for result in results:
+        for note in result.notes:
+            LOG.warning("%s: %s", result.period, note)
+    return list(zip(results, placed, strict=True))
+
+
+def _is_founded(book: Book) -> bool:
+    """Whether the tables without which nothing can be looked at were read."""
+    return all(name in book.tables for name in FOUNDATION)
+
+
+def _table_faults(
+    book: Book,
+    periods: Sequence[str],
+    units: Sequence[str] | None,
+    loaded: LoadedModel | None,
+) -> Iterator[Fault]:
+    yield from book.faults
+    yield from find_missing_selection(book, periods, units)
+    allowed = loaded is None or loaded.model.departments.negative_statistics == "allow"
+    yield from check_tables(book, periods, units, allowed)
+    if loaded is not None:
+        yield from _measure_faults(book, loaded)
+
+
+def _measure_faults(book: Book, loaded: LoadedModel) -> Iterator[Fault]:
+    """Files of lines without the column of charges that the model measures by."""
+    if loaded.model.service_items.method != "income":
+        return
+    for source, columns in zip(book.lines, book.line_columns, strict=True):
+        if columns and "charge" not in columns:
+            what = f"{quote(source.label)} has no column charge, by which the model measures."
+            yield Fault("measure-missing", what, (loaded.place("service_items.method"),))
+
+
+def _with_known_cases(book: Book, period_book: PeriodBook) -> PeriodBook:
+    """Without a table cases, the cases are those that the lines name."""
+    if "cases" in book.tables:
+        return period_book
+    return with_cases_of_lines(book, period_book)
+
+
+def _read_lines(
+    book: Book, period_book: PeriodBook, threads: int, progress: Progress | None
+) -> Activity:
+    return read_activity(book, _with_known_cases(book, period_book), threads, progress)
+
+
+def _line_faults(activity: Activity) -> list[Fault]:
+    faults = faults_of(activity.findings) + list(activity.faults)
+    if activity.line_ids_doubled:
+        what = f"{activity.line_ids_doubled:,} service lines have a line_id that stands twice."
+        faults.append(Fault("posting-id-twice", what, ("service_lines, line_id",)))
+    return faults
+
+
+def _costing_faults(
+    book: Book,
+    period_book: PeriodBook,
+    loaded: LoadedModel,
+    activity: Activity | None,
+    through: str,
+) -> list[Fault]:
+    """Faults that only the allocation finds, on what of the book can be used."""
+    try:
+        _cost_stages(book, period_book, loaded, activity, through, {})
+    except InputRejected as rejected:
+        return list(rejected.faults)
+    except InvariantBroken:
+        # A book with faults need not balance; its own faults are shown already.
+        return []
+    return []
+
+
+def _distinct(faults: Sequence[Fault]) -> list[Fault]:
+    return list(dict.fromkeys(faults))
+
+
+def _cost_stages(
+    book: Book,
+    period_book: PeriodBook,
+    loaded: LoadedModel,
+    activity: Activity | None,
+    through: str,
+    seconds: dict[str, float],
+) -> tuple[dict[str, pa.Table], tuple[str, ...]]:
+    """Run the stages up to through and build their tables."""
+    with _timed("departments", seconds):
+        orders = activity.orders if activity else None
+        departments = cost_departments(period_book, loaded, orders)
+        tables = {
+            "department_cost": result_tables.department_cost(period_book, departments),
+            "department_flow": result_tables.department_flow(period_book, departments),
+        }
+    items: ServiceItemCosts | None = None
+    cases: CaseCosts | None = None
+    if through != "departments" and activity is not None:
+        with _timed("service-items", seconds):
+            items = cost_service_items(period_book, loaded, departments, activity.matrix)
+            tables["service_item_cost"] = result_tables.service_item_cost(period_book, items)
+    if through == "cases" and items is not None:
+        with _timed("cases", seconds):
+            priced = price_cases(book, period_book)
+            cases = cost_cases(period_book, loaded, items)
+            groups = cost_drg_groups(period_book, cases, priced)
+            has_charge = items.matrix.has_charge or period_book.has_opening_charge
+            tables |= {
+                "case_cost": result_tables.case_cost(period_book, cases, priced, has_charge),
+                "drg_cost": result_tables.drg_cost(period_book, groups),
+                "work_in_progress": result_tables.work_in_progress(
+                    period_book, cases, has_charge
+                ),
+                "intercompany": result_tables.intercompany(period_book, cases),
+            }
+    amounts = reconcile(period_book, departments, items, cases)
+    tables["reconciliation"] = result_tables.reconciliation(period_book, amounts)
+    _require_drg_tie(tables)
+    return tables, tuple(_notes(period_book, departments, items))
+
+
+def _require_drg_tie(tables: dict[str, pa.Table]) -> None:
+    """Sum drg_cost = the reason cases, as published."""
+    if "drg_cost" not in tables:
+        return
+    reconciliation = tables["reconciliation"]
+    is_cases = pc.equal(reconciliation["reason"], "cases")
+    cases = pc.sum(reconciliation["amount"].filter(is_cases).cast(pa.decimal128(38, 2))).as_py()
+    groups = pc.sum(tables["drg_cost"]["total"].cast(pa.decimal128(38, 2))).as_py()
+    if (cases or 0) != (groups or 0):
+        raise InvariantBroken(f"DRG groups add up to {groups} yuan, the reason cases to {cases}")
+
+
+def _notes(
+    book: PeriodBook, departments: DepartmentCosts, items: ServiceItemCosts | None
+) -> Iterator[str]:
+    """What a reader should know that is no fault."""
+    if departments.rows_ignored:
+        yield (
+            f"{departments.rows_ignored:,} driver rows do not count: closed or own department, "
+            "or outside the rule's receivers"
+        )
+    if items is not None:
+        idle = np.flatnonzero(items.no_activity.any(axis=1))
+        if len(idle):
+            yield f"{len(idle):,} departments have a pool and no activity to share it by"

@@ -1,0 +1,353 @@
+"""Parquet files to typed arrays: labels with sorted codes, money and quantities as integers.
+
+Text may be plain or dictionary-encoded; decimals of any scale, integers and doubles become
+int64 at the column's own scale, exactly or with a mark that says why not.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from medcost.errors import Fault, count_of, quote
+from medcost.tables import Column, Table
+
+HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+BATCH_ROWS = 1 << 20
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One Parquet file of a table: its path, its name in messages, its Hive partition values."""
+
+    path: Path
+    label: str
+    partitions: tuple[tuple[str, str | None], ...] = ()
+
+
+@dataclass(frozen=True)
+class TextColumn:
+    """Labels sorted by UTF-8 bytes and a code per row: int32 [rows], -1 where empty."""
+
+    codes: NDArray[np.int32]
+    labels: pa.Array
+
+
+@dataclass(frozen=True)
+class NumberColumn:
+    """int64 [rows] at the column's scale (dates: days since 1970, bools: 0 and 1), and where present.
+
+    too_fine, not_finite and out_of_range are row numbers whose value could not be taken over;
+    their entry in values is 0.
+    """
+
+    values: NDArray[np.int64]
+    present: NDArray[np.bool_]
+    too_fine: NDArray[np.int64]
+    not_finite: NDArray[np.int64]
+    out_of_range: NDArray[np.int64]
+
+
+class ColumnTypeError(Exception):
+    """A column's Arrow type cannot hold the values the table says."""
+
+
+def find_files(book: Path, table: str) -> tuple[list[SourceFile], list[Fault]]:
+    """The table's files in the order of their names; empty where the book has none."""
+    single, folder = book / f"{table}.parquet", book / table
+    if single.is_dir():
+        what = f"{quote(single.name)} is a folder, not a file."
+        return [], [Fault("file-unreadable", what, (f"folder {quote(single.name)}",))]
+    if single.exists() and folder.is_dir():
+        what = f"Table {table} stands twice in the book."
+        where = (f"{quote(single.name)} and the folder {quote(folder.name + '/')}",)
+        return [], [Fault("table-ambiguous", what, where)]
+    if single.exists():
+        return [SourceFile(single, single.name)], []
+    if not folder.is_dir():
+        return [], []
+    return _files_below(folder, table)
+
+
+def _files_below(folder: Path, table: str) -> tuple[list[SourceFile], list[Fault]]:
+    files: list[SourceFile] = []
+    problems: list[str] = []
+
+    def note(error: OSError) -> None:
+        problems.append(f"{quote(str(error.filename))}: {error.strerror}")
+
+    for parent, folders, names in os.walk(folder, onerror=note):
+        folders[:] = sorted(name for name in folders if name[0] not in "._")
+        inside = Path(parent).relative_to(folder)
+        partitions = tuple(_partition(part) for part in inside.parts if "=" in part)
+        for name in sorted(names):
+            if name[0] not in "._" and name.endswith(".parquet"):
+                label = "/".join((table, *inside.parts, name))
+                files.append(SourceFile(Path(parent) / name, label, partitions))
+    if problems:
+        what = f"{count_of(len(problems), 'folder')} of table {table} cannot be read."
+        return files, [Fault("file-unreadable", what, tuple(problems))]
+    return sorted(files, key=lambda file: file.label), []
+
+
+def _partition(part: str) -> tuple[str, str | None]:
+    name, _, value = part.partition("=")
+    return unquote(name), None if value == HIVE_NULL else unquote(value)
+
+
+def open_parquet(source: SourceFile, table: Table) -> pq.ParquetFile:
+    """Open one file; text columns that repeat (all but the case and line ids) as dictionaries."""
+    metadata = pq.read_metadata(source.path)
+    schema = metadata.schema.to_arrow_schema()
+    texts = {f.name for f in schema if pa.types.is_string(f.type)}
+    repeated = [c.name for c in table.columns if c.name in texts - {"case_id", "line_id"}]
+    return pq.ParquetFile(
+        source.path, metadata=metadata, read_dictionary=repeated, pre_buffer=False
+    )
+
+
+def unreadable(source: SourceFile, error: Exception) -> Fault:
+    """The fault of a file that is missing, truncated, corrupt or not ours to read."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    first_line = reason.splitlines()[0] if reason else type(error).__name__
+    what = f"{quote(source.label)} cannot be read as Parquet: {first_line[:200]}"
+    return Fault("file-unreadable", what, (quote(source.label),))
+
+
+def check_columns(
+    source: SourceFile, schema: pa.Schema, table: Table
+) -> tuple[tuple[str, ...], list[Fault]]:
+    """The contract's columns that the file holds, and the faults of its schema."""
+    faults = []
+    place = (quote(source.label),)
+    partitioned = {name for name, _ in source.partitions}
+    present = [c for c in table.columns if c.name in schema.names]
+    for column in table.columns:
+        n = schema.names.count(column.name)
+        if n == 0 and column.required and column.name not in partitioned:
+            what = f"{quote(source.label)} has no column {column.name}."
+            faults.append(Fault("column-missing", what, place))
+        elif n > 1:
+            what = f"{quote(source.label)} has {n} columns named {column.name}."
+            faults.append(Fault("column-twice", what, place))
+        elif n == 1 and not _type_fits(schema.field(column.name).type, column):
+            found = schema.field(column.name).type
+            what = f"{quote(source.label)} has column {column.name} as {found}, not {column.type}."
+            faults.append(Fault("column-type", what, place))
+    return tuple(c.name for c in present), faults
+
+
+def _type_fits(found: pa.DataType, column: Column) -> bool:
+    if pa.types.is_dictionary(found):
+        found = found.value_type
+    if pa.types.is_null(found):
+        return column.nullable
+    if column.type == "string":
+        return (
+            pa.types.is_string(found)
+            or pa.types.is_large_string(found)
+            or pa.types.is_string_view(found)
+        )
+    if column.type == "bool":
+        return bool(pa.types.is_boolean(found))
+    if column.type == "date32":
+        return bool(pa.types.is_date(found))
+    return (
+        pa.types.is_decimal(found)
+        or pa.types.is_integer(found)
+        or pa.types.is_float32(found)
+        or pa.types.is_float64(found)
+    )
+
+
+def read_batches(
+    source: SourceFile, table: Table, columns: tuple[str, ...], row_groups: list[int] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The file's batches of at most BATCH_ROWS rows; raises OSError or pa.ArrowException."""
+    with open_parquet(source, table) as file:
+        yield from file.iter_batches(
+            BATCH_ROWS, row_groups=row_groups, columns=list(columns), use_threads=False
+        )
+
+
+def constant_text(label: str | None, rows: int) -> pa.Array:
+    """A text column of one value, for a Hive partition."""
+    if label is None:
+        return pa.nulls(rows, pa.string())
+    indices = pa.array(np.zeros(rows, np.int32))
+    return pa.DictionaryArray.from_arrays(indices, pa.array([label], pa.string()))
+
+
+def encode_text(chunks: list[pa.Array]) -> TextColumn:
+    """One text column from its chunks, plain or dictionary-encoded; '' counts as empty.
+
+    Raises ColumnTypeError for text that is not valid UTF-8.
+    """
+    encoded = [_as_dictionary(chunk) for chunk in chunks]
+    if not encoded:
+        return TextColumn(np.empty(0, np.int32), pa.array([], pa.string()))
+    distinct = pa.chunked_array([part.dictionary for part in encoded], pa.string())
+    try:
+        distinct.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise ColumnTypeError("text is not valid UTF-8") from error
+    labels = distinct.unique().drop_null()
+    labels = labels.take(pc.array_sort_indices(labels))
+    codes = []
+    empty = -1
+    if len(labels) and labels[0].as_py() == "":
+        empty = 0
+    for part in encoded:
+        rank = pc.index_in(part.dictionary, labels).fill_null(-1)
+        rank_of = np.append(rank.to_numpy(zero_copy_only=False).astype(np.int32), np.int32(-1))
+        rank_of[rank_of == empty] = -1
+        codes.append(rank_of[part.indices.fill_null(-1).to_numpy(zero_copy_only=False)])
+    return TextColumn(np.concatenate(codes), labels)
+
+
+def _as_dictionary(chunk: pa.Array) -> pa.DictionaryArray:
+    if pa.types.is_null(chunk.type):
+        chunk = chunk.cast(pa.string())
+    if not pa.types.is_dictionary(chunk.type):
+        chunk = chunk.dictionary_encode()
+    dictionary = chunk.dictionary
+    if dictionary.type != pa.string():
+        dictionary = dictionary.cast(pa.string())
+    return pa.DictionaryArray.from_arrays(chunk.indices, dictionary)
+
+
+def decode_number(chunk: pa.Array, column: Column) -> NumberColumn:
+    """One chunk of a decimal, date or bool column as integers at the column's scale."""
+    if pa.types.is_dictionary(chunk.type):
+        chunk = chunk.dictionary_decode()
+    present = chunk.is_valid().to_numpy(zero_copy_only=False)
+    none = np.empty(0, np.int64)
+    if pa.types.is_null(chunk.type):
+        return NumberColumn(np.zeros(len(chunk), np.int64), present, none, none, none)
+    if column.type == "bool":
+        flags = chunk.fill_null(False).to_numpy(zero_copy_only=False).astype(np.int64)
+        return NumberColumn(flags, present, none, none, none)
+    if column.type == "date32":
+        days = chunk.cast(pa.date32()).cast(pa.int32()).fill_null(0)
+        values = days.to_numpy(zero_copy_only=False).astype(np.int64)
+        return NumberColumn(values, present, none, none, none)
+    if pa.types.is_floating(chunk.type):
+        return _from_doubles(chunk, present, column)
+    if pa.types.is_integer(chunk.type):
+        return _from_integers(chunk, present, column)
+    return _from_decimals(chunk, present, column)
+
+
+def join_numbers(parts: list[NumberColumn]) -> NumberColumn:
+    """One column from the columns of its chunks, row numbers moved along."""
+    if len(parts) == 1:
+        return parts[0]
+    starts = np.cumsum([0] + [len(part.values) for part in parts])
+
+    def moved(name: str) -> NDArray[np.int64]:
+        rows = [getattr(p, name) + s for p, s in zip(parts, starts[:-1], strict=True)]
+        return np.concatenate([np.empty(0, np.int64), *rows])
+
+    return NumberColumn(
+        np.concatenate([np.empty(0, np.int64), *(p.values for p in parts)]),
+        np.concatenate([np.empty(0, np.bool_), *(p.present for p in parts)]),
+        moved("too_fine"),
+        moved("not_finite"),
+        moved("out_of_range"),
+    )
+
+
+def _checked(
+    values: NDArray[np.int64],
+    present: NDArray[np.bool_],
+    too_fine: NDArray[np.bool_],
+    out_of_range: NDArray[np.bool_],
+    not_finite: NDArray[np.bool_] | None = None,
+) -> NumberColumn:
+    bad = ~present | too_fine | out_of_range
+    infinite = np.zeros(len(values), np.bool_) if not_finite is None else not_finite & present
+    values = np.where(bad | infinite, 0, values)
+    return NumberColumn(
+        values,
+        present,
+        np.flatnonzero(too_fine & present & ~out_of_range & ~infinite),
+        np.flatnonzero(infinite),
+        np.flatnonzero(out_of_range & present & ~infinite),
+    )
+
+
+def _from_doubles(chunk: pa.Array, present: NDArray[np.bool_], column: Column) -> NumberColumn:
+    """Nearest step of the scale; the tolerance is 1e-4 steps or half a last place, if more."""
+    scale = column.scale or 0
+    given = chunk.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
+    finite = np.isfinite(given)
+    given = np.where(finite, given, 0.0)
+    limit = min(9e9, 9e13 / 10**scale, float(10 ** (column.precision - scale)))
+    out_of_range = np.abs(given) > limit
+    given = np.where(out_of_range, 0.0, given)
+    values = np.rint(given * 10.0**scale)
+    tolerance = np.maximum(1e-4 / 10**scale, np.spacing(np.abs(given)) / 2)
+    too_fine = np.abs(given - values / 10.0**scale) > tolerance
+    return _checked(values.astype(np.int64), present, too_fine, out_of_range, ~finite)
+
+
+def _from_integers(chunk: pa.Array, present: NDArray[np.bool_], column: Column) -> NumberColumn:
+    given = chunk.fill_null(0).to_numpy(zero_copy_only=False)
+    factor = 10 ** (column.scale or 0)
+    limit = (10**column.precision - 1) // factor
+    too_large = given > min(limit, np.iinfo(given.dtype).max)
+    too_small = given < max(-limit, np.iinfo(given.dtype).min)
+    out_of_range = too_large | too_small
+    values = np.where(out_of_range, 0, given).astype(np.int64) * factor
+    return _checked(values, present, np.zeros(len(values), np.bool_), out_of_range)
+
+
+def _from_decimals(chunk: pa.Array, present: NDArray[np.bool_], column: Column) -> NumberColumn:
+    found_scale = chunk.type.scale
+    shift = found_scale - (column.scale or 0)
+    if not pa.types.is_decimal128(chunk.type) or shift > 18 or len(chunk) == 0:
+        return _from_wide_decimals(chunk, present, column)
+    words = np.frombuffer(chunk.buffers()[1], np.int64).reshape(-1, 2)
+    words = words[chunk.offset : chunk.offset + len(chunk)]
+    low, high = words[:, 0], words[:, 1]
+    narrow = high == low >> 63
+    if not (narrow | ~present).all():
+        return _from_wide_decimals(chunk, present, column)
+    low = np.where(present, low, 0)
+    limit = 10**column.precision - 1
+    no = np.zeros(len(low), np.bool_)
+    if shift > 0:
+        factor = 10**shift
+        values = low // factor
+        return _checked(values, present, values * factor != low, np.abs(values) > limit)
+    bound = limit // 10**-shift
+    out_of_range = (low > bound) | (low < -bound)
+    return _checked(np.where(out_of_range, 0, low) * 10**-shift, present, no, out_of_range)
+
+
+def _from_wide_decimals(
+    chunk: pa.Array, present: NDArray[np.bool_], column: Column
+) -> NumberColumn:
+    """The same in Python integers, for widths and values that 64 bits do not hold."""
+    factor = 10 ** (column.scale or 0)
+    limit = 10**column.precision - 1
+    values = np.zeros(len(chunk), np.int64)
+    too_fine = np.zeros(len(chunk), np.bool_)
+    out_of_range = np.zeros(len(chunk), np.bool_)
+    for row, given in enumerate(chunk.to_pylist()):
+        if given is not None:
+            numerator, denominator = given.as_integer_ratio()
+            value, rest = divmod(numerator * factor, denominator)
+            too_fine[row] = rest != 0
+            out_of_range[row] = abs(value) > limit
+            values[row] = 0 if out_of_range[row] else value
+    return _checked(values, present, too_fine, out_of_range)

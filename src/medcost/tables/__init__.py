@@ -1,0 +1,93 @@
+"""The tables of the contract: one CSV each, which is the schema, the validator and the docs page."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+ELEMENTS = ("staff", "materials", "drugs", "depreciation", "amortisation", "risk_fund", "other")
+CLASSES = ("admin", "support", "medtech", "clinical", "non_medical")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its type as the CSV writes it, its place in the key, and what it may hold."""
+
+    name: str
+    type: str
+    key: int | None
+    required: bool
+    nullable: bool
+    values: tuple[str, ...]
+    unit: str
+    description: str
+
+    @property
+    def scale(self) -> int | None:
+        """Decimal places of a decimal column, None for every other type."""
+        match = re.fullmatch(r"decimal\((\d+),(\d+)\)", self.type)
+        return int(match.group(2)) if match else None
+
+    @property
+    def precision(self) -> int:
+        """Digits of a decimal column, 0 for every other type."""
+        match = re.fullmatch(r"decimal\((\d+),(\d+)\)", self.type)
+        return int(match.group(1)) if match else 0
+
+    @property
+    def is_amount(self) -> bool:
+        """Whether the column is whole fen: money with two decimals."""
+        return self.scale == 2 and self.unit == "yuan"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its name and columns in order."""
+
+    name: str
+    columns: tuple[Column, ...]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Names of the key columns in key order; empty where rows are entries."""
+        keyed = sorted((c.key, c.name) for c in self.columns if c.key is not None)
+        return tuple(name for _, name in keyed)
+
+    def column(self, name: str) -> Column:
+        """The column of that name; KeyError where the table has none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+
+def _parse_column(row: dict[str, str]) -> Column:
+    return Column(
+        name=row["column"],
+        type=row["type"],
+        key=int(row["key"]) if row["key"] else None,
+        required=row["required"] == "yes",
+        nullable=row["null"] == "yes",
+        values=tuple(row["values"].split("|")) if row["values"] else (),
+        unit=row["unit"],
+        description=row["description"],
+    )
+
+
+@cache
+def load_table(name: str) -> Table:
+    """The table of that name; results carry the prefix out_."""
+    text = resources.files("medcost.tables").joinpath(f"{name}.csv").read_text("utf-8")
+    rows = csv.DictReader(text.splitlines())
+    return Table(name, tuple(_parse_column(row) for row in rows))
+
+
+@cache
+def table_names() -> tuple[str, ...]:
+    """Every table's name, sorted: the inputs and, prefixed out_, the results."""
+    folder = resources.files("medcost.tables")
+    names = (entry.name for entry in folder.iterdir() if entry.name.endswith(".csv"))
+    return tuple(sorted(name.removesuffix(".csv") for name in names))

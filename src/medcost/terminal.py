@@ -1,0 +1,239 @@
+"""What people see: tables on a terminal, plain text elsewhere, faults, log lines, progress."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from medcost.errors import Fault, fault_codes, render_faults
+from medcost.tables import CLASSES, load_table
+
+PLAIN_WIDTH = 100
+SHOWN = 5
+
+CLASS_NAMES = {
+    "admin": "行政后勤 admin",
+    "support": "医疗辅助 support",
+    "medtech": "医疗技术 medtech",
+    "clinical": "临床服务 clinical",
+    "non_medical": "非医疗 non_medical",
+}
+REASON_NAMES = {
+    "ledger": "总账 ledger",
+    "opening_work_in_progress": "期初在院 opening_work_in_progress",
+    "out_of_scope": "核算范围外 out_of_scope",
+    "non_medical": "非医疗科室 non_medical",
+    "undistributed": "未分摊 undistributed",
+    "not_carried_further": "未继续核算 not_carried_further",
+    "idle_capacity": "闲置能力 idle_capacity",
+    "no_activity": "无服务量 no_activity",
+    "unlinked_service": "未关联病例 unlinked_service",
+    "other_unit": "其他成员单位病例 other_unit",
+    "late_cost": "迟到费用 late_cost",
+    "work_in_progress": "在院病人 work_in_progress",
+    "visits": "门急诊人次 visits",
+    "ungrouped": "未入组 ungrouped",
+    "cases": "DRG 病例 cases",
+}
+
+
+def make_console() -> Console:
+    """Standard output: tables as wide as the terminal, plain text of fixed width elsewhere."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
+    width = None if sys.stdout.isatty() else PLAIN_WIDTH
+    return Console(width=width, highlight=False)
+
+
+def safe(text: str | None) -> Text:
+    """A label as text that can neither mark up nor move the cursor."""
+    shown = "".join(c if c.isprintable() else "�" for c in text or "")
+    return Text(shown if len(shown) <= 40 else shown[:39] + "…")
+
+
+def yuan(amount: Decimal | None) -> str:
+    """Yuan with thousands separators and two decimals."""
+    return "" if amount is None else f"{amount:,.2f}"
+
+
+def _grid(title: str, columns: Sequence[tuple[str, bool]]) -> Table:
+    """An empty table; columns are (heading, whether it is a number)."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for heading, is_number in columns:
+        table.add_column(
+            heading, justify="right" if is_number else "left", no_wrap=True, overflow="ellipsis"
+        )
+    return table
+
+
+def _sum(table: pa.Table, column: str, where: pa.Array | None = None) -> Decimal:
+    values = table[column] if where is None else table[column].filter(where)
+    total = pc.sum(values.cast(pa.decimal128(38, 2))).as_py()
+    return Decimal(0) if total is None else total
+
+
+def show_departments(console: Console, tables: dict[str, pa.Table], names: dict[str, str]) -> None:
+    """Cost by class of department, and the dearest departments."""
+    table = tables["department_cost"]
+    headings = ("直接 direct", "分入 received", "转出 handed on", "全成本 full cost")
+    grid = _grid(
+        "科室成本 Department cost, yuan", [("class", False), *((h, True) for h in headings)]
+    )
+
+    def amounts(where: pa.Array | None = None) -> list[str]:
+        received = sum(
+            (_sum(table, c, where) for c in ("from_admin", "from_support", "from_medtech")),
+            Decimal(0),
+        )
+        others = (_sum(table, c, where) for c in ("direct", "handed_on", "full_cost"))
+        direct, handed_on, full_cost = others
+        return [yuan(amount) for amount in (direct, received, handed_on, full_cost)]
+
+    for name in CLASSES:
+        of_class = pc.equal(table["class"], name)
+        if pc.any(of_class).as_py():
+            grid.add_row(CLASS_NAMES[name], *amounts(of_class))
+    grid.add_section()
+    grid.add_row("合计 total", *amounts(), style="bold")
+    console.print(grid)
+    by_dept = table.group_by(["unit_id", "dept_id"]).aggregate([("full_cost", "sum")])
+    rows = sorted(
+        by_dept.to_pylist(), key=lambda r: (-r["full_cost_sum"], r["unit_id"], r["dept_id"])
+    )
+    top = _grid(
+        f"全成本最高的科室 The {SHOWN} departments with the highest full cost",
+        [("unit", False), ("department", False), ("name", False), ("full cost, yuan", True)],
+    )
+    for row in rows[:SHOWN]:
+        name = names.get(f"{row['unit_id']}\x00{row['dept_id']}")
+        top.add_row(safe(row["unit_id"]), safe(row["dept_id"]), safe(name), yuan(row["full_cost_sum"]))
+    console.print(top)
+
+
+def show_drg_groups(console: Console, tables: dict[str, pa.Table], names: dict[str, str]) -> None:
+    """The DRG groups with the largest surplus and the largest deficit."""
+    priced = [row for row in tables["drg_cost"].to_pylist() if row["margin"] is not None]
+    if not priced:
+        return
+    ranked = sorted(priced, key=lambda r: (-r["margin"], r["unit_id"], r["scheme"], r["drg_id"]))
+    surplus = [row for row in ranked if row["margin"] > 0][:SHOWN]
+    deficit = [row for row in reversed(ranked) if row["margin"] < 0][:SHOWN]
+    for title, rows in (("结余最多 Largest surplus", surplus), ("亏损最多 Largest deficit", deficit)):
+        grid = _grid(
+            f"{title} by DRG group, yuan",
+            [
+                ("unit", False),
+                ("group", False),
+                ("name", False),
+                ("cases", True),
+                ("mean cost", True),
+                ("income", True),
+                ("margin", True),
+            ],
+        )
+        for row in rows:
+            grid.add_row(
+                safe(row["unit_id"]),
+                safe(row["drg_id"]),
+                safe(names.get(row["drg_id"])),
+                f"{row['cases']:,}",
+                yuan(row["mean"]),
+                yuan(row["income"]),
+                yuan(row["margin"]),
+            )
+        console.print(grid)
+
+
+def show_reconciliation(console: Console, tables: dict[str, pa.Table]) -> None:
+    """Where every fen of the ledger is, and that nothing is left over."""
+    table = tables["reconciliation"]
+    grid = _grid(
+        "对账 Reconciliation, all units and elements",
+        [("reason", False), ("yuan", True), ("share", True)],
+    )
+    sums = {
+        reason: _sum(table, "amount", pc.equal(table["reason"], reason))
+        for reason in load_table("out_reconciliation").column("reason").values
+    }
+    ledger = sums.pop("ledger")
+    for reason, amount in sums.items():
+        if amount:
+            share = f"{amount / ledger:.1%}" if ledger else ""
+            grid.add_row(REASON_NAMES[reason], yuan(amount), share)
+    total = sum(sums.values(), Decimal(0))
+    grid.add_section()
+    grid.add_row("合计 total", yuan(total), "")
+    grid.add_row(REASON_NAMES["ledger"], yuan(ledger), "")
+    grid.add_row("差额 difference", yuan(ledger - total), "", style="bold")
+    console.print(grid)
+
+
+def show_files(console: Console, folder: Path, is_new: bool) -> None:
+    """Where the result tables are."""
+    state = "published" if is_new else "already published, nothing new"
+    console.print(Text(f"{state}: {folder}"), soft_wrap=True)
+
+
+def show_faults(faults: Sequence[Fault], json_log: bool) -> None:
+    """All faults on standard error, as text or one JSON object a line."""
+    if not json_log:
+        print(render_faults(faults), file=sys.stderr)  # noqa: T201
+        return
+    for fault in faults:
+        code = fault_codes()[fault.code]
+        LOG.error(
+            fault.what,
+            extra={"fields": {"code": fault.code, "where": list(fault.where), "why": code.why, "fix": code.fix}},
+        )
+
+
+LOG = logging.getLogger("medcost")
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as JSON: time, level, message and the fields given with it."""
+        content = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        return json.dumps(content, ensure_ascii=False)
+
+
+def set_up_log(json_log: bool, quiet: bool) -> None:
+    """Log to standard error: everything as JSON lines, or only what a person should notice."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines() if json_log else logging.Formatter("note: %(message)s"))
+    LOG.handlers[:] = [handler]
+    LOG.propagate = False
+    LOG.setLevel(logging.INFO if json_log else logging.ERROR if quiet else logging.WARNING)
+
+
+@contextmanager
+def progress_bar(label: str, total: int, shown: bool) -> Iterator[Callable[[int], None] | None]:
+    """A bar of rows read, on a terminal only."""
+    if not shown or not sys.stderr.isatty():
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=total)
+        yield lambda rows: progress.advance(task, rows)
