@@ -21,7 +21,7 @@ def exact_sums(
     high = np.zeros((n_groups, fen.shape[1]), np.int64)
     np.add.at(low, groups, fen & 0xFFFFFFFF)
     np.add.at(high, groups, fen >> 32)
-    return low.astype(object) + high.astype(object) * (1 << 32)
+    return np.asarray(low.astype(object) + high.astype(object) * (1 << 32), dtype=object)
 
 
 def require_equal(fact: str, left: NDArray[np.object_], right: NDArray[np.object_]) -> None:

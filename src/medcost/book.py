@@ -170,9 +170,7 @@ class Registers:
         """Unit of each row, -1 where empty or not listed."""
         return codes_in(column, self.unit_labels)
 
-    def department_of(
-        self, units: NDArray[np.int64], column: TextColumn
-    ) -> NDArray[np.int64]:
+    def department_of(self, units: NDArray[np.int64], column: TextColumn) -> NDArray[np.int64]:
         """Department of each row's unit and dept_id, -1 where not listed."""
         return self.dept_grid[units, codes_in(column, self.dept_labels)].astype(np.int64)
 
@@ -317,9 +315,7 @@ def _absent(chunk: pa.Array) -> bool:
     return bool(pa.types.is_null(chunk.type))
 
 
-def _file_batches(
-    source: SourceFile, table: Table
-) -> tuple[list[pa.RecordBatch], list[Fault]]:
+def _file_batches(source: SourceFile, table: Table) -> tuple[list[pa.RecordBatch], list[Fault]]:
     with open_parquet(source, table) as file:
         columns, faults = check_columns(source, file.schema_arrow, table)
         n_rows = file.metadata.num_rows

@@ -105,7 +105,9 @@ def sample(
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     except OSError as error:
-        raise CannotPublish(f"Cannot write {error.filename or folder}: {error.strerror}.") from error
+        raise CannotPublish(
+            f"Cannot write {error.filename or folder}: {error.strerror}."
+        ) from error
     if not quiet:
         for name, rows in totals.rows.items():
             click.echo(f"{name:28}{rows:>14,}")

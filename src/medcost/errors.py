@@ -91,10 +91,7 @@ def render_fault(fault: Fault, shown: int = EXAMPLES_SHOWN) -> str:
     if more > 0:
         places += f" and {more:,} more"
     return (
-        f"[{fault.code}] {fault.what}\n"
-        f"  where  {places}\n"
-        f"  why    {code.why}\n"
-        f"  fix    {code.fix}"
+        f"[{fault.code}] {fault.what}\n  where  {places}\n  why    {code.why}\n  fix    {code.fix}"
     )
 
 

@@ -295,9 +295,7 @@ def _cost_stages(
             tables |= {
                 "case_cost": result_tables.case_cost(period_book, cases, priced, has_charge),
                 "drg_cost": result_tables.drg_cost(period_book, groups),
-                "work_in_progress": result_tables.work_in_progress(
-                    period_book, cases, has_charge
-                ),
+                "work_in_progress": result_tables.work_in_progress(period_book, cases, has_charge),
                 "intercompany": result_tables.intercompany(period_book, cases),
             }
     amounts = reconcile(period_book, departments, items, cases)

@@ -44,8 +44,9 @@ class TextColumn:
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """int64 [rows] at the column's scale (dates: days since 1970, bools: 0 and 1), and where present.
+    """int64 [rows] at the column's scale, and where a value is present.
 
+    Dates are days since 1970, bools 0 and 1.
     too_fine, not_finite and out_of_range are row numbers whose value could not be taken over;
     their entry in values is 0.
     """
@@ -152,21 +153,19 @@ def _type_fits(found: pa.DataType, column: Column) -> bool:
     if pa.types.is_null(found):
         return column.nullable
     if column.type == "string":
-        return (
-            pa.types.is_string(found)
-            or pa.types.is_large_string(found)
-            or pa.types.is_string_view(found)
-        )
+        kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+        return any(is_kind(found) for is_kind in kinds)
     if column.type == "bool":
         return bool(pa.types.is_boolean(found))
     if column.type == "date32":
         return bool(pa.types.is_date(found))
-    return (
-        pa.types.is_decimal(found)
-        or pa.types.is_integer(found)
-        or pa.types.is_float32(found)
-        or pa.types.is_float64(found)
+    kinds = (
+        pa.types.is_decimal,
+        pa.types.is_integer,
+        pa.types.is_float32,
+        pa.types.is_float64,
     )
+    return any(is_kind(found) for is_kind in kinds)
 
 
 def read_batches(

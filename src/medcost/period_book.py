@@ -151,7 +151,7 @@ def in_period(rows: TableRows, period: str) -> NDArray[np.bool_]:
     """Where a row's period column holds the period."""
     labels = rows.labels("period")
     code = labels.index(period) if period in labels else -2
-    return rows.codes("period") == code
+    return np.asarray(rows.codes("period") == code, np.bool_)
 
 
 def _choices(rows: TableRows, name: str, values: tuple[str, ...]) -> NDArray[np.int64]:
@@ -233,7 +233,10 @@ def _group_weights(book: Book) -> dict[tuple[str, str], int | None]:
     rows = book.tables["drg_groups"]
     schemes, groups = [*rows.labels("scheme"), ""], [*rows.labels("drg_id"), ""]
     columns = (
-        rows.codes("scheme"), rows.codes("drg_id"), rows.values("weight"), rows.present("weight"),
+        rows.codes("scheme"),
+        rows.codes("drg_id"),
+        rows.values("weight"),
+        rows.present("weight"),
     )
     return {
         (schemes[s], groups[g]): int(w) if there else None
@@ -244,11 +247,13 @@ def _group_weights(book: Book) -> dict[tuple[str, str], int | None]:
 def _cases(book: Book, period: str) -> CaseRegister:
     registers = book.registers
     listed, listed_rows = _period_rows(book.tables.get("cases"), period, registers)
-    opened, opened_rows = _period_rows(book.tables.get("opening_work_in_progress"), period, registers)
+    opened, opened_rows = _period_rows(
+        book.tables.get("opening_work_in_progress"), period, registers
+    )
     ids = [
-        book.tables[name].text["case_id"].labels.take(
-            pa.array(np.unique(book.tables[name].text["case_id"].codes[rows]))
-        )
+        book.tables[name]
+        .text["case_id"]
+        .labels.take(pa.array(np.unique(book.tables[name].text["case_id"].codes[rows])))
         for name, rows in (("cases", listed_rows), ("opening_work_in_progress", opened_rows))
         if len(rows)
     ]

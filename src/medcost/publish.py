@@ -140,7 +140,9 @@ def publish(
     with _named_errors(out):
         staged = [_stage_run(staging, loaded, run, inputs) for run in runs]
         current = read_current(out)
-        placed = [_place(out, staging, run, folder) for run, folder in zip(runs, staged, strict=True)]
+        placed = [
+            _place(out, staging, run, folder) for run, folder in zip(runs, staged, strict=True)
+        ]
         turned = _turned(current, runs, placed)
         if turned["runs"] != current["runs"]:
             _write_json(staging / CURRENT, turned)

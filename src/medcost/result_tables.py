@@ -141,7 +141,7 @@ def department_flow(book: PeriodBook, costs: DepartmentCosts) -> pa.Table:
     order = np.lexsort((flows.receiver, flows.giver))
     row = np.repeat(order, len(ELEMENTS))
     giver, receiver = flows.giver[row], flows.receiver[row]
-    table = build_table(
+    return build_table(
         "department_flow",
         {
             "period": _constant(book.period, len(row)),
@@ -153,14 +153,6 @@ def department_flow(book: PeriodBook, costs: DepartmentCosts) -> pa.Table:
             "amount": _by_element(flows.fen[order]),
         },
     )
-    return _sorted_flows(table) if len(np.unique(giver * len(registers.dept_ids) + receiver)) * len(
-        ELEMENTS
-    ) != len(row) else table
-
-
-def _sorted_flows(table: pa.Table) -> pa.Table:
-    keys = ("unit_id", "giver_dept_id", "receiver_dept_id", "element")
-    return table.sort_by([(key, "ascending") for key in keys])
 
 
 def service_item_cost(book: PeriodBook, costs: ServiceItemCosts) -> pa.Table:
@@ -225,21 +217,21 @@ def case_cost(
 def work_in_progress(book: PeriodBook, costs: CaseCosts, has_charge: bool) -> pa.Table:
     """out_work_in_progress: cost so far of inpatients not discharged."""
     columns = _case_columns(book, costs, has_charge)
-    return build_table(
-        "work_in_progress", columns, costs.chosen & (costs.status == IN_PROGRESS)
-    )
+    return build_table("work_in_progress", columns, costs.chosen & (costs.status == IN_PROGRESS))
 
 
 def drg_cost(book: PeriodBook, costs: DrgCosts) -> pa.Table:
     """out_drg_cost: sums over costed cases."""
     n = len(costs.unit)
     total = costs.cost.sum(axis=1)
-    mean = [divide_half_away(t * 10**4, c) for t, c in zip(
-        total.tolist(), costs.n_cases.tolist(), strict=True
-    )]  # fmt: skip
-    fits = np.array([abs(m) <= LARGEST_DECIMAL for m in mean], np.bool_)
+    counts = costs.n_cases.tolist()
+    means = [divide_half_away(t * 10**4, n) for t, n in zip(total.tolist(), counts, strict=True)]
+    fits = np.array([abs(mean) <= LARGEST_DECIMAL for mean in means], np.bool_)
     keys = zip(costs.scheme, costs.drg, strict=True)
     weights = [book.group_weight.get(key) for key in keys]
+    quantiles = {
+        f"p{q:02d}": np.ascontiguousarray(costs.quantiles[:, i]) for i, q in enumerate(QUANTILES)
+    }
     return build_table(
         "drg_cost",
         {
@@ -249,9 +241,9 @@ def drg_cost(book: PeriodBook, costs: DrgCosts) -> pa.Table:
             "drg_id": pa.array(costs.drg, pa.string()),
             "cases": pa.array(costs.n_cases),
             **_element_columns(costs.cost),
-            "mean": (np.array([m if f else 0 for m, f in zip(mean, fits, strict=True)], np.int64), fits),
+            "mean": (np.where(fits, np.array(means, dtype=object), 0).astype(np.int64), fits),
             "sd": pa.array(costs.deviation, pa.float64()),
-            **{f"p{q:02d}": np.ascontiguousarray(costs.quantiles[:, i]) for i, q in enumerate(QUANTILES)},
+            **quantiles,
             "bed_days": (costs.bed_days, costs.has_bed_days),
             "weight": (
                 np.array([w or 0 for w in weights], np.int64),
@@ -260,7 +252,7 @@ def drg_cost(book: PeriodBook, costs: DrgCosts) -> pa.Table:
             "income": (costs.income, costs.has_price),
             "margin": (costs.margin, costs.has_price),
         },
-    )  # fmt: skip
+    )
 
 
 def intercompany(book: PeriodBook, costs: CaseCosts) -> pa.Table:
@@ -294,9 +286,7 @@ def reconciliation(book: PeriodBook, amounts: Mapping[str, NDArray[np.int64]]) -
         "reconciliation",
         {
             "period": _constant(book.period, cube.size),
-            "unit_id": _text(
-                book.registers.unit_ids, np.repeat(units, n_elements * n_reasons)
-            ),
+            "unit_id": _text(book.registers.unit_ids, np.repeat(units, n_elements * n_reasons)),
             "element": _text(
                 ELEMENT_LABELS,
                 np.tile(np.repeat(np.arange(n_elements), n_reasons), n_units),

@@ -119,8 +119,10 @@ def show_departments(console: Console, tables: dict[str, pa.Table], names: dict[
         [("unit", False), ("department", False), ("name", False), ("full cost, yuan", True)],
     )
     for row in rows[:SHOWN]:
-        name = names.get(f"{row['unit_id']}\x00{row['dept_id']}")
-        top.add_row(safe(row["unit_id"]), safe(row["dept_id"]), safe(name), yuan(row["full_cost_sum"]))
+        shown = names.get(f"{row['unit_id']}\x00{row['dept_id']}")
+        top.add_row(
+            safe(row["unit_id"]), safe(row["dept_id"]), safe(shown), yuan(row["full_cost_sum"])
+        )
     console.print(top)
 
 
@@ -132,7 +134,10 @@ def show_drg_groups(console: Console, tables: dict[str, pa.Table], names: dict[s
     ranked = sorted(priced, key=lambda r: (-r["margin"], r["unit_id"], r["scheme"], r["drg_id"]))
     surplus = [row for row in ranked if row["margin"] > 0][:SHOWN]
     deficit = [row for row in reversed(ranked) if row["margin"] < 0][:SHOWN]
-    for title, rows in (("结余最多 Largest surplus", surplus), ("亏损最多 Largest deficit", deficit)):
+    for title, rows in (
+        ("结余最多 Largest surplus", surplus),
+        ("亏损最多 Largest deficit", deficit),
+    ):
         grid = _grid(
             f"{title} by DRG group, yuan",
             [
@@ -197,7 +202,14 @@ def show_faults(faults: Sequence[Fault], json_log: bool) -> None:
         code = fault_codes()[fault.code]
         LOG.error(
             fault.what,
-            extra={"fields": {"code": fault.code, "where": list(fault.where), "why": code.why, "fix": code.fix}},
+            extra={
+                "fields": {
+                    "code": fault.code,
+                    "where": list(fault.where),
+                    "why": code.why,
+                    "fix": code.fix,
+                }
+            },
         )
 
 
@@ -233,7 +245,12 @@ def progress_bar(label: str, total: int, shown: bool) -> Iterator[Callable[[int]
     if not shown or not sys.stderr.isatty():
         yield None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(label, total=total)
         yield lambda rows: progress.advance(task, rows)

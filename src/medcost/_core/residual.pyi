@@ -10,7 +10,7 @@ def residuals(
     bits: int,
     unit_costs: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """direct x 2^bits - totals x y + links @ y, summed exactly, then rounded once to a double.
+    """Direct x 2^bits - totals x y + links @ y, summed exactly, then rounded once to a double.
 
     links: statistic of receiving giver (row) from giver (column), [givers, givers]; totals:
     [givers]; direct: fen [givers, elements]; unit_costs: y in 2^-bits fen per unit of statistic

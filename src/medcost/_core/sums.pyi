@@ -17,3 +17,10 @@ def group_sums(
     keys: non-negative [rows]; values: [rows, columns]. Raises OverflowError where a sum leaves
     64 bits on the way, ValueError for a negative key or unequal lengths. Time O(rows).
     """
+
+def add_rows(totals: NDArray[np.int64], rows: NDArray[np.int64], values: NDArray[np.int64]) -> None:
+    """Add row i of values [n, columns] to row rows[i] of totals [groups, columns], in place.
+
+    Raises OverflowError where a total leaves 64 bits, ValueError where shapes or rows do not fit.
+    Time O(n x columns).
+    """

@@ -88,6 +88,34 @@ cdef Py_ssize_t add_runs(
     return n
 
 
+cdef Py_ssize_t add_all(
+    int64_t[:, ::1] totals, const int64_t[::1] rows, const int64_t[:, ::1] values
+) noexcept nogil:
+    """Add every row of values; return the first row that overflows, or -1."""
+    cdef Py_ssize_t i, column
+    for i in range(rows.shape[0]):
+        for column in range(values.shape[1]):
+            if add_overflows(
+                totals[rows[i], column], values[i, column], &totals[rows[i], column]
+            ):
+                return i
+    return -1
+
+
+def add_rows(int64_t[:, ::1] totals, const int64_t[::1] rows, const int64_t[:, ::1] values):
+    """Add each row of values to the row of totals that rows names; see sums.pyi."""
+    cdef Py_ssize_t i
+    if rows.shape[0] != values.shape[0] or totals.shape[1] != values.shape[1]:
+        raise ValueError("totals, rows and values do not fit")
+    for i in range(rows.shape[0]):
+        if not 0 <= rows[i] < totals.shape[0]:
+            raise ValueError("a row is not one of the totals")
+    with nogil:
+        i = add_all(totals, rows, values)
+    if i >= 0:
+        raise OverflowError("a sum does not fit 64 bits")
+
+
 def group_sums(const int64_t[::1] keys, const int64_t[:, ::1] values):
     """Return the distinct keys, ascending, and the sum of each column; see sums.pyi."""
     cdef Py_ssize_t n

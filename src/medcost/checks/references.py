@@ -22,15 +22,11 @@ def find_unknown_units(book: Book, name: str, considered: NDArray[np.bool_]) -> 
     rows = book.tables[name]
     if "unit_id" not in rows.text or "units" not in book.tables:
         return []
-    unknown = (rows.codes("unit_id") >= 0) & (
-        book.registers.unit_of(rows.text["unit_id"]) < 0
-    )
+    unknown = (rows.codes("unit_id") >= 0) & (book.registers.unit_of(rows.text["unit_id"]) < 0)
     return _kept(row_finding(rows, "unit-not-listed", "unit_id", unknown & considered))
 
 
-def find_unknown_departments(
-    book: Book, name: str, considered: NDArray[np.bool_]
-) -> list[Finding]:
+def find_unknown_departments(book: Book, name: str, considered: NDArray[np.bool_]) -> list[Finding]:
     """Rows of a department that its unit does not have, or not in that month."""
     rows, registers = book.tables[name], book.registers
     if "dept_id" not in rows.text or "departments" not in book.tables:
@@ -47,9 +43,7 @@ def find_unknown_departments(
     return findings
 
 
-def _closed(
-    book: Book, dept: NDArray[np.int64], month: NDArray[np.int64]
-) -> NDArray[np.bool_]:
+def _closed(book: Book, dept: NDArray[np.int64], month: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Where a department is not open in the month; dept -1 stands for any."""
     registers = book.registers
     if not len(registers.dept_ids):

@@ -38,7 +38,7 @@ def row_finding(
     rows: TableRows, code: str, column: str, at: NDArray[np.bool_] | NDArray[np.int64]
 ) -> Finding | None:
     """The finding for the rows at fault (a mask or row numbers), None where there are none."""
-    found = np.flatnonzero(at) if at.dtype == np.bool_ else at
+    found = np.flatnonzero(at) if at.dtype == np.bool_ else at.astype(np.int64)
     if not len(found):
         return None
     labels: tuple[tuple[str, int], ...] = ()
@@ -47,9 +47,7 @@ def row_finding(
         known = [*rows.labels(column), ""]
         labels = tuple((known[c], int(n)) for c, n in zip(codes, counts, strict=True))
     places = tuple(rows.place(int(row)) for row in found[:ROWS_KEPT])
-    return Finding(
-        code, rows.table.name, column, len(found), fen_of(rows, found), labels, places
-    )
+    return Finding(code, rows.table.name, column, len(found), fen_of(rows, found), labels, places)
 
 
 def find_value_faults(rows: TableRows, considered: NDArray[np.bool_]) -> list[Finding]:

@@ -140,7 +140,7 @@ def _resolve(
 
 def _in_period(column: TextColumn, period: str) -> NDArray[np.bool_]:
     chosen = codes_in(column, pa.array([period], pa.string()))
-    return chosen == 0
+    return np.asarray(chosen == 0, np.bool_)
 
 
 def _considered(
@@ -152,7 +152,7 @@ def _considered(
     valid = pc.match_substring_regex(period.labels, pattern).to_numpy(zero_copy_only=False)
     unplaced = np.append(~np.asarray(valid, np.bool_), True)[period.codes]
     chosen = np.append(book.selected, True)[unit]
-    return (_in_period(period, book.period) | unplaced) & chosen
+    return np.asarray((_in_period(period, book.period) | unplaced) & chosen, np.bool_)
 
 
 def _ordering(

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from medcost._core.sums import group_sums
+from medcost._core.sums import group_sums, sort_order
 from medcost.book import Book, is_period, partition_faults
 from medcost.checks.findings import Finding
 from medcost.checks.service_lines import (
@@ -224,11 +224,14 @@ def _read_piece(piece: _Piece, book: PeriodBook) -> _Part:
         faults.append(unreadable(piece.source, error))
     except OverflowError:
         faults.append(_overflow(piece.source.label))
+    try:
+        net, ordered = _summed(keys, values), _summed(order_keys, order_values)
+    except OverflowError:
+        net, ordered = (keys[0], values[0]), (order_keys[0], order_values[0])
+        faults.append(_overflow(piece.source.label))
     return _Part(
-        np.concatenate(keys),
-        np.vstack(values),
-        np.concatenate(order_keys),
-        np.vstack(order_values),
+        *net,
+        *ordered,
         findings,
         faults,
         n_lines,
@@ -276,13 +279,12 @@ def _join(book: Book, period_book: PeriodBook, parts: Sequence[_Part]) -> Activi
     faults = [fault for part in parts for fault in part.faults]
     none, no_values = np.empty(0, np.int64), np.empty((0, 3), np.int64)
     try:
-        keys, values = group_sums(
-            np.concatenate([none, *(p.keys for p in parts)]),
-            np.vstack([no_values, *(p.values for p in parts)]),
+        keys, values = _summed(
+            [none, *(p.keys for p in parts)], [no_values, *(p.values for p in parts)]
         )
-        order_keys, order_values = group_sums(
-            np.concatenate([none, *(p.order_keys for p in parts)]),
-            np.vstack([no_values[:, :2], *(p.order_values for p in parts)]),
+        order_keys, order_values = _summed(
+            [none, *(p.order_keys for p in parts)],
+            [no_values[:, :2], *(p.order_values for p in parts)],
         )
     except OverflowError:
         faults.append(_overflow("service_lines"))
@@ -302,12 +304,38 @@ def _join(book: Book, period_book: PeriodBook, parts: Sequence[_Part]) -> Activi
     return Activity(matrix, orders, findings, tuple(faults), _doubled_ids(ids))
 
 
+def _summed(
+    keys: list[NDArray[np.int64]], values: list[NDArray[np.int64]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Group sums over all parts; the first is empty, and one other is summed already."""
+    if len(keys) == 2:
+        return keys[1], values[1]
+    return group_sums(np.concatenate(keys), np.vstack(values))
+
+
 def _doubled_ids(ids: Sequence[pa.Array]) -> int:
     """Lines whose line_id an earlier line of the unit has; the ids themselves are not shown."""
     if not ids:
         return 0
     together = pa.chunked_array(ids)
     return len(together) - len(together.unique())
+
+
+def _first_of_runs(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Position of the first of each run of equal values."""
+    if not len(values):
+        return np.empty(0, np.int64)
+    return np.append(0, np.flatnonzero(values[1:] != values[:-1]) + 1).astype(np.int64)
+
+
+def _distinct(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct keys, ascending, and the position of each key among them. Time O(keys)."""
+    order = sort_order(keys)
+    ordered = keys[order]
+    first = _first_of_runs(ordered)
+    position = np.empty(len(keys), np.int64)
+    position[order] = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(keys))))
+    return ordered[first], position
 
 
 def _matrix(
@@ -320,16 +348,20 @@ def _matrix(
     n_items = max(len(book.registers.item_ids), 1)
     n_depts = max(len(book.registers.dept_ids), 1)
     width = n_items * n_depts
-    row_keys, row_start = np.unique(keys // width, return_index=True)
-    activities, activity = np.unique(keys % width, return_inverse=True)
+    row_of = keys // width
+    row_start = _first_of_runs(row_of)
+    row_keys = row_of[row_start]
+    activities, activity = _distinct(keys - row_of * width)
     return ActivityMatrix(
         row_keys // (book.cases.n + 1),
         row_keys % (book.cases.n + 1) - 1,
         activities // n_items,
         activities % n_items,
         np.append(row_start, len(keys)).astype(np.int64),
-        activity.astype(np.int64),
-        *(np.ascontiguousarray(values[:, column]) for column in (QUANTITY, CHARGE, DIRECT_COST)),
+        activity,
+        np.ascontiguousarray(values[:, QUANTITY]),
+        np.ascontiguousarray(values[:, CHARGE]),
+        np.ascontiguousarray(values[:, DIRECT_COST]),
         has_charge,
         n_lines,
     )

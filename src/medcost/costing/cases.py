@@ -132,10 +132,25 @@ def _round_rows(
     pools = _unit_pools(book, items, element)
     for a, b in zip(first.tolist(), last.tolist(), strict=True):
         total = pools[int(matrix.row_unit[a])]
-        cost[a:b] = round_together(
-            whole[a:b], part[a:b], error[a:b], total, lambda i, a=a: exact_of(a + i)
-        )
+        rows = np.arange(a, b)
+        cost[rows] = _round_some(rows, whole, part, error, total, exact_of)
     return cost
+
+
+def _round_some(
+    rows: NDArray[np.int64],
+    whole: NDArray[np.int64],
+    part: NDArray[np.uint64],
+    error: NDArray[np.int64],
+    total: int,
+    exact_of: Callable[[int], Fraction],
+) -> NDArray[np.int64]:
+    """Round the chosen rows together to their total."""
+
+    def exact_of_place(place: int) -> Fraction:
+        return exact_of(int(rows[place]))
+
+    return round_together(whole[rows], part[rows], error[rows], total, exact_of_place)
 
 
 def _unit_bounds(row_unit: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -162,14 +177,17 @@ def _exact_costs(
 ) -> Callable[[int], Fraction]:
     """The exact cost of a row as a fraction; rows of the same services are computed once."""
     known: dict[tuple[bytes, bytes], Fraction] = {}
+    costs = (rates.pool != 0) & (rates.weight != 0)
 
     def exact_of(row: int) -> Fraction:
         span = slice(int(starts[row]), int(starts[row + 1]))
-        key = (activity[span].tobytes(), base[span].tobytes())
+        counts = costs[activity[span]]
+        activities, measured = activity[span][counts], base[span][counts]
+        key = (activities.tobytes(), measured.tobytes())
         if key not in known:
             measures: dict[int, int] = {}
             of_dept: dict[int, int] = {}
-            for a, measure in zip(activity[span].tolist(), base[span].tolist(), strict=True):
+            for a, measure in zip(activities.tolist(), measured.tolist(), strict=True):
                 d = int(dept[a])
                 measures[d] = measures.get(d, 0) + measure * int(rates.weight[a])
                 of_dept[d] = a
@@ -262,13 +280,7 @@ def _round_members(
         groups = np.arange(members.pair_first[pair], members.pair_first[pair + 1])
         groups = groups[takes_part[groups]]
         total = sum_exactly(row_cost[rows])
-        fen[groups] = round_together(
-            whole[groups],
-            part[groups],
-            error[groups],
-            total,
-            lambda i, groups=groups: exact_of(int(groups[i])),
-        )
+        fen[groups] = _round_some(groups, whole, part, error, total, exact_of)
     return fen
 
 
@@ -361,11 +373,8 @@ def _require_balance(
     require_equal("cases and unlinked services = service items", rows, item_sums)
     cases = exact_sums(book.cases.unit, costs.cost, n)
     other = exact_sums(matrix.row_unit[abroad], row_cost[abroad], n)
-    opening = exact_sums(
-        book.cases.unit, np.where(costs.chosen[:, None], book.cases.opening, 0), n
-    )
+    opening = exact_sums(book.cases.unit, np.where(costs.chosen[:, None], book.cases.opening, 0), n)
     left = cases + costs.unlinked.astype(object) + other
     require_equal("cases = service items + opening work in progress", left, item_sums + opening)
     members = exact_sums(costs.member_from, costs.member_fen, n)
     require_equal("services for other units = their cases", members, other)
-

@@ -67,9 +67,7 @@ def _split_refined(
         bits = min(4 * bits, enough)
 
 
-def _decide(
-    amount: int, values: list[int], error: int, bits: int, final: bool
-) -> list[int] | None:
+def _decide(amount: int, values: list[int], error: int, bits: int, final: bool) -> list[int] | None:
     """Rule 2 on values in 2^-bits fen, each off by at most error; None where it is not certain."""
     one = 1 << bits
     parts, pieces = [], []
@@ -99,9 +97,7 @@ def _decide(
     return parts
 
 
-def _rational_shares(
-    system: System, giver: int, served_out: NDArray[np.int64]
-) -> list[Fraction]:
+def _rational_shares(system: System, giver: int, served_out: NDArray[np.int64]) -> list[Fraction]:
     direct = np.zeros((len(system.totals), 1), np.int64)
     direct[giver, 0] = 1
     unit_costs = rational_unit_costs(system, direct)[:, 0]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from medcost._core.split import split_rows, weight_totals
 from medcost._core.step_down import step_down
+from medcost._core.sums import add_rows
 from medcost.allocation_model import OWN, AllocationModel, LoadedModel
 from medcost.balance import exact_sums, require_equal
 from medcost.costing.complete_shares import split_by_complete_shares
@@ -90,14 +91,18 @@ class Orders:
 
 @dataclass(frozen=True)
 class _Handed:
-    """Result of levels 1 and 2: links with added ones, their fen, and what went wrong."""
+    """Result of levels 1 and 2: turn, receiver and fen of each flow, and what went wrong."""
 
     links: Links
-    giver: NDArray[np.int64]
+    turn: NDArray[np.int64]
     receiver: NDArray[np.int64]
-    driver: tuple[str, ...]
     fen: NDArray[np.int64]
     faults: tuple[Fault, ...]
+
+    @property
+    def giver(self) -> NDArray[np.int64]:
+        """Department that gives, of each flow."""
+        return self.links.givers[self.turn]
 
 
 def cost_departments(
@@ -173,10 +178,8 @@ def _sequence(
 
 
 def _handed(links: Links, fen: NDArray[np.int64], faults: list[Fault]) -> _Handed:
-    driver = np.repeat(np.array(links.driver, dtype=object), np.diff(links.starts))
-    return _Handed(
-        links, links.giver_of_link, links.receivers, tuple(driver.tolist()), fen, tuple(faults)
-    )
+    turn = np.repeat(np.arange(len(links.givers)), np.diff(links.starts))
+    return _Handed(links, turn, links.receivers, fen, tuple(faults))
 
 
 def _stuck_faults(
@@ -266,7 +269,7 @@ def _reciprocal(
     if np.abs(fen.astype(np.float64)).sum() > LARGEST_FEN:
         raise OverflowError("flows of negative statistics exceed a column of money")
     balance = direct.copy()
-    np.add.at(balance, links.receivers, fen)
+    add_rows(balance, links.receivers, fen)
     balance[links.givers] -= gross
     if not faults:
         faults = _stuck_faults(book, model, links, balance, ~active)
@@ -388,7 +391,7 @@ def _place_leftovers(
     """Split the few fen left on each giver over departments that do not give (rule 5)."""
     links = handed.links
     fen = handed.fen.copy()
-    added: list[tuple[int, int, str, int, int]] = []
+    added: list[tuple[int, int, int, int]] = []
     final_link = turn_of[links.receivers] < 0
     for turns, system in systems:
         for place, turn in enumerate(turns):
@@ -398,7 +401,7 @@ def _place_leftovers(
             span = np.arange(links.starts[turn], links.starts[turn + 1])
             own = span[final_link[span]]
             weights = np.ascontiguousarray(links.weights[own])
-            total = sum(int(w) for w in weights)
+            total = int(weights.sum())
             if total:
                 # Shares do not change when every statistic changes its sign.
                 weights = weights if total > 0 else -weights
@@ -410,9 +413,12 @@ def _place_leftovers(
                 amount = int(left[element])
                 parts = split_by_complete_shares(system, place, served_out, amount)
                 for receiver, part in zip(receivers.tolist(), parts, strict=True):
-                    if part:
-                        giver = int(links.givers[turn])
-                        added.append((giver, receiver, links.driver[turn], int(element), part))
+                    # A statistic of 0 has a link already; elsewhere a flow is added.
+                    at = own[links.receivers[own] == receiver]
+                    if len(at):
+                        fen[at[0], element] += part
+                    elif part:
+                        added.append((int(turn), receiver, int(element), part))
     return _with_added(handed, fen, added)
 
 
@@ -424,9 +430,7 @@ def _served_outside(
     The statistics are divided by each giver's common divisor, as the system's are.
     """
     receivers = np.unique(
-        np.concatenate(
-            [links.receivers[_final_span(links, turn, final_link)] for turn in turns]
-        )
+        np.concatenate([links.receivers[_final_span(links, turn, final_link)] for turn in turns])
     )
     served_out = np.zeros((len(receivers), len(turns)), np.int64)
     for column, (turn, divisor) in enumerate(zip(turns, _divisors(links, turns), strict=True)):
@@ -436,28 +440,26 @@ def _served_outside(
     return receivers, served_out
 
 
-def _final_span(
-    links: Links, turn: int, final_link: NDArray[np.bool_]
-) -> NDArray[np.int64]:
+def _final_span(links: Links, turn: int, final_link: NDArray[np.bool_]) -> NDArray[np.int64]:
     span = np.arange(links.starts[turn], links.starts[turn + 1])
     return span[final_link[span]]
 
 
 def _with_added(
-    handed: _Handed, fen: NDArray[np.int64], added: list[tuple[int, int, str, int, int]]
+    handed: _Handed, fen: NDArray[np.int64], added: list[tuple[int, int, int, int]]
 ) -> _Handed:
-    """Add flows that no driver row stands for."""
-    if not added:
-        return _Handed(handed.links, handed.giver, handed.receiver, handed.driver, fen, ())
-    more = np.zeros((len(added), fen.shape[1]), np.int64)
-    for row, (_, _, _, element, part) in enumerate(added):
-        more[row, element] = part
+    """Add flows that no driver row stands for: (turn, receiver, element, fen)."""
+    pairs = sorted({(turn, receiver) for turn, receiver, _, _ in added})
+    more = np.zeros((len(pairs), fen.shape[1]), np.int64)
+    row_of = {pair: row for row, pair in enumerate(pairs)}
+    for turn, receiver, element, part in added:
+        more[row_of[turn, receiver], element] = part
+    new = np.array(pairs, np.int64).reshape(-1, 2)
     return _Handed(
         handed.links,
-        np.concatenate([handed.giver, [a[0] for a in added]]),
-        np.concatenate([handed.receiver, [a[1] for a in added]]),
-        handed.driver + tuple(a[2] for a in added),
-        np.vstack([fen, more]),
+        np.concatenate([handed.turn, new[:, 0]]),
+        np.concatenate([handed.receiver, new[:, 1]]),
+        np.vstack([fen, more]) if added else fen,
         (),
     )
 
@@ -472,23 +474,28 @@ def _with_level_3(
 ) -> DepartmentCosts:
     """Assemble the department table and move medtech cost to clinical departments."""
     classes = book.registers.dept_class
-    from_class = np.zeros((len(CLASSES), *direct.shape), np.int64)
-    np.add.at(from_class, (classes[handed.giver], handed.receiver), handed.fen)
+    n_depts = len(direct)
+    received = np.zeros((len(CLASSES) * n_depts, direct.shape[1]), np.int64)
+    add_rows(received, classes[handed.giver] * n_depts + handed.receiver, handed.fen)
+    from_class = received.reshape(len(CLASSES), *direct.shape)
     handed_on = np.zeros_like(direct)
-    np.subtract.at(handed_on, handed.giver, handed.fen)
+    add_rows(handed_on, handed.giver, -handed.fen)
     balance = direct + from_class.sum(axis=0) + handed_on
     costed = np.isin(classes, (CLINICAL, MEDTECH))
     pool = np.where(costed[:, None], balance, 0)
     giver, receiver, driver, fen = _level_3_flows(book, model, pool, orders)
     from_medtech = np.zeros_like(direct)
-    np.add.at(from_medtech, receiver, fen)
-    np.subtract.at(handed_on, giver, fen)
-    names = tuple(sorted({*handed.driver, *driver}))
+    add_rows(from_medtech, receiver, fen)
+    add_rows(handed_on, giver, -fen)
+    names = tuple(sorted({*handed.links.driver, *driver}))
     position = {name: i for i, name in enumerate(names)}
+    driver_of_turn = np.array([position[name] for name in handed.links.driver], np.int64)
     flows = Flows(
         np.concatenate([handed.giver, giver]),
         np.concatenate([handed.receiver, receiver]),
-        np.array([position[name] for name in handed.driver + driver], np.int64),
+        np.concatenate(
+            [driver_of_turn[handed.turn], np.array([position[name] for name in driver], np.int64)]
+        ),
         names,
         np.vstack([handed.fen, fen]),
     )

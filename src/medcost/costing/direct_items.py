@@ -49,9 +49,7 @@ def trace_direct_items(
     n_elements = len(ELEMENTS)
     # Group by (department, element); within, by item and case, the order of the ties.
     group = entry_dept[entries] * n_elements + element[entries]
-    entries = entries[
-        np.lexsort((matrix.entry_row[entries], matrix.activity[entries], group))
-    ]
+    entries = entries[np.lexsort((matrix.entry_row[entries], matrix.activity[entries], group))]
     group = entry_dept[entries] * n_elements + element[entries]
     groups, first = np.unique(group, return_index=True)
     bounds = np.append(first, len(entries)).astype(np.int64)

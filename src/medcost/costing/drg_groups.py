@@ -81,14 +81,22 @@ def price_cases(book: Book, period_book: PeriodBook) -> PricedCases:
     prices = _prices(book, period_book.period)
     if not prices or not cases.n:
         return PricedCases(price, has_price)
-    keys = np.stack([cases.drg, cases.scheme, cases.unit, cases.payer], axis=1)
-    distinct, of_case = np.unique(keys, axis=0, return_inverse=True)
+    shape = (
+        len(cases.drg_labels) + 1,
+        len(cases.scheme_labels) + 1,
+        len(period_book.registers.unit_ids),
+        len(cases.payer_labels) + 1,
+    )
+    places = (cases.drg + 1, cases.scheme + 1, cases.unit, cases.payer + 1)
+    distinct, of_case = np.unique(np.ravel_multi_index(places, shape), return_inverse=True)
     found: list[int | None] = []
     ambiguous: list[str] = []
     drgs, schemes, payers = (
         [*labels, ""] for labels in (cases.drg_labels, cases.scheme_labels, cases.payer_labels)
     )
-    for drg, scheme, unit, payer in distinct.tolist():
+    for key in distinct:
+        drg, scheme, unit, payer = (int(i) for i in np.unravel_index(key, shape))
+        drg, scheme, payer = drg - 1, scheme - 1, payer - 1
         unit_id = period_book.registers.unit_ids[unit]
         candidates = [
             p
@@ -104,7 +112,7 @@ def price_cases(book: Book, period_book: PeriodBook) -> PricedCases:
         raise InputRejected([Fault("price-ambiguous", what, tuple(ambiguous))])
     fen = np.array([p if p is not None else 0 for p in found], np.int64)
     known = np.array([p is not None for p in found], np.bool_)
-    return PricedCases(fen[of_case.reshape(-1)], known[of_case.reshape(-1)])
+    return PricedCases(fen[of_case], known[of_case])
 
 
 def _most_specific(candidates: list[_Price]) -> tuple[int | None, bool]:

@@ -159,7 +159,7 @@ def _row_counts(
     counts &= admits[rule_of[giver], registers.dept_class[receiver]]
     giving = np.isin(registers.dept_class[receiver], GIVING)
     counts &= ~(pooled[rule_of[giver]] & giving & (rule_of[receiver] == rule_of[giver]))
-    return counts
+    return np.asarray(counts, np.bool_)
 
 
 def find_statistics_out_of_range(book: PeriodBook) -> list[Fault]:

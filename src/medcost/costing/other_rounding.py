@@ -18,9 +18,7 @@ QUANTITY_STEPS = 10**4
 FEN_STEPS = 100
 
 
-def split_rounded(
-    amount: int, weights: Sequence[int], total: int, rounding: Rounding
-) -> list[int]:
+def split_rounded(amount: int, weights: Sequence[int], total: int, rounding: Rounding) -> list[int]:
     """Parts of amount in fen, rounded as the model says; they add up to amount.
 
     weights: statistics in 1e-4, in dept order; total: their sum, above zero. The unit cost
@@ -36,9 +34,7 @@ def split_rounded(
         numerator = divide_half_away(amount * QUANTITY_STEPS * steps, total * FEN_STEPS)
         denominator = QUANTITY_STEPS * steps // FEN_STEPS
     if rounding.residual == "largest":
-        parts = [
-            quantum * divide_half_away(numerator * w, denominator * quantum) for w in weights
-        ]
+        parts = [quantum * divide_half_away(numerator * w, denominator * quantum) for w in weights]
         served = [i for i, w in enumerate(weights) if w]
         largest = max(served, key=lambda i: (parts[i], -i))
         parts[largest] += amount - sum(parts)

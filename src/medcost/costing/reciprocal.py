@@ -69,7 +69,7 @@ def build_system(
     n = len(totals)
     matrix = np.eye(n) - served / totals
     try:
-        inverse = np.linalg.inv(matrix)
+        inverse = np.asarray(np.linalg.inv(matrix), np.float64)
     except np.linalg.LinAlgError:
         return System(served, totals, None, np.inf)
     size = np.abs(inverse) @ np.abs(matrix)
@@ -90,15 +90,22 @@ def solve_gross_cost(system: System, direct: NDArray[np.int64]) -> NDArray[np.in
     if system.inverse is None:
         return _solve_in_rationals(system, direct)
     found = approximate(system, direct, first_bits(system))
-    gross = np.full(direct.shape, None, dtype=object)
+    gross = np.zeros(direct.shape, dtype=object)
+    open_places = list(np.ndindex(direct.shape))
     while True:
         error, bits = found.error, found.bits
         exact = system.totals.astype(object)[:, None] * found.unit_costs
         final = bits > system.separation_bits + first_bits(system)
-        for place in np.argwhere(np.equal(gross, None)):
-            gross[tuple(place)] = _round_certified(exact[tuple(place)], error, bits, final)
-        if not np.equal(gross, None).any():
+        still_open = []
+        for place in open_places:
+            nearest = _round_certified(exact[place], error, bits, final)
+            if nearest is None:
+                still_open.append(place)
+            else:
+                gross[place] = nearest
+        if not still_open:
             return gross.astype(np.int64)
+        open_places = still_open
         more = min(4 * bits, system.separation_bits + first_bits(system) + 1)
         found = approximate(system, direct, more)
 

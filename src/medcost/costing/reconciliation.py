@@ -70,5 +70,9 @@ def reconcile(
 
 
 def _require_tie(amounts: dict[str, NDArray[np.int64]]) -> None:
-    others = [fen.astype(object) for reason, fen in amounts.items() if reason != "ledger"]
-    require_equal("ledger = all other reasons", sum(others), amounts["ledger"].astype(object))
+    ledger = amounts["ledger"].astype(object)
+    others = np.zeros_like(ledger)
+    for reason, fen in amounts.items():
+        if reason != "ledger":
+            others = others + fen.astype(object)
+    require_equal("ledger = all other reasons", others, ledger)

@@ -150,7 +150,7 @@ def _measures(
     gross_base = _sum_by_activity(matrix, np.abs(base))
     size = np.zeros((n_depts, len(ELEMENTS)))
     np.add.at(size, dept, gross_base.astype(np.float64)[:, None] * weight)
-    too_large = (size >= LARGEST_MEASURE).any(axis=1)
+    too_large: NDArray[np.bool_] = np.any(size >= LARGEST_MEASURE, axis=1)
     faults = []
     if too_large.any():
         labels = [department_label(book.registers, d) for d in np.flatnonzero(too_large).tolist()]

@@ -90,9 +90,10 @@ def _largest(
     open_ = np.flatnonzero((piece >= threshold - slack) & (piece <= threshold + slack))
     wanted = count - len(sure)
     if wanted < len(open_):
-        keys = []
-        for i in open_.tolist():
-            cost = exact[i] if i in exact else exact_of(i)
-            keys.append((-step * (cost - int(cost)), i))
-        open_ = np.array([i for _, i in sorted(keys)[:wanted]], np.int64)
+        costs = [exact[i] if i in exact else exact_of(i) for i in open_.tolist()]
+        pieces = {cost: step * (cost - int(cost)) for cost in set(costs)}
+        ranked = sorted(set(pieces.values()), reverse=True)
+        rank_of = {piece: rank for rank, piece in enumerate(ranked)}
+        ranks = np.array([rank_of[pieces[cost]] for cost in costs])
+        open_ = open_[np.argsort(ranks, kind="stable")[:wanted]]
     return np.concatenate([sure, open_])

@@ -1,4 +1,4 @@
-"""The tables of the contract: one CSV each, which is the schema, the validator and the docs page."""
+"""The tables of the contract: each CSV is the schema, the validator and the docs page."""
 
 from __future__ import annotations
 

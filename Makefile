@@ -1,0 +1,52 @@
+# Every target sets up what it needs: an environment in .venv and the kernels.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+KERNELS := $(wildcard src/medcost/_core/*.pyx src/medcost/_core/*.pxd)
+DEMO := demo
+
+.PHONY: demo test test-checked check bench docs format clean
+
+$(VENV)/ready: pyproject.toml setup.py requirements-dev.lock $(KERNELS)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements-dev.lock \
+		setuptools cython numpy
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+		-c requirements-dev.lock -e ".[dev]"
+	touch $@
+
+demo: $(VENV)/ready
+	rm -rf $(DEMO)
+	$(BIN)/medcost run data/samples --period 2026-01 --model three_level_step_down_2021 --out $(DEMO)
+
+test: $(VENV)/ready
+	$(BIN)/python -m pytest
+
+# The kernels rebuilt with bounds checks, the whole suite on them, then the fast ones back.
+test-checked: $(VENV)/ready
+	MEDCOST_CHECKED=1 $(BIN)/python setup.py --quiet build_ext --inplace --force
+	$(BIN)/python -m pytest; status=$$?; \
+		$(BIN)/python setup.py --quiet build_ext --inplace --force; exit $$status
+
+check: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest medcost._core.split medcost._core.sums \
+		medcost._core.step_down medcost._core.residual medcost._core.case_cost
+	$(BIN)/lint-imports
+	$(BIN)/python docs/build_reference.py --check
+
+bench: $(VENV)/ready
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/departments.py
+	$(BIN)/python benchmarks/month_end.py
+
+docs: $(VENV)/ready
+	$(BIN)/python docs/build_reference.py
+
+format: $(VENV)/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist $(DEMO) src/*.egg-info src/medcost/_core/*.so

@@ -1,0 +1,1 @@
+"""One test for every row of docs/explanation/verdicts.md."""

@@ -1,0 +1,1 @@
+"""Published and constructed examples, and two real books."""
