@@ -27,6 +27,7 @@ setup(
             "wraparound": False,
             "initializedcheck": CHECKED,
             "cdivision": True,
+            "autotestdict": False,
         },
         force=CHECKED,
     )

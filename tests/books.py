@@ -132,12 +132,13 @@ def of_unit(tables: Tables, unit: str) -> Tables:
 
 
 def joined(*books: Tables) -> Tables:
-    """Return the books of several units as one; rows that are equal stand once."""
+    """Return the books of several units as one; equal rows of the catalogue stand once."""
     tables: Tables = {}
     for one in books:
         for name, rows in one.items():
             together = tables.setdefault(name, [])
-            together += [row for row in rows if name != "service_items" or row not in together]
+            is_common = name in ("service_items", "item_weights")
+            together += [row for row in rows if not is_common or row not in together]
     return tables
 
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from medcost.errors import Fault, InputRejected, quote
 
 OWN = "own"
+UNION_BRANCHES = frozenset({"str", "list", "constrained-str"})
 DepartmentClass = Literal["admin", "support", "medtech", "clinical", "non_medical"]
 Text = Annotated[str, Field(min_length=1, pattern=r"^\S(.*\S)?$")]
 OneOrMore = Annotated[list[Text], Field(min_length=1)]
@@ -280,9 +281,8 @@ def _dotted(location: tuple[int | str, ...]) -> str:
     for part in location:
         if isinstance(part, int):
             path += f"[{part}]"
-        elif re.fullmatch(r"[a-z_]+", part):
-            if part not in ("str", "list", "constrained-str"):
-                path += f".{part}" if path else part
+        elif part not in UNION_BRANCHES and re.fullmatch(r"[a-z_]+", part):
+            path += f".{part}" if path else part
     return path or "model"
 
 

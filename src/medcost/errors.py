@@ -65,7 +65,7 @@ class CannotPublish(Exception):
 
 
 def quote(text: str) -> str:
-    """Show a label so that no character of it can act on a terminal: 'XK09', 'a\\nb'."""
+    """A label in quotes, with no character left that can act on a terminal: 'XK09'."""
     shown = text if len(text) <= 60 else text[:57] + "..."
     inner = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
     return f"'{inner}'"

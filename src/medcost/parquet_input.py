@@ -153,8 +153,8 @@ def _type_fits(found: pa.DataType, column: Column) -> bool:
     if pa.types.is_null(found):
         return column.nullable
     if column.type == "string":
-        kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-        return any(is_kind(found) for is_kind in kinds)
+        texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+        return any(is_kind(found) for is_kind in texts)
     if column.type == "bool":
         return bool(pa.types.is_boolean(found))
     if column.type == "date32":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +86,7 @@ def _decide(amount: int, values: list[int], error: int, bits: int, final: bool) 
     step = 1 if missing > 0 else -1
     order = sorted(range(len(values)), key=lambda i: (-step * pieces[i], i))
     rank = [0] * len(values)
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in pairwise(order):
         apart = abs(pieces[before] - pieces[after]) > 2 * error
         rank[after] = rank[before] + apart
     order.sort(key=lambda i: (rank[i], i))

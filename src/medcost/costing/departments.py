@@ -8,6 +8,7 @@ own (分项逐级结转, 国卫财务发〔2021〕4号); every giver's whole fen
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from medcost._core.step_down import step_down
 from medcost._core.sums import add_rows
 from medcost.allocation_model import OWN, AllocationModel, LoadedModel
 from medcost.balance import exact_sums, require_equal
+from medcost.book import Registers
 from medcost.costing.complete_shares import split_by_complete_shares
 from medcost.costing.links import (
     CLINICAL,
@@ -110,9 +112,9 @@ def cost_departments(
 ) -> DepartmentCosts:
     """Allocate the period's ledger to departments, units together.
 
-    orders: needed for level 3 by charge or quantity. Raises InputRejected with every giver whose
-    money has nowhere to go; InvariantBroken if a balance fails. Time O(links x elements), plus
-    O(givers^3) a unit for the reciprocal method.
+    orders: what level 3 goes by, if by charge or quantity; without any, nothing moves. Raises
+    InputRejected with every giver whose money has nowhere to go; InvariantBroken if a balance
+    fails. Time O(links x elements), plus O(givers^3) a unit for the reciprocal method.
     """
     model = loaded.model
     unlisted = find_unlisted_drivers(book, loaded)
@@ -238,10 +240,9 @@ def _stuck_faults(
     ]
 
 
-def department_label(registers: object, dept: int) -> str:
+def department_label(registers: Registers, dept: int) -> str:
     """'U01/A03', quoted: a department with its unit."""
-    unit = registers.unit_ids[registers.dept_unit[dept]]  # type: ignore[attr-defined]
-    return quote(f"{unit}/{registers.dept_ids[dept]}")  # type: ignore[attr-defined]
+    return quote(f"{registers.unit_ids[registers.dept_unit[dept]]}/{registers.dept_ids[dept]}")
 
 
 def _reciprocal(
@@ -521,19 +522,19 @@ def _level_3_flows(
     """Giver, receiver, driver name and fen of each flow of level 3."""
     none = np.empty(0, np.int64)
     level_3 = model.departments.medtech_to_clinical
-    if level_3 is None:
+    if level_3 is None or (orders is None and level_3.basis != "driver"):
         return none, none, (), np.empty((0, pool.shape[1]), np.int64)
     if level_3.basis == "driver":
         performing, ordering, measure, names = _orders_by_driver(book, str(level_3.driver))
-    else:
-        if orders is None:
-            raise ValueError("level 3 by charge or quantity needs the orders of the lines")
+    elif orders is not None:
         measure = orders.charge if level_3.basis == "charge" else orders.quantity
         performing, ordering = orders.performing, orders.ordering
         names = dict.fromkeys(performing.tolist(), level_3.basis)
     givers, first = np.unique(performing, return_index=True)
     bounds = np.append(first, len(performing)).astype(np.int64)
     totals = weight_totals(bounds, measure)
+    if level_3.basis == "driver":
+        _require_positive_orders(book, givers[totals <= 0], names, pool)
     counts = np.diff(bounds)
     shared = np.repeat(totals > 0, counts)
     kept_counts = counts[totals > 0]
@@ -544,7 +545,7 @@ def _level_3_flows(
         fen = split_rows(amounts, starts, weights)
     else:
         fen = np.zeros((len(weights), pool.shape[1]), np.int64)
-        for row, (a, b) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+        for row, (a, b) in enumerate(pairwise(starts.tolist())):
             part = [int(w) for w in weights[a:b]]
             if level_3.basis == "charge":
                 # The multiplier is per yuan charged: fen to the 1e-4 that statistics have.
@@ -556,6 +557,24 @@ def _level_3_flows(
     performing = performing[shared]
     drivers = tuple(names[int(dept)] for dept in performing)
     return performing, ordering[shared], drivers, fen
+
+
+def _require_positive_orders(
+    book: PeriodBook,
+    medtech: NDArray[np.int64],
+    names: dict[int, str],
+    pool: NDArray[np.int64],
+) -> None:
+    """A statistic whose total is zero or below is a fault at level 3 as at level 2."""
+    places = [
+        f"{department_label(book.registers, dept)}, driver {quote(names[dept])}: "
+        f"{format_yuan(sum(pool[dept].tolist()))} yuan"
+        for dept in medtech.tolist()
+        if pool[dept].any()
+    ]
+    if places:
+        what = f"The statistics of {count_of(len(places), 'medtech department')} add up to nothing."
+        raise InputRejected([Fault("driver-total-not-positive", what, tuple(places))])
 
 
 def _orders_by_driver(

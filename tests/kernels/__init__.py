@@ -1,0 +1,1 @@
+"""Every kernel against its slow twin, and the ways an array can be wrong."""

@@ -1,0 +1,222 @@
+"""Slow, obvious twins of the kernels: Python integers and fractions, one element at a time.
+
+A twin raises what its kernel promises to raise: OverflowError where a result leaves 64 bits,
+ValueError where an input cannot be meant.
+"""
+
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from hypothesis import settings
+from numpy.typing import NDArray
+
+Ints = Sequence[int]
+Matrix = Sequence[Sequence[int]]
+
+LARGEST, SMALLEST = 2**63 - 1, -(2**63)
+always_the_same = partial(settings, derandomize=True, deadline=None, database=None)
+
+
+def int64(values: Any, *shape: int) -> NDArray[np.int64]:
+    """Return Python integers as an int64 array, of the shape given."""
+    array = np.array(values, dtype=np.int64)
+    return array.reshape(shape) if shape else array
+
+
+def frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy that nobody may write to."""
+    copy = array.copy()
+    copy.flags.writeable = False
+    return copy
+
+
+def strided(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the same numbers, every second one of a larger array in each direction."""
+    spread = np.zeros([2 * n for n in array.shape], array.dtype)
+    view = spread[tuple(slice(None, None, 2) for _ in array.shape)]
+    view[...] = array
+    return view
+
+
+def from_threads(call: Callable[[], Any], times: int = 8, threads: int = 4) -> list[Any]:
+    """Return what several threads get that call at once."""
+    with ThreadPoolExecutor(threads) as pool:
+        return [future.result() for future in [pool.submit(call) for _ in range(times)]]
+
+
+def exit_code_of(script: str) -> int:
+    """Return how a process of its own ends that runs the script with this one's modules."""
+    path = os.pathsep.join(sys.path)
+    command = [sys.executable, "-c", script]
+    ended = subprocess.run(
+        command, capture_output=True, check=False, env=os.environ | {"PYTHONPATH": path}
+    )
+    return ended.returncode
+
+
+def fits(value: int) -> bool:
+    """Say whether 64 bits hold the value."""
+    return SMALLEST <= value <= LARGEST
+
+
+def in_64_bits(value: int) -> int:
+    """Return the value, or raise OverflowError where 64 bits do not hold it."""
+    if not fits(value):
+        raise OverflowError(value)
+    return value
+
+
+def weight_totals(starts: Ints, weights: Ints) -> list[int]:
+    """Return the sum of each row's weights."""
+    return [in_64_bits(sum(weights[a:b])) for a, b in pairwise(starts)]
+
+
+def split(amount: int, weights: Ints) -> list[int]:
+    """Return whole parts of amount by rule 2: cut toward zero, largest cut-off pieces first."""
+    if not weights:
+        return []
+    total = sum(weights)
+    if total <= 0:
+        raise ValueError(total)
+    exact = [Fraction(amount * weight, total) for weight in weights]
+    parts = [math.trunc(part) for part in exact]
+    missing = amount - sum(parts)
+    step = 1 if missing > 0 else -1
+    pieces = [step * (whole - part) for whole, part in zip(exact, parts, strict=True)]
+    order = sorted(range(len(parts)), key=lambda i: (-pieces[i], i))
+    for receiver in order[: abs(missing)]:
+        parts[receiver] += step
+    return [in_64_bits(part) for part in parts]
+
+
+def split_rows(amounts: Matrix, starts: Ints, weights: Ints) -> list[list[int]]:
+    """Return the parts of every amount, [weights, elements]."""
+    n_elements = len(amounts[0]) if len(amounts) else 0
+    parts = [[0] * n_elements for _ in weights]
+    for row, (a, b) in enumerate(pairwise(starts)):
+        for element in range(n_elements):
+            for i, part in enumerate(split(amounts[row][element], weights[a:b])):
+                parts[a + i][element] = part
+    return parts
+
+
+def sort_order(keys: Ints) -> list[int]:
+    """Return the row numbers in ascending order of the keys, equal keys by row."""
+    if any(key < 0 for key in keys):
+        raise ValueError(keys)
+    return sorted(range(len(keys)), key=lambda row: keys[row])
+
+
+def group_sums(keys: Ints, values: Matrix) -> tuple[list[int], list[list[int]]]:
+    """Return the distinct keys, ascending, and the sums of each column."""
+    if any(key < 0 for key in keys):
+        raise ValueError(keys)
+    sums: dict[int, list[int]] = {}
+    for key, row in zip(keys, values, strict=True):
+        found = sums.setdefault(key, [0] * len(row))
+        for column, value in enumerate(row):
+            found[column] = in_64_bits(found[column] + value)
+    return sorted(sums), [sums[key] for key in sorted(sums)]
+
+
+def step_down(
+    direct: Matrix,
+    givers: Ints,
+    starts: Ints,
+    receivers: Ints,
+    weights: Ints,
+    keep_credit: bool = False,
+) -> tuple[list[list[int]], list[list[int]], list[bool]]:
+    """Return balances, flows and who kept: every giver in turn hands on its whole balance."""
+    balance = [list(row) for row in direct]
+    n_elements = len(direct[0]) if len(direct) else 0
+    flows = [[0] * n_elements for _ in weights]
+    kept = []
+    for turn, giver in enumerate(givers):
+        links = range(starts[turn], starts[turn + 1])
+        shares = [weights[link] for link in links]
+        stays = sum(shares) <= 0 or (keep_credit and sum(balance[giver]) < 0)
+        kept.append(stays)
+        if stays:
+            continue
+        for element in range(n_elements):
+            amount, balance[giver][element] = balance[giver][element], 0
+            for link, part in zip(links, split(amount, shares), strict=True):
+                flows[link][element] = part
+                receiver = balance[receivers[link]]
+                receiver[element] = in_64_bits(receiver[element] + part)
+    return balance, flows, kept
+
+
+def words(value: int) -> tuple[int, int]:
+    """Return a 128-bit integer as the two signed 64-bit words (high, low) that arrays hold."""
+    low = value & (2**64 - 1)
+    return value >> 64, low - 2**64 if low > LARGEST else low
+
+
+def joined(pair: Ints) -> int:
+    """Return the integer that (high, low) words stand for."""
+    return (int(pair[0]) << 64) | (int(pair[1]) & (2**64 - 1))
+
+
+def residuals(
+    links: Matrix, totals: Ints, direct: Matrix, bits: int, unit_costs: Matrix
+) -> list[list[float]]:
+    """Return direct × 2^bits − totals × y + links @ y, each rounded once to a double."""
+    givers = range(len(totals))
+    return [
+        [
+            float(
+                (cost << bits)
+                - totals[row] * unit_costs[row][element]
+                + sum(links[row][giver] * unit_costs[giver][element] for giver in givers)
+            )
+            for element, cost in enumerate(direct[row])
+        ]
+        for row in givers
+    ]
+
+
+def nearest(value: float) -> int:
+    """Return the nearest integer to a double, halves away from zero."""
+    magnitude = math.floor(abs(Fraction(value)) + Fraction(1, 2))
+    return magnitude if value >= 0 else -magnitude
+
+
+def activity_rates(pools: Ints, weights: Ints, totals: Ints) -> list[tuple[int, int, bool]]:
+    """Return (whole, 2^-64 fraction, inexact) of each pool × weight ÷ total, cut downward."""
+    rates = []
+    for pool, weight, total in zip(pools, weights, totals, strict=True):
+        if total <= 0:
+            raise ValueError(total)
+        exact = Fraction(pool * weight, total) * 2**64
+        floor = math.floor(exact)
+        rates.append((in_64_bits(floor >> 64), floor & (2**64 - 1), exact != floor))
+    return rates
+
+
+def case_costs(
+    starts: Ints,
+    activities: Ints,
+    measures: Ints,
+    rates: Sequence[tuple[int, int, bool]],
+) -> list[tuple[int, int, int]]:
+    """Return (whole, 2^-64 fraction, error bound) of each case: Σ measure × rate."""
+    cases = []
+    for a, b in pairwise(starts):
+        entries = [
+            (rates[activity], m) for activity, m in zip(activities[a:b], measures[a:b], strict=True)
+        ]
+        cost = sum(m * ((whole << 64) + part) for (whole, part, _), m in entries)
+        bound = sum(abs(m) for (_, _, inexact), m in entries if inexact)
+        cases.append((cost >> 64, cost & (2**64 - 1), min(bound, LARGEST)))
+    return cases

@@ -1,0 +1,1 @@
+"""One module of medcost at a time."""
