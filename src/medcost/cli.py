@@ -229,10 +229,11 @@ def run(
         )
     if not quiet:
         for result, place in done:
-            _show_result(opened, result, place, loaded.model.model.currency)
+            folder = out / place.folder.name
+            _show_result(opened, result, folder, place.is_new, loaded.model.model.currency)
 
 
-def _show_result(opened: Any, result: Any, place: Any, currency: str) -> None:
+def _show_result(opened: Any, result: Any, folder: Path, is_new: bool, currency: str) -> None:
     from medcost import terminal
 
     console = terminal.make_console()
@@ -242,7 +243,7 @@ def _show_result(opened: Any, result: Any, place: Any, currency: str) -> None:
     if "drg_cost" in result.tables:
         terminal.show_drg_groups(console, result.tables, _group_names(opened))
     terminal.show_reconciliation(console, result.tables)
-    terminal.show_files(console, place.folder, place.is_new)
+    terminal.show_files(console, folder, is_new)
 
 
 def _department_names(opened: Any) -> dict[str, str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -23,7 +24,10 @@ from medcost.errors import Fault, fault_codes, render_faults
 from medcost.tables import CLASSES, load_table
 
 PLAIN_WIDTH = 100
-SHOWN = 5
+LABEL_WIDTH = 24
+# What the columns of the DRG tables other than the name take.
+BESIDE_NAME = 58
+SHOWN = 3
 
 CLASS_NAMES = {
     "admin": "行政后勤 admin",
@@ -59,10 +63,11 @@ def make_console() -> Console:
     return Console(width=width, highlight=False)
 
 
-def safe(text: str | None) -> Text:
-    """A label as text that can neither mark up nor move the cursor."""
-    shown = "".join(c if c.isprintable() else "�" for c in text or "")
-    return Text(shown if len(shown) <= 40 else shown[:39] + "…")
+def safe(text: str | None, width: int = LABEL_WIDTH) -> Text:
+    """A label as text of at most width cells that can neither mark up nor move the cursor."""
+    label = Text("".join(c if c.isprintable() else "�" for c in text or ""))
+    label.truncate(width, overflow="ellipsis")
+    return label
 
 
 def yuan(amount: Decimal | None) -> str:
@@ -72,12 +77,27 @@ def yuan(amount: Decimal | None) -> str:
 
 def _grid(title: str, columns: Sequence[tuple[str, bool]]) -> Table:
     """An empty table; columns are (heading, whether it is a number)."""
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    table = Table(
+        title=title,
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        title_style="bold",
+        padding=(0, 1, 0, 0),
+    )
     for heading, is_number in columns:
         table.add_column(
             heading, justify="right" if is_number else "left", no_wrap=True, overflow="ellipsis"
         )
     return table
+
+
+def _show(console: Console, grid: Table) -> None:
+    """Print a table; on a narrow terminal labels are cut, figures never."""
+    for column in grid.columns:
+        if column.justify == "right":
+            cells = [str(cell) for cell in (column.header, *column.cells)]
+            column.min_width = max(cell_len(cell) for cell in cells)
+    console.print(grid, crop=False)
 
 
 def _sum(table: pa.Table, column: str, where: pa.Array | None = None) -> Decimal:
@@ -89,10 +109,8 @@ def _sum(table: pa.Table, column: str, where: pa.Array | None = None) -> Decimal
 def show_departments(console: Console, tables: dict[str, pa.Table], names: dict[str, str]) -> None:
     """Cost by class of department, and the dearest departments."""
     table = tables["department_cost"]
-    headings = ("直接 direct", "分入 received", "转出 handed on", "全成本 full cost")
-    grid = _grid(
-        "科室成本 Department cost, yuan", [("class", False), *((h, True) for h in headings)]
-    )
+    headings = ("direct", "received", "handed on", "full cost")
+    grid = _grid("科室成本 Department cost, yuan", [("", False), *((h, True) for h in headings)])
 
     def amounts(where: pa.Array | None = None) -> list[str]:
         received = sum(
@@ -109,7 +127,7 @@ def show_departments(console: Console, tables: dict[str, pa.Table], names: dict[
             grid.add_row(CLASS_NAMES[name], *amounts(of_class))
     grid.add_section()
     grid.add_row("合计 total", *amounts(), style="bold")
-    console.print(grid)
+    _show(console, grid)
     by_dept = table.group_by(["unit_id", "dept_id"]).aggregate([("full_cost", "sum")])
     rows = sorted(
         by_dept.to_pylist(), key=lambda r: (-r["full_cost_sum"], r["unit_id"], r["dept_id"])
@@ -121,9 +139,12 @@ def show_departments(console: Console, tables: dict[str, pa.Table], names: dict[
     for row in rows[:SHOWN]:
         shown = names.get(f"{row['unit_id']}\x00{row['dept_id']}")
         top.add_row(
-            safe(row["unit_id"]), safe(row["dept_id"]), safe(shown), yuan(row["full_cost_sum"])
+            safe(row["unit_id"]),
+            safe(row["dept_id"]),
+            safe(shown, 2 * LABEL_WIDTH),
+            yuan(row["full_cost_sum"]),
         )
-    console.print(top)
+    _show(console, top)
 
 
 def show_drg_groups(console: Console, tables: dict[str, pa.Table], names: dict[str, str]) -> None:
@@ -154,13 +175,13 @@ def show_drg_groups(console: Console, tables: dict[str, pa.Table], names: dict[s
             grid.add_row(
                 safe(row["unit_id"]),
                 safe(row["drg_id"]),
-                safe(names.get(row["drg_id"])),
+                safe(names.get(row["drg_id"]), max(console.width - BESIDE_NAME, 10)),
                 f"{row['cases']:,}",
                 yuan(row["mean"]),
                 yuan(row["income"]),
                 yuan(row["margin"]),
             )
-        console.print(grid)
+        _show(console, grid)
 
 
 def show_reconciliation(console: Console, tables: dict[str, pa.Table]) -> None:
@@ -184,7 +205,7 @@ def show_reconciliation(console: Console, tables: dict[str, pa.Table]) -> None:
     grid.add_row("合计 total", yuan(total), "")
     grid.add_row(REASON_NAMES["ledger"], yuan(ledger), "")
     grid.add_row("差额 difference", yuan(ledger - total), "", style="bold")
-    console.print(grid)
+    _show(console, grid)
 
 
 def show_files(console: Console, folder: Path, is_new: bool) -> None:

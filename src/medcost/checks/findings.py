@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from medcost.errors import Fault, count_of, quote, worth
@@ -28,29 +28,31 @@ NOUNS = {
     "budget": "budget row",
 }
 
-SENTENCES = {
-    "value-missing": "{rows} no {column}",
-    "text-blank-ends": "{rows} blanks at an end of {column}",
-    "value-not-allowed": "{rows} a {column} that is not one of those allowed",
-    "period-format": "{rows} a {column} that is not a month written YYYY-MM",
-    "value-too-fine": "{rows} a {column} with more decimals than the column holds",
-    "value-not-finite": "{rows} a {column} that is NaN or infinite",
-    "value-out-of-range": "{rows} a {column} too large for the column",
-    "value-negative": "{rows} a negative {column}",
-    "duplicate-key": "{rows} a key ({column}) that another row has",
-    "posting-id-twice": "{rows} a {column} that stands twice in its period and unit",
-    "unit-not-listed": "{rows} a {column} that units does not list",
-    "department-not-listed": "{rows} a {column} that departments does not list",
-    "department-not-open": "{rows} a {column} that is not open in that month",
-    "ordering-department-not-listed": "{rows} a {column} that departments does not list",
-    "item-not-listed": "{rows} an {column} that service_items does not list",
-    "item-element-missing": "{rows} basis direct and no {column}",
-    "case-not-listed": "{rows} a {column} that neither cases nor the opening work in progress "
-    "lists for that unit and month",
-    "group-not-listed": "{rows} a {column} that drg_groups does not list",
-    "scheme-missing": "{rows} a drg_id and no {column}, and drg_groups has several schemes",
-    "direct-cost-missing": "{rows} a direct item and no {column}",
+PREDICATES = {
+    "value-missing": "have no {column}",
+    "text-blank-ends": "have blanks at an end of {column}",
+    "value-not-allowed": "have a {column} that is not one of those allowed",
+    "period-format": "have a {column} that is not a month written YYYY-MM",
+    "value-too-fine": "have a {column} with more decimals than the column holds",
+    "value-not-finite": "have a {column} that is NaN or infinite",
+    "value-out-of-range": "have a {column} too large for the column",
+    "value-negative": "have a negative {column}",
+    "duplicate-key": "have a key ({column}) that another row has",
+    "posting-id-twice": "have a {column} that stands twice in its period and unit",
+    "unit-not-listed": "name a unit that units does not list",
+    "department-not-listed": "name a department that departments does not list",
+    "department-not-open": "name a department that is not open in that month",
+    "ordering-department-not-listed": "name an ordering department that departments does not list",
+    "item-not-listed": "name an item that service_items does not list",
+    "item-element-missing": "have basis direct and no {column}",
+    "case-not-listed": "name a case that neither cases nor the opening work in progress lists for "
+    "that unit and month",
+    "group-not-listed": "name a DRG group that drg_groups does not list",
+    "scheme-missing": "have a drg_id and no {column}, and drg_groups has several schemes",
+    "direct-cost-missing": "have a direct item and no {column}",
 }
+
+SINGULAR = {"have": "has", "name": "names"}
 
 
 @dataclass(frozen=True)
@@ -93,17 +95,19 @@ def merge_findings(findings: Iterable[Finding]) -> list[Finding]:
     return list(merged.values())
 
 
-def to_fault(finding: Finding, is_file: Callable[[str], str] = str) -> Fault:
+def to_fault(finding: Finding) -> Fault:
     """The finding as a fault: a sentence with count and money, then labels or rows."""
     noun = NOUNS[finding.table]
-    verb = "has" if finding.count == 1 else "have"
-    rows = f"{count_of(finding.count, noun)}{worth(finding.fen)} {verb}"
-    what = SENTENCES[finding.code].format(rows=rows, column=finding.column) + "."
+    predicate = PREDICATES[finding.code].format(column=finding.column)
+    if finding.count == 1:
+        verb, rest = predicate.split(" ", 1)
+        predicate = f"{SINGULAR[verb]} {rest}"
+    what = f"{count_of(finding.count, noun)}{worth(finding.fen)} {predicate}."
     if finding.labels:
         shown = sorted(finding.labels, key=lambda label: (-label[1], label[0]))
         where = [f"{quote(label)} ({count_of(n, 'row')})" for label, n in shown]
         files = ", ".join(sorted({place.rsplit(" row ", 1)[0] for place in finding.rows})[:3])
-        where[0] = f"{is_file(files)}, {finding.column}: {where[0]}"
+        where[0] = f"{files}, {finding.column}: {where[0]}"
         return Fault(finding.code, what, tuple(where))
     return Fault(finding.code, what, finding.rows)
 
