@@ -109,7 +109,7 @@ def check_book(
     for period in periods:
         period_book = read_period(book, period, units)
         activity = None
-        if book.lines and _is_founded(book):
+        if _can_read_lines(book):
             activity = _read_lines(book, period_book, threads, progress)
             faults += _line_faults(activity)
         if loaded is not None and _is_founded(book):
@@ -134,7 +134,7 @@ def cost_period(
             raise InputRejected(faults)
         period_book = read_period(book, period, units)
     activity = None
-    if needs_lines(loaded, through) and book.lines:
+    if needs_lines(loaded, through) and _can_read_lines(book):
         with _timed("activity", seconds):
             period_book = _with_known_cases(book, period_book)
             activity = read_activity(book, period_book, threads, progress)
@@ -195,6 +195,11 @@ def run_month_end(
 def _is_founded(book: Book) -> bool:
     """Whether the tables without which nothing can be looked at were read."""
     return all(name in book.tables for name in FOUNDATION)
+
+
+def _can_read_lines(book: Book) -> bool:
+    """Whether there are lines, and the tables that give their labels a meaning."""
+    return bool(book.lines) and _is_founded(book) and "service_items" in book.tables
 
 
 def _table_faults(

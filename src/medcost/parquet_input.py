@@ -22,7 +22,7 @@ from medcost.errors import Fault, count_of, quote
 from medcost.tables import Column, Table
 
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
-BATCH_ROWS = 1 << 20
+BATCH_ROWS = 1 << 18
 
 
 @dataclass(frozen=True)
