@@ -31,14 +31,14 @@ NOUNS = {
 PREDICATES = {
     "value-missing": "have no {column}",
     "text-blank-ends": "have blanks at an end of {column}",
-    "value-not-allowed": "have a {column} that is not one of those allowed",
-    "period-format": "have a {column} that is not a month written YYYY-MM",
-    "value-too-fine": "have a {column} with more decimals than the column holds",
-    "value-not-finite": "have a {column} that is NaN or infinite",
-    "value-out-of-range": "have a {column} too large for the column",
+    "value-not-allowed": "have {a_column} that is not one of those allowed",
+    "period-format": "have {a_column} that is not a month written YYYY-MM",
+    "value-too-fine": "have {a_column} with more decimals than the column holds",
+    "value-not-finite": "have {a_column} that is NaN or infinite",
+    "value-out-of-range": "have {a_column} too large for the column",
     "value-negative": "have a negative {column}",
     "duplicate-key": "have a key ({column}) that another row has",
-    "posting-id-twice": "have a {column} that stands twice in its period and unit",
+    "posting-id-twice": "have {a_column} that stands twice in its period and unit",
     "unit-not-listed": "name a unit that units does not list",
     "department-not-listed": "name a department that departments does not list",
     "department-not-open": "name a department that is not open in that month",
@@ -98,7 +98,10 @@ def merge_findings(findings: Iterable[Finding]) -> list[Finding]:
 def to_fault(finding: Finding) -> Fault:
     """The finding as a fault: a sentence with count and money, then labels or rows."""
     noun = NOUNS[finding.table]
-    predicate = PREDICATES[finding.code].format(column=finding.column)
+    article = "an" if finding.column[0] in "aeiou" else "a"
+    predicate = PREDICATES[finding.code].format(
+        column=finding.column, a_column=f"{article} {finding.column}"
+    )
     if finding.count == 1:
         verb, rest = predicate.split(" ", 1)
         predicate = f"{SINGULAR[verb]} {rest}"

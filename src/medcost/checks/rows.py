@@ -47,7 +47,9 @@ def row_finding(
         known = [*rows.labels(column), ""]
         labels = tuple((known[c], int(n)) for c, n in zip(codes, counts, strict=True))
     places = tuple(rows.place(int(row)) for row in found[:ROWS_KEPT])
-    return Finding(code, rows.table.name, column, len(found), fen_of(rows, found), labels, places)
+    # Rows whose money itself cannot be read are worth nobody knows what.
+    fen = None if column == MONEY_COLUMN.get(rows.table.name) else fen_of(rows, found)
+    return Finding(code, rows.table.name, column, len(found), fen, labels, places)
 
 
 def find_value_faults(rows: TableRows, considered: NDArray[np.bool_]) -> list[Finding]:

@@ -255,7 +255,7 @@ def _line_finding(
     first_row: int,
 ) -> Finding:
     fen = None
-    if "charge" in lines.numbers:
+    if "charge" in lines.numbers and column != "charge":
         fen = sum(int(charge) for charge in lines.charge[found])
     labels: tuple[tuple[str, int], ...] = ()
     if column in lines.text and column not in PERSONAL and code != "value-missing":

@@ -114,7 +114,7 @@ def find_missing_selection(
             if unit not in book.registers.unit_ids:
                 what = f"Unit {quote(unit)} is chosen, but units does not list it."
                 faults.append(Fault("unit-not-in-book", what, ("units, unit_id",)))
-    if "ledger" in book.tables:
+    if "ledger" in book.tables and not faults:
         rows = book.tables["ledger"]
         labels = rows.labels("period")
         for period in periods:
