@@ -8,6 +8,7 @@ DEMO := demo
 .PHONY: demo test test-checked check bench docs format clean
 
 $(VENV)/ready: pyproject.toml setup.py requirements-dev.lock $(KERNELS)
+	@echo "Setting up $(VENV) and building the kernels: a minute or two."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements-dev.lock \
 		setuptools cython numpy

@@ -289,12 +289,13 @@ def fault_section(fault: FaultCode) -> str:
 ERRORS_INTRO = """\
 All faults of a book and its model are gathered and shown together, each with how much, where, why
 and what to do. Nothing is published. The first five places of each fault are shown. A patient is
-never named: file and row number stand for the case.
+never named: file and row number stand for the case. With `--json-log` every fault is one JSON
+object.
 
 ```
-[department-not-listed] 13 ledger rows, worth 51,221.89 yuan, have a dept_id that \
+[department-not-listed] 23 ledger rows, worth 57,293.04 yuan, name a department that \
 departments does not list.
-  where  ledger.parquet, dept_id: 'XK09' (13 rows)
+  where  ledger.parquet, dept_id: 'CO6' (23 rows)
   why    every posting must reach a department, or the total cannot tie out
   fix    add the departments, or correct the codes
 ```

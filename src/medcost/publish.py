@@ -33,6 +33,7 @@ from medcost.manifest import (
 )
 
 CURRENT = "CURRENT.json"
+LOCK = ".medcost-lock"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def output_folder(out: Path) -> Iterator[Path]:
         out = out.resolve()
         out.mkdir(parents=True, exist_ok=True)
         _require_current_readable(out)
-        lock = FileLock(out.parent / f".{out.name}.medcost-lock")
+        lock = FileLock(out / LOCK)
         try:
             lock.acquire(timeout=0)
         except Timeout:

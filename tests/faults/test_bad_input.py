@@ -172,7 +172,7 @@ def test_a_model_that_is_not_there_is_refused_with_the_names_that_ship(
 
 def test_a_held_lock_exits_5_and_leaves_the_old_run(good_book: Path, published: Path) -> None:
     before = tree(published)
-    with FileLock(published.parent / ".out.medcost-lock"):
+    with FileLock(published / ".medcost-lock"):
         done = run(good_book, published)
     assert done.returncode == 5
     assert "is locked" in done.stderr
