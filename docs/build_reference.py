@@ -218,12 +218,14 @@ out, `values` which words are allowed.
 
 - A book is a folder. Each input table is one Parquet file, `ledger.parquet`, or a folder of Parquet
   files, `ledger/`, with Hive partitions such as `period=2026-01/` if you like. Names that begin
-  with `.` or `_` are skipped. A column that disagrees with its partition folder is a fault.
+  with `.` or `_` are skipped; another file in a table's folder is a fault, and so is a column that
+  disagrees with its partition folder.
 - Text may be plain or dictionary-encoded. Ids are compared byte for byte; blanks at the ends are a
   fault. Empty text counts as empty.
 - Whole numbers are whole units: yuan, services, days. They are never fen.
 - Decimals of any scale are accepted if the value fits the column. Doubles are taken to the nearest
-  step of the column and refused if they lie away from it, or beyond 9,000,000,000.
+  step of the column and refused if they lie away from it, or beyond 9,000,000,000 (weights:
+  90,000,000).
 - Columns that are not listed are ignored.
 
 ## How results are written

@@ -19,7 +19,7 @@ from oracle.parquet_tables import write_tables
 from medcost.allocation_model import load_model
 from medcost.book import open_book
 from medcost.errors import Fault, InputRejected
-from medcost.month_end import PeriodResult, check_book, cost_period, tables_for_model
+from medcost.month_end import PeriodResult, check_book, cost_period
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
@@ -212,7 +212,7 @@ def costed(
     """Cost a book given as tables or as the folder that holds it."""
     folder = tables if isinstance(tables, Path) else written(tmp_path, tables)
     loaded = load_model(str(model_file(tmp_path, model)), through)
-    opened = open_book(folder, through, tables_for_model(loaded))
+    opened = open_book(folder, through)
     return cost_period(opened, loaded, period, units, through, threads)
 
 
@@ -241,12 +241,13 @@ def faults_of(
 
 
 def checked(
-    tmp_path: Path, tables: Tables | Path, model: str | Path | None, period: str = MONTH
+    tmp_path: Path, tables: Tables | Path, model: str | Path, *, through: str = "cases"
 ) -> list[str]:
-    """Return the codes that `medcost check` finds, sorted, each once."""
+    """Return the codes that a check of the book with a model finds, sorted, each once."""
     folder = tables if isinstance(tables, Path) else written(tmp_path, tables)
-    loaded = None if model is None else load_model(str(model_file(tmp_path, model)))
-    return sorted({fault.code for fault in check_book(open_book(folder), [period], None, loaded)})
+    loaded = load_model(str(model_file(tmp_path, model)))
+    found = check_book(open_book(folder, through), [MONTH], None, loaded)
+    return sorted({fault.code for fault in found})
 
 
 def figures(rows: Iterable[Row], value: str, *keys: str) -> dict[Any, str | None]:

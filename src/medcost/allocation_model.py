@@ -9,7 +9,7 @@ import tomllib
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -261,7 +261,8 @@ def _model_faults(label: str, lines: dict[str, int], error: ValidationError) -> 
         line = _line_of(lines, path)
         shown = "" if isinstance(detail["input"], dict) else f" ({quote(str(detail['input']))})"
         if detail["type"] == "extra_forbidden":
-            code, what = "model-key-unknown", f"{path} is not a key of the model."
+            known = ", ".join(_keys_beside(path))
+            code, what = "model-key-unknown", f"{path} is not a key; expected one of {known}."
         elif detail["type"] == "missing":
             code, what = "model-key-missing", f"{path} is missing."
         else:
@@ -273,6 +274,25 @@ def _model_faults(label: str, lines: dict[str, int], error: ValidationError) -> 
         Fault(code, what, (f"{quote(label)[1:-1]} line {line}, {key.rsplit('|', 1)[0]}",))
         for key, (line, code, what) in ordered
     ]
+
+
+def _keys_beside(path: str) -> list[str]:
+    """The keys that may stand where an unknown one stands, as the file writes them."""
+    section: type[BaseModel] = AllocationModel
+    for part in re.sub(r"\[\d+\]", "", path).split(".")[:-1]:
+        names = {field.alias or name: field for name, field in section.model_fields.items()}
+        section = _section_in(names[part].annotation)
+    return [field.alias or name for name, field in section.model_fields.items()]
+
+
+def _section_in(annotation: Any) -> type[BaseModel]:
+    """The section that a field holds, alone, in a list or as an option."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in get_args(annotation):
+        if inner is not type(None):
+            return _section_in(inner)
+    return AllocationModel
 
 
 def _dotted(location: tuple[int | str, ...]) -> str:

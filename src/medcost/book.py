@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from medcost.errors import Fault, InputRejected, quote
+from medcost.errors import Fault, InputRejected, printable, quote
 from medcost.parquet_input import (
-    ColumnTypeError,
+    READ_ERRORS,
+    ColumnUnreadableError,
     NumberColumn,
     SourceFile,
     TextColumn,
@@ -197,16 +198,16 @@ def is_period(text: str) -> bool:
     return re.fullmatch(PERIOD_PATTERN, text) is not None
 
 
-def open_book(folder: Path, through: str = "cases", more: Sequence[str] = ()) -> Book:
+def open_book(folder: Path, through: str = "cases") -> Book:
     """Read the small tables and the lines' schemas; faults are gathered, not raised.
 
-    through: the last stage asked for, which says what tables are needed; more: tables that the
-    model needs besides. Raises InputRejected only where there is no book at all.
+    through: the last stage asked for, which says what tables are needed. Raises InputRejected
+    only where there is no book at all.
     """
     if not folder.is_dir():
         what = f"{quote(str(folder))} is not a folder."
         raise InputRejected([Fault("book-not-found", what, (quote(str(folder)),))])
-    needed = _needed(through) | set(more)
+    needed = _needed(through)
     faults: list[Fault] = []
     tables: dict[str, TableRows] = {}
     files: dict[str, tuple[SourceFile, ...]] = {}
@@ -226,7 +227,7 @@ def open_book(folder: Path, through: str = "cases", more: Sequence[str] = ()) ->
                 tables[name] = rows
                 if rows.n == 0 and name in needed and name not in MAY_BE_EMPTY:
                     faults.append(_empty(name, found))
-    columns, problems = _line_columns(files["service_lines"], "service_lines" in needed)
+    columns, problems = _line_columns(files["service_lines"])
     faults += problems
     return Book(
         folder,
@@ -250,7 +251,7 @@ def _empty(name: str, files: Sequence[SourceFile]) -> Fault:
 
 
 def _line_columns(
-    files: tuple[SourceFile, ...], needed: bool
+    files: tuple[SourceFile, ...],
 ) -> tuple[tuple[tuple[str, ...], ...], list[Fault]]:
     """The contract's columns of each file of lines, and the faults of their schemas."""
     table = load_table("service_lines")
@@ -262,12 +263,12 @@ def _line_columns(
             with open_parquet(source, table) as file:
                 n_rows += file.metadata.num_rows
                 present, problems = check_columns(source, file.schema_arrow, table)
-        except (OSError, pa.ArrowException) as error:
+        except READ_ERRORS as error:
             present, problems = (), [unreadable(source, error)]
             n_rows += 1
         columns.append(present)
         faults += problems
-    if files and needed and n_rows == 0:
+    if files and n_rows == 0:
         faults.append(_empty("service_lines", files))
     return tuple(columns), faults
 
@@ -281,7 +282,7 @@ def read_table(name: str, files: Sequence[SourceFile]) -> tuple[TableRows | None
     for source in files:
         try:
             batches, problems = _file_batches(source, table)
-        except (OSError, pa.ArrowException) as error:
+        except READ_ERRORS as error:
             batches, problems = [], [unreadable(source, error)]
         faults += problems
         sizes.append(sum(batch.num_rows for batch in batches))
@@ -300,10 +301,10 @@ def read_table(name: str, files: Sequence[SourceFile]) -> tuple[TableRows | None
                 else:
                     parts = [decode_number(x, column) for x in chunks[column.name]]
                     numbers[column.name] = join_numbers(parts)
-            except ColumnTypeError as error:
+            except ColumnUnreadableError as error:
                 what = f"Column {column.name} of {name}: {error}."
                 where = tuple(quote(f.label) for f in files)
-                faults.append(Fault("text-not-utf8", what, where))
+                faults.append(Fault(error.code, what, where))
     if faults:
         return None, faults
     labels = tuple(file.label for file in files)
@@ -332,6 +333,9 @@ def partition_faults(source: SourceFile, batches: Sequence[pa.RecordBatch]) -> l
     """Columns in the file that disagree with the folder they lie in."""
     faults = []
     for name, value in source.partitions:
+        if (name, value) != (name, dict(source.partitions)[name]):
+            what = f"{quote(source.label)} lies in two folders that disagree on {printable(name)}."
+            faults.append(Fault("partition-disagrees", what, (quote(source.label),)))
         bad = 0
         for batch in batches:
             if name in batch.schema.names:
@@ -342,8 +346,10 @@ def partition_faults(source: SourceFile, batches: Sequence[pa.RecordBatch]) -> l
                 same = column.is_null() if value is None else pc.equal(column, value)
                 bad += len(column) - int(pc.sum(same.fill_null(False)).as_py() or 0)
         if bad:
-            what = f"{bad:,} rows of {quote(source.label)} disagree with their folder's {name}."
-            where = (f"{quote(source.label)}, {name}: folder says {quote(value or '')}",)
+            rows = f"{bad:,} rows of {quote(source.label)}"
+            what = f"{rows} disagree with their folder's {printable(name)}."
+            place = f"{quote(source.label)}, {printable(name)}"
+            where = (f"{place}: folder says {quote(value or '')}",)
             faults.append(Fault("partition-disagrees", what, where))
     return faults
 

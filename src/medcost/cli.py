@@ -144,13 +144,13 @@ def check(
     """Show every fault of BOOK, without costing it."""
     from medcost.allocation_model import load_model
     from medcost.book import open_book
-    from medcost.month_end import check_book, last_stage, line_count, tables_for_model
+    from medcost.month_end import check_book, last_stage, line_count
     from medcost.terminal import progress_bar
 
     _set_up(json_log, quiet)
     loaded = load_model(model, "departments") if model else None
     through = last_stage(loaded) if loaded else "departments"
-    opened = open_book(book, through, tables_for_model(loaded) if loaded else ())
+    opened = open_book(book, through)
     chosen = _chosen_periods(opened, periods)
     with progress_bar("check", line_count(opened), not (quiet or json_log)) as progress:
         faults = check_book(
@@ -204,13 +204,13 @@ def run(
     """The month-end batch: check BOOK, cost it, and publish the result to --out."""
     from medcost.allocation_model import load_model
     from medcost.book import open_book
-    from medcost.month_end import line_count, run_month_end, tables_for_model
+    from medcost.month_end import line_count, run_month_end
     from medcost.publish import output_folder
     from medcost.terminal import progress_bar
 
     _set_up(json_log, quiet)
     loaded = load_model(model, through)
-    opened = open_book(book, through, tables_for_model(loaded))
+    opened = open_book(book, through)
     chosen = _chosen_periods(opened, periods)
     with (
         output_folder(out) as staging,
@@ -267,6 +267,15 @@ def _names(rows: Any, keys: tuple[str, ...]) -> dict[str, str]:
     return names
 
 
+def _show_error(code: str, what: str, why: str, fix: str) -> None:
+    from medcost.terminal import LOG
+
+    if "--json-log" in sys.argv:
+        LOG.error(what, extra={"fields": {"code": code, "why": why, "fix": fix}})
+    else:
+        click.echo(f"[{code}] {what}\n  why    {why}\n  fix    {fix}", err=True)
+
+
 def _terminate(_number: int, _frame: FrameType | None) -> None:
     raise SystemExit(TERMINATED)
 
@@ -286,17 +295,19 @@ def main() -> None:
         show_faults(rejected.faults, "--json-log" in sys.argv)
         sys.exit(REJECTED)
     except InvariantBroken as broken:
-        click.echo(
-            f"[balance] {broken}.\n  why    medcost broke a promise of its own\n"
-            "  fix    nothing was published; please report this with the book's sizes",
-            err=True,
+        _show_error(
+            "balance",
+            f"{broken}.",
+            "medcost broke a promise of its own",
+            "nothing was published; please report this with the book's sizes",
         )
         sys.exit(UNBALANCED)
     except CannotPublish as error:
-        click.echo(
-            f"[cannot-publish] {error}\n  why    a result is published whole or not at all\n"
-            "  fix    free space or give permission, then run again",
-            err=True,
+        _show_error(
+            "cannot-publish",
+            str(error),
+            "a result is published whole or not at all",
+            "free space or give permission, then run again",
         )
         sys.exit(UNPUBLISHED)
     except (click.Abort, KeyboardInterrupt):

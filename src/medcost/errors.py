@@ -66,9 +66,13 @@ class CannotPublish(Exception):
 
 def quote(text: str) -> str:
     """A label in quotes, with no character left that can act on a terminal: 'XK09'."""
-    shown = text if len(text) <= 60 else text[:57] + "..."
-    inner = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
-    return f"'{inner}'"
+    return f"'{printable(text)}'"
+
+
+def printable(text: str, longest: int = 60) -> str:
+    """The text, cut if it is long, with what could act on a terminal written as its code."""
+    shown = text if len(text) <= longest else text[: longest - 3] + "..."
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
 
 
 def count_of(n: int, noun: str) -> str:

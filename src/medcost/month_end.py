@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from medcost import result_tables
@@ -27,9 +26,10 @@ from medcost.costing.reconciliation import reconcile
 from medcost.costing.service_items import ServiceItemCosts, cost_service_items
 from medcost.errors import Fault, InputRejected, InvariantBroken, quote
 from medcost.manifest import RunOptions, record_inputs
-from medcost.parquet_input import SourceFile
+from medcost.parquet_input import READ_ERRORS, SourceFile
 from medcost.period_book import PeriodBook, read_period
 from medcost.publish import PublishedRun, RunToPublish, publish
+from medcost.tables import CLASSES
 
 LOG = logging.getLogger("medcost")
 FOUNDATION = ("units", "departments", "ledger", "drivers")
@@ -56,14 +56,6 @@ def _timed(stage: str, seconds: dict[str, float]) -> Iterator[None]:
     LOG.info("%s: %.2f s", stage, seconds[stage])
 
 
-def tables_for_model(loaded: LoadedModel) -> tuple[str, ...]:
-    """Tables that the model needs besides those of the stages."""
-    level_3 = loaded.model.departments.medtech_to_clinical
-    if level_3 is not None and level_3.basis != "driver":
-        return ("service_items", "service_lines")
-    return ()
-
-
 def last_stage(loaded: LoadedModel) -> str:
     """The last stage that the model has methods for."""
     if loaded.model.service_items.method is None:
@@ -79,14 +71,16 @@ def line_count(book: Book) -> int:
 def _rows_of(source: SourceFile) -> int:
     try:
         return int(pq.read_metadata(source.path).num_rows)
-    except (OSError, pa.ArrowException):
+    except READ_ERRORS:
         # The checks report the file.
         return 0
 
 
 def needs_lines(loaded: LoadedModel, through: str) -> bool:
     """Whether the run looks at the service lines."""
-    return through != "departments" or bool(tables_for_model(loaded))
+    level_3 = loaded.model.departments.medtech_to_clinical
+    by_lines = level_3 is not None and level_3.basis != "driver"
+    return through != "departments" or by_lines
 
 
 def periods_of_book(book: Book) -> list[str]:
@@ -305,24 +299,15 @@ def _cost_stages(
             }
     amounts = reconcile(period_book, departments, items, cases)
     tables["reconciliation"] = result_tables.reconciliation(period_book, amounts)
-    _require_drg_tie(tables)
-    return tables, tuple(_notes(period_book, departments, items))
-
-
-def _require_drg_tie(tables: dict[str, pa.Table]) -> None:
-    """Sum drg_cost = the reason cases, as published."""
-    if "drg_cost" not in tables:
-        return
-    reconciliation = tables["reconciliation"]
-    is_cases = pc.equal(reconciliation["reason"], "cases")
-    cases = pc.sum(reconciliation["amount"].filter(is_cases).cast(pa.decimal128(38, 2))).as_py()
-    groups = pc.sum(tables["drg_cost"]["total"].cast(pa.decimal128(38, 2))).as_py()
-    if (cases or 0) != (groups or 0):
-        raise InvariantBroken(f"DRG groups add up to {groups} yuan, the reason cases to {cases}")
+    level_3 = loaded.model.departments.medtech_to_clinical is not None
+    return tables, tuple(_notes(period_book, departments, items, level_3))
 
 
 def _notes(
-    book: PeriodBook, departments: DepartmentCosts, items: ServiceItemCosts | None
+    book: PeriodBook,
+    departments: DepartmentCosts,
+    items: ServiceItemCosts | None,
+    level_3: bool,
 ) -> Iterator[str]:
     """What a reader should know that is no fault."""
     if departments.rows_ignored:
@@ -330,6 +315,15 @@ def _notes(
             f"{departments.rows_ignored:,} driver rows do not count: closed or own department, "
             "or outside the rule's receivers"
         )
+    registers = book.registers
+    if level_3:
+        medtech = registers.dept_class == CLASSES.index("medtech")
+        staying = medtech & departments.full_cost.any(axis=1)
+        if staying.any():
+            yield (
+                f"{int(staying.sum()):,} medtech departments keep cost at level 3: no net services "
+                "that a clinical department of the unit ordered"
+            )
     if items is not None:
         idle = np.flatnonzero(items.no_activity.any(axis=1))
         if len(idle):

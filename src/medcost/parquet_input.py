@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from medcost.errors import Fault, count_of, quote
+from medcost.errors import Fault, count_of, printable, quote
 from medcost.tables import Column, Table
 
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -58,13 +58,24 @@ class NumberColumn:
     out_of_range: NDArray[np.int64]
 
 
-class ColumnTypeError(Exception):
-    """A column's Arrow type cannot hold the values the table says."""
+class ColumnUnreadableError(Exception):
+    """A column cannot be turned into what the table says; code is the fault's."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        self.code = code
+        super().__init__(reason)
+
+
+# What reading a file can raise that is the file's fault.
+READ_ERRORS = (OSError, pa.ArrowException, UnicodeDecodeError)
 
 
 def find_files(book: Path, table: str) -> tuple[list[SourceFile], list[Fault]]:
     """The table's files in the order of their names; empty where the book has none."""
     single, folder = book / f"{table}.parquet", book / table
+    if single.is_symlink() and not single.exists():
+        what = f"{quote(single.name)} is a link to a file that is not there."
+        return [], [Fault("file-unreadable", what, (quote(single.name),))]
     if single.is_dir():
         what = f"{quote(single.name)} is a folder, not a file."
         return [], [Fault("file-unreadable", what, (f"folder {quote(single.name)}",))]
@@ -81,28 +92,53 @@ def find_files(book: Path, table: str) -> tuple[list[SourceFile], list[Fault]]:
 
 def _files_below(folder: Path, table: str) -> tuple[list[SourceFile], list[Fault]]:
     files: list[SourceFile] = []
-    problems: list[str] = []
+    unreadable_folders: list[str] = []
+    unexpected: list[str] = []
+    seen: set[str] = set()
 
     def note(error: OSError) -> None:
-        problems.append(f"{quote(str(error.filename))}: {error.strerror}")
+        unreadable_folders.append(f"{quote(str(error.filename))}: {error.strerror}")
 
-    for parent, folders, names in os.walk(folder, onerror=note):
-        folders[:] = sorted(name for name in folders if name[0] not in "._")
+    for parent, folders, names in os.walk(folder, onerror=note, followlinks=True):
+        # A link back up the tree would be walked for ever.
+        seen.add(os.path.realpath(parent))
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name[0] not in "._" and os.path.realpath(os.path.join(parent, name)) not in seen
+        )
         inside = Path(parent).relative_to(folder)
-        partitions = tuple(_partition(part) for part in inside.parts if "=" in part)
+        try:
+            partitions = tuple(_partition(part) for part in inside.parts if "=" in part)
+        except UnicodeError:
+            unreadable_folders.append(f"{quote(str(inside))}: its name is not UTF-8")
+            continue
         for name in sorted(names):
-            if name[0] not in "._" and name.endswith(".parquet"):
-                label = "/".join((table, *inside.parts, name))
+            label = "/".join((table, *inside.parts, name))
+            if name[0] in "._":
+                continue
+            if name.lower().endswith(".parquet"):
                 files.append(SourceFile(Path(parent) / name, label, partitions))
-    if problems:
-        what = f"{count_of(len(problems), 'folder')} of table {table} cannot be read."
-        return files, [Fault("file-unreadable", what, tuple(problems))]
-    return sorted(files, key=lambda file: file.label), []
+            else:
+                unexpected.append(quote(label))
+    faults = []
+    if unreadable_folders:
+        what = f"{count_of(len(unreadable_folders), 'folder')} of table {table} cannot be read."
+        faults.append(Fault("file-unreadable", what, tuple(unreadable_folders)))
+    if unexpected:
+        what = f"{count_of(len(unexpected), 'file')} of table {table} is not Parquet by its name."
+        if len(unexpected) > 1:
+            what = what.replace(" is not Parquet by its name", " are not Parquet by their names")
+        faults.append(Fault("file-unexpected", what, tuple(unexpected)))
+    return sorted(files, key=lambda file: file.label), faults
 
 
 def _partition(part: str) -> tuple[str, str | None]:
+    """Name and value of a Hive partition's folder; raises UnicodeError."""
+    part.encode("utf-8")
     name, _, value = part.partition("=")
-    return unquote(name), None if value == HIVE_NULL else unquote(value)
+    name, value = unquote(name, errors="strict"), unquote(value, errors="strict")
+    return name, None if value == HIVE_NULL else value
 
 
 def open_parquet(source: SourceFile, table: Table) -> pq.ParquetFile:
@@ -120,7 +156,7 @@ def unreadable(source: SourceFile, error: Exception) -> Fault:
     """The fault of a file that is missing, truncated, corrupt or not ours to read."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     first_line = reason.splitlines()[0] if reason else type(error).__name__
-    what = f"{quote(source.label)} cannot be read as Parquet: {first_line[:200]}"
+    what = f"{quote(source.label)} cannot be read as Parquet: {printable(first_line, 200)}"
     return Fault("file-unreadable", what, (quote(source.label),))
 
 
@@ -142,7 +178,8 @@ def check_columns(
             faults.append(Fault("column-twice", what, place))
         elif n == 1 and not _type_fits(schema.field(column.name).type, column):
             found = schema.field(column.name).type
-            what = f"{quote(source.label)} has column {column.name} as {found}, not {column.type}."
+            shown = printable(str(found))
+            what = f"{quote(source.label)} has column {column.name} as {shown}, not {column.type}."
             faults.append(Fault("column-type", what, place))
     return tuple(c.name for c in present), faults
 
@@ -189,7 +226,7 @@ def constant_text(label: str | None, rows: int) -> pa.Array:
 def encode_text(chunks: list[pa.Array]) -> TextColumn:
     """One text column from its chunks, plain or dictionary-encoded; '' counts as empty.
 
-    Raises ColumnTypeError for text that is not valid UTF-8.
+    Raises ColumnUnreadableError for text that is not valid UTF-8.
     """
     encoded = [_as_dictionary(chunk) for chunk in chunks]
     if not encoded:
@@ -198,7 +235,7 @@ def encode_text(chunks: list[pa.Array]) -> TextColumn:
     try:
         distinct.validate(full=True)
     except pa.ArrowInvalid as error:
-        raise ColumnTypeError("text is not valid UTF-8") from error
+        raise ColumnUnreadableError("text-not-utf8", "text is not valid UTF-8") from error
     labels = distinct.unique().drop_null()
     labels = labels.take(pc.array_sort_indices(labels))
     codes = []
@@ -209,7 +246,8 @@ def encode_text(chunks: list[pa.Array]) -> TextColumn:
         rank = pc.index_in(part.dictionary, labels).fill_null(-1)
         rank_of = np.append(rank.to_numpy(zero_copy_only=False).astype(np.int32), np.int32(-1))
         rank_of[rank_of == empty] = -1
-        codes.append(rank_of[part.indices.fill_null(-1).to_numpy(zero_copy_only=False)])
+        indices = part.indices.cast(pa.int64()).fill_null(-1)
+        codes.append(rank_of[indices.to_numpy(zero_copy_only=False)])
     return TextColumn(np.concatenate(codes), labels)
 
 
@@ -228,6 +266,10 @@ def decode_number(chunk: pa.Array, column: Column) -> NumberColumn:
     """One chunk of a decimal, date or bool column as integers at the column's scale."""
     if pa.types.is_dictionary(chunk.type):
         chunk = chunk.dictionary_decode()
+    if pa.types.is_string(chunk.type):
+        # Only a folder's name gets here: check_columns refuses text in a file.
+        reason = f"a folder's name cannot give {column.name}, which is {column.type}"
+        raise ColumnUnreadableError("column-type", reason)
     present = chunk.is_valid().to_numpy(zero_copy_only=False)
     none = np.empty(0, np.int64)
     if pa.types.is_null(chunk.type):
@@ -290,8 +332,8 @@ def _from_doubles(chunk: pa.Array, present: NDArray[np.bool_], column: Column) -
     given = chunk.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
     finite = np.isfinite(given)
     given = np.where(finite, given, 0.0)
-    limit = min(9e9, 9e13 / 10**scale, float(10 ** (column.precision - scale)))
-    out_of_range = np.abs(given) > limit
+    limit = min(9e9, 9e13 / 10**scale)
+    out_of_range = (np.abs(given) > limit) | (np.abs(given) >= 10.0 ** (column.precision - scale))
     given = np.where(out_of_range, 0.0, given)
     values = np.rint(given * 10.0**scale)
     tolerance = np.maximum(1e-4 / 10**scale, np.spacing(np.abs(given)) / 2)

@@ -31,6 +31,7 @@ from medcost.manifest import (
     run_id,
     totals_of,
 )
+from medcost.published_balance import require_published_balance
 
 CURRENT = "CURRENT.json"
 LOCK = ".medcost-lock"
@@ -156,7 +157,8 @@ def publish(
 def _stage_run(
     staging: Path, loaded: LoadedModel, run: RunToPublish, inputs: Sequence[FileRecord]
 ) -> Path:
-    """Write and sync one run's tables and manifest; the folder is named by the run's id."""
+    """Check, write and sync one run's tables and manifest; the run's id names the folder."""
+    require_published_balance(run.tables)
     folder = Path(tempfile.mkdtemp(dir=staging))
     outputs = []
     for name, table in sorted(run.tables.items()):

@@ -75,15 +75,9 @@ def yuan(amount: Decimal | None) -> str:
     return "" if amount is None else f"{amount:,.2f}"
 
 
-def _grid(title: str, columns: Sequence[tuple[str, bool]]) -> Table:
+def _grid(columns: Sequence[tuple[str, bool]]) -> Table:
     """An empty table; columns are (heading, whether it is a number)."""
-    table = Table(
-        title=title,
-        box=box.SIMPLE_HEAD,
-        title_justify="left",
-        title_style="bold",
-        padding=(0, 1, 0, 0),
-    )
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading, is_number in columns:
         table.add_column(
             heading, justify="right" if is_number else "left", no_wrap=True, overflow="ellipsis"
@@ -91,8 +85,9 @@ def _grid(title: str, columns: Sequence[tuple[str, bool]]) -> Table:
     return table
 
 
-def _show(console: Console, grid: Table) -> None:
-    """Print a table; on a narrow terminal labels are cut, figures never."""
+def _show(console: Console, title: str, grid: Table) -> None:
+    """Print a table under its title; on a narrow terminal labels are cut, figures never."""
+    console.print(Text(title, style="bold"))
     for column in grid.columns:
         if column.justify == "right":
             cells = [str(cell) for cell in (column.header, *column.cells)]
@@ -110,7 +105,7 @@ def show_departments(console: Console, tables: dict[str, pa.Table], names: dict[
     """Cost by class of department, and the dearest departments."""
     table = tables["department_cost"]
     headings = ("direct", "received", "handed on", "full cost")
-    grid = _grid("科室成本 Department cost, yuan", [("", False), *((h, True) for h in headings)])
+    grid = _grid([("", False), *((h, True) for h in headings)])
 
     def amounts(where: pa.Array | None = None) -> list[str]:
         received = sum(
@@ -127,13 +122,12 @@ def show_departments(console: Console, tables: dict[str, pa.Table], names: dict[
             grid.add_row(CLASS_NAMES[name], *amounts(of_class))
     grid.add_section()
     grid.add_row("合计 total", *amounts(), style="bold")
-    _show(console, grid)
+    _show(console, "科室成本 Department cost, yuan", grid)
     by_dept = table.group_by(["unit_id", "dept_id"]).aggregate([("full_cost", "sum")])
     rows = sorted(
         by_dept.to_pylist(), key=lambda r: (-r["full_cost_sum"], r["unit_id"], r["dept_id"])
     )
     top = _grid(
-        f"全成本最高的科室 The {SHOWN} departments with the highest full cost",
         [("unit", False), ("department", False), ("name", False), ("full cost, yuan", True)],
     )
     for row in rows[:SHOWN]:
@@ -144,7 +138,8 @@ def show_departments(console: Console, tables: dict[str, pa.Table], names: dict[
             safe(shown, 2 * LABEL_WIDTH),
             yuan(row["full_cost_sum"]),
         )
-    _show(console, top)
+    title = f"全成本最高的科室 The {SHOWN} departments with the highest full cost"
+    _show(console, title, top)
 
 
 def show_drg_groups(console: Console, tables: dict[str, pa.Table], names: dict[str, str]) -> None:
@@ -160,7 +155,6 @@ def show_drg_groups(console: Console, tables: dict[str, pa.Table], names: dict[s
         ("亏损最多 Largest deficit", deficit),
     ):
         grid = _grid(
-            f"{title} by DRG group, yuan",
             [
                 ("unit", False),
                 ("group", False),
@@ -181,14 +175,13 @@ def show_drg_groups(console: Console, tables: dict[str, pa.Table], names: dict[s
                 yuan(row["income"]),
                 yuan(row["margin"]),
             )
-        _show(console, grid)
+        _show(console, f"{title} by DRG group, yuan", grid)
 
 
 def show_reconciliation(console: Console, tables: dict[str, pa.Table]) -> None:
     """Where every fen of the ledger is, and that nothing is left over."""
     table = tables["reconciliation"]
     grid = _grid(
-        "对账 Reconciliation, all units and elements",
         [("reason", False), ("yuan", True), ("share", True)],
     )
     sums = {
@@ -205,7 +198,7 @@ def show_reconciliation(console: Console, tables: dict[str, pa.Table]) -> None:
     grid.add_row("合计 total", yuan(total), "")
     grid.add_row(REASON_NAMES["ledger"], yuan(ledger), "")
     grid.add_row("差额 difference", yuan(ledger - total), "", style="bold")
-    _show(console, grid)
+    _show(console, "对账 Reconciliation, all units and elements", grid)
 
 
 def show_files(console: Console, folder: Path, is_new: bool) -> None:

@@ -240,7 +240,6 @@ raise SystemExit("read outside its arrays")
 """
 
 
-@pytest.mark.xfail(strict=True, reason="only the last of starts is compared with the entries")
 @pytest.mark.parametrize("starts", [[-3, 2], [0, 5, 2], [0, 2, 1, 2], [0, -1]], ids=str)
 def test_starts_that_are_not_ascending_are_refused(starts: list[int]) -> None:
     """In a process of its own, for the kernel reads outside the arrays."""

@@ -99,17 +99,14 @@ def test_turning_every_sign_turns_every_result(case: Case) -> None:
 @always_the_same(max_examples=150)
 @given(sequences(largest=2**62, smallest_weight=0))
 def test_a_balance_beyond_64_bits_is_refused_and_never_wraps(case: Case) -> None:
-    """What the twin refuses the kernel refuses; it may also refuse a sum over the elements."""
+    """What the twin refuses the kernel refuses, and only that."""
     try:
         expected = twins.step_down(**case)
     except OverflowError:
         with pytest.raises(OverflowError):
             run(case)
         return
-    try:
-        assert expected == run(case)
-    except OverflowError:
-        assert len(case["direct"][0]) > 1
+    assert expected == run(case)
 
 
 def test_a_giver_hands_on_what_it_received() -> None:
@@ -186,7 +183,6 @@ def test_what_64_bits_do_not_hold_is_refused(case: Case) -> None:
         run(case)
 
 
-@pytest.mark.xfail(strict=True, reason="the sum over elements is taken even if no credit is kept")
 def test_elements_that_only_together_leave_64_bits_are_handed_on() -> None:
     """Three elements of 2^62 fen: every balance fits, and keep_credit is off."""
     direct = [[2**62] * 3, [0] * 3]
@@ -232,7 +228,6 @@ raise SystemExit("read or wrote outside its arrays")
 """
 
 
-@pytest.mark.xfail(strict=True, reason="only the last of starts is compared with the weights")
 @pytest.mark.parametrize("starts", [[-3, 2], [0, 4, 2], [0, 2, 1, 2]], ids=str)
 def test_starts_that_are_not_ascending_are_refused(starts: list[int]) -> None:
     """In a process of its own, for the kernel reads and writes outside the arrays."""

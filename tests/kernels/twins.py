@@ -76,8 +76,14 @@ def in_64_bits(value: int) -> int:
 
 
 def weight_totals(starts: Ints, weights: Ints) -> list[int]:
-    """Return the sum of each row's weights."""
-    return [in_64_bits(sum(weights[a:b])) for a, b in pairwise(starts)]
+    """Return the sum of each row's weights; on the way, too, it must stay in 64 bits."""
+    totals = []
+    for a, b in pairwise(starts):
+        total = 0
+        for weight in weights[a:b]:
+            total = in_64_bits(total + weight)
+        totals.append(total)
+    return totals
 
 
 def split(amount: int, weights: Ints) -> list[int]:
@@ -126,6 +132,15 @@ def group_sums(keys: Ints, values: Matrix) -> tuple[list[int], list[list[int]]]:
         for column, value in enumerate(row):
             found[column] = in_64_bits(found[column] + value)
     return sorted(sums), [sums[key] for key in sorted(sums)]
+
+
+def add_rows(totals: Matrix, rows: Ints, values: Matrix) -> list[list[int]]:
+    """Return the totals with row i of values added to row rows[i], one after the other."""
+    sums = [list(row) for row in totals]
+    for row, added in zip(rows, values, strict=True):
+        for column, value in enumerate(added):
+            sums[row][column] = in_64_bits(sums[row][column] + value)
+    return sums
 
 
 def step_down(
@@ -184,12 +199,6 @@ def residuals(
         ]
         for row in givers
     ]
-
-
-def nearest(value: float) -> int:
-    """Return the nearest integer to a double, halves away from zero."""
-    magnitude = math.floor(abs(Fraction(value)) + Fraction(1, 2))
-    return magnitude if value >= 0 else -magnitude
 
 
 def activity_rates(pools: Ints, weights: Ints, totals: Ints) -> list[tuple[int, int, bool]]:

@@ -96,8 +96,9 @@ def rounded(exact: Sequence[Fraction], total: int) -> list[int]:
     step = 1 if missing > 0 else -1
     pieces = [step * (value - part) for value, part in zip(exact, parts, strict=True)]
     order = sorted(range(len(parts)), key=lambda i: (-pieces[i], i))
-    for place in range(abs(missing)):
-        parts[order[place % len(order)]] += step
+    rounds, more = divmod(abs(missing), max(len(order), 1))
+    for place, i in enumerate(order):
+        parts[i] += step * (rounds + (place < more))
     return parts
 
 

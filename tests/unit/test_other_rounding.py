@@ -111,8 +111,10 @@ def test_largest_remainder_at_two_decimals_is_rule_2(amount: int, weights: list[
         (300, [-20_000, 50_000], CMS, [-200, 500]),
         # 0.01 yuan by 1 and 3 at whole yuan: both cells are 0 and the fen goes to the first.
         (1, [10_000, 30_000], CMS, [1, 0]),
-        # Largest remainder at whole yuan: 2.50 by 1 and 1 is 1.25 each; a yuan, then half a one.
-        (250, [1, 1], Rounding(amount_decimals=0), [200, 50]),
+        # Largest remainder at whole yuan: 1.25 each is cut to 1, and 0.50 is less than a yuan.
+        (250, [1, 1], Rounding(amount_decimals=0), [150, 100]),
+        # 3.90 by 5, 5 and 3: 1.5, 1.5 and 0.9 yuan; a yuan to the third, 0.90 to the first.
+        (390, [5, 5, 3], Rounding(amount_decimals=0), [190, 100, 100]),
         # And at tenths: 0.25 by 1 and 1 is 0.125: 0.10 each, five fen to the first.
         (25, [1, 1], Rounding(amount_decimals=1), [15, 10]),
         # A multiplier of no decimals: 10 yuan by 4 is 2.5, so 3 a unit; 12 yuan, 2 too many.
@@ -211,7 +213,6 @@ def test_a_rounded_sequence_is_a_loop_over_giver_and_element(
     assert [sum(row.values()) <= 0 for row in givers.values()] == found[2].tolist()
 
 
-@pytest.mark.xfail(strict=True, reason="balances are added with NumPy's wrapping addition")
 def test_a_balance_beyond_64_bits_is_refused() -> None:
     """2^62 fen on both: the kernel raises OverflowError, the rounded sequence wraps."""
     direct = np.array([[2**62], [2**62]], np.int64)

@@ -28,9 +28,8 @@ def fixed_point(
     for cost, error, move in zip(exact, errors, shift, strict=True):
         value = math.floor(cost * ONE)
         if error:
-            value += move % (2 * error - 1) - (error - 1) + (move < 0)
-            value = min(value, math.ceil(cost * ONE) + error - 1)
-            assert abs(value - cost * ONE) < error + 1
+            value += move % (2 * error - 1) - (error - 1)
+            assert abs(value - cost * ONE) < error
         wholes.append(value >> 64)
         parts.append(value % ONE)
     return (
@@ -103,7 +102,7 @@ def test_more_missing_fen_than_costs_go_round_again(
     exact, errors, shift = costs
     found = together(exact, total, errors, shift)
     assert sum(found) == total
-    assert found == rounded(exact, total) or len(exact) * 10 < abs(total)
+    assert found == rounded(exact, total)
     each = [value - math.trunc(cost) for value, cost in zip(found, exact, strict=True)]
     assert max(each) - min(each) <= 1
 
@@ -235,7 +234,6 @@ def test_a_sum_of_large_amounts_never_wraps(values: list[int]) -> None:
     assert sum(values) == sum_exactly(np.array(values, np.int64))
 
 
-@pytest.mark.xfail(strict=True, reason="the missing fen are added without a check for overflow")
 def test_a_fen_added_to_the_largest_number_is_refused() -> None:
     """2^63 − 1 fen and one fen more."""
     whole, part = np.array([2**63 - 1]), np.array([0], np.uint64)

@@ -10,6 +10,7 @@ from books import (
     Tables,
     book,
     case_totals,
+    checked,
     cost,
     faults,
     faults_of,
@@ -172,6 +173,52 @@ def test_one_partial_file_of_a_folder_is_refused_by_name(tmp_path: Path) -> None
     assert expected == [(fault.code, fault.where) for fault in found]
 
 
+CHECK_CRASHES = pytest.mark.xfail(
+    strict=True,
+    raises=IndexError,
+    reason="check_book costs the lines' cases against a register that does not have them",
+)
+
+
+@pytest.mark.verdict("Partial, truncated or corrupt file")
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=CHECK_CRASHES if name == "cases" else ()) for name in NAMES]
+)
+def test_a_check_names_a_file_that_cannot_be_read_too(tmp_path: Path, name: str) -> None:
+    """As the run does, for every table."""
+    folder = written(tmp_path, whole_book())
+    path = folder / f"{name}.parquet"
+    path.write_bytes(cut(path.read_bytes()))
+    assert "file-unreadable" in checked(tmp_path, folder, BY_VOLUME)
+
+
+@CHECK_CRASHES
+def test_a_book_without_cases_can_be_checked(tmp_path: Path) -> None:
+    """Cases are needed to cost cases; a run that stops before them takes the lines' ones."""
+    tables = whole_book()
+    del tables["cases"], tables["opening_work_in_progress"]
+    assert not faults_of(tmp_path, tables, BY_VOLUME, through="service-items")
+    assert checked(tmp_path, tables, BY_VOLUME, through="service-items") == []
+
+
+@pytest.mark.parametrize("name", ["ledger", "drivers", "cases", "service_lines"])
+@pytest.mark.parametrize("month", ["2026-01", "2026-02"])
+def test_a_column_that_disagrees_with_its_folder_is_refused(
+    tmp_path: Path, request: pytest.FixtureRequest, name: str, month: str
+) -> None:
+    """A file of January's and February's rows in the folder of either month."""
+    if (name, month) == ("service_lines", "2026-02"):
+        reason = "lines in another month's folder are not read, and not missed"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    tables = whole_book()
+    tables[name] += [row | {"period": "2026-02"} for row in tables[name]]
+    folder = written(tmp_path, tables)
+    inside = folder / name / f"period={month}"
+    inside.mkdir(parents=True)
+    (folder / f"{name}.parquet").rename(inside / "part.parquet")
+    assert "partition-disagrees" in faults_of(tmp_path, folder, model())
+
+
 @pytest.mark.verdict("Both `x.parquet` and a folder `x/`; a folder named `x.parquet`")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_table_that_stands_twice_is_refused(tmp_path: Path, name: str) -> None:
@@ -321,3 +368,63 @@ def test_every_text_is_of_a_type_that_holds_text(tmp_path: Path) -> None:
         assert not faults_of(tmp_path, folder, model())
     folder = with_column(written(tmp_path, whole_book()), "ledger", "dept_id", pa.array([1, 2]))
     assert "column-type" in faults_of(tmp_path, folder, model())
+
+
+NOT_NUMBERS = [pa.array(["1"]), pa.array([b"1"]), pa.array([[1]]), pa.array([True])]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "ledger",
+        "drivers",
+        pytest.param(
+            "service_lines",
+            marks=pytest.mark.xfail(
+                strict=True, raises=AttributeError, reason="lines of a faulty schema are read"
+            ),
+        ),
+    ],
+)
+def test_a_column_of_numbers_that_holds_none_is_refused(tmp_path: Path, table: str) -> None:
+    """Text, bytes, lists and truth values in the column of money or quantities."""
+    column = "amount" if table == "ledger" else "quantity"
+    tables = whole_book()
+    tables[table] = tables[table][:1]
+    for values in NOT_NUMBERS:
+        folder = with_column(written(tmp_path, tables), table, column, values)
+        assert "column-type" in faults_of(tmp_path, folder, model())
+
+
+def latin_1(text: str, n: int) -> pa.Array:
+    """Return a column of text in another encoding than UTF-8, as a faulty export writes it."""
+    raw = text.encode("latin-1")
+    offsets = b"".join((len(raw) * i).to_bytes(4, "little") for i in range(n + 1))
+    return pa.StringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(raw * n))
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("ledger", "dept_id"),
+        ("ledger", "period"),
+        ("cases", "case_id"),
+        ("service_lines", "dept_id"),
+        ("service_lines", "case_id"),
+        pytest.param(
+            "service_lines",
+            "period",
+            marks=pytest.mark.xfail(
+                strict=True,
+                raises=UnicodeDecodeError,
+                reason="the row groups' statistics of period are read as text",
+            ),
+        ),
+    ],
+)
+def test_text_that_is_not_utf_8_is_refused(tmp_path: Path, table: str, column: str) -> None:
+    """An é of one byte."""
+    tables = whole_book()
+    values = latin_1("é", len(tables[table]))
+    folder = with_column(written(tmp_path, tables), table, column, values)
+    assert "text-not-utf8" in faults_of(tmp_path, folder, model())

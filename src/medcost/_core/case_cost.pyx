@@ -5,10 +5,13 @@ import numpy as np
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 
 from medcost._core.int128 cimport add_overflows, i128, u128
+from medcost._core.split import require_starts
 
 
 def activity_rates(
-    const int64_t[::1] pools, const int64_t[::1] weights, const int64_t[::1] totals
+    const int64_t[::1] pools not None,
+    const int64_t[::1] weights not None,
+    const int64_t[::1] totals not None,
 ):
     """Return floor(pool * weight / total) in 2^-64 fen and whether it is exact; see .pyi."""
     cdef Py_ssize_t i, n = pools.shape[0]
@@ -76,11 +79,11 @@ cdef int accumulate(
 
 
 def case_costs(
-    const int64_t[::1] starts,
-    const int64_t[::1] activities,
-    const int64_t[::1] measures,
-    const int64_t[::1] whole,
-    const uint64_t[::1] part,
+    const int64_t[::1] starts not None,
+    const int64_t[::1] activities not None,
+    const int64_t[::1] measures not None,
+    const int64_t[::1] whole not None,
+    const uint64_t[::1] part not None,
     inexact,
 ):
     """Return whole fen, fraction and error bound of each case; see case_cost.pyi."""
@@ -91,8 +94,7 @@ def case_costs(
     rows = starts.shape[0] - 1
     if rows < 0 or activities.shape[0] != measures.shape[0]:
         raise ValueError("starts, activities and measures do not fit")
-    if starts[rows] > activities.shape[0]:
-        raise ValueError("starts do not fit the entries")
+    require_starts(starts, activities.shape[0])
     if whole.shape[0] != part.shape[0] or whole.shape[0] != inexact_view.shape[0]:
         raise ValueError("whole, part and inexact must have the same length")
     for entry in range(activities.shape[0]):

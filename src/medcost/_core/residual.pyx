@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from libc.math cimport round
 from libc.stdint cimport int64_t, uint64_t
 
 from medcost._core.int128 cimport i128
@@ -34,11 +35,11 @@ cdef void residual_column(
 
 
 def residuals(
-    const int64_t[:, ::1] links,
-    const int64_t[::1] totals,
-    const int64_t[:, ::1] direct,
+    const int64_t[:, ::1] links not None,
+    const int64_t[::1] totals not None,
+    const int64_t[:, ::1] direct not None,
     int bits,
-    const int64_t[:, :, ::1] unit_costs,
+    const int64_t[:, :, ::1] unit_costs not None,
 ):
     """Return direct * 2^bits - totals * y + links @ y as doubles; see residual.pyi."""
     cdef Py_ssize_t row, element
@@ -59,7 +60,9 @@ def residuals(
     return result
 
 
-def add_corrections(int64_t[:, :, ::1] unit_costs, const double[:, ::1] corrections):
+def add_corrections(
+    int64_t[:, :, ::1] unit_costs not None, const double[:, ::1] corrections not None
+):
     """Add the nearest integers of corrections to the unit costs in place; see residual.pyi."""
     cdef Py_ssize_t row, element
     cdef double correction
@@ -74,6 +77,6 @@ def add_corrections(int64_t[:, :, ::1] unit_costs, const double[:, ::1] correcti
             if not -1e37 < correction < 1e37:
                 raise OverflowError("a correction does not fit 128 bits")
             y = joined(unit_costs[row, element, 0], <uint64_t>unit_costs[row, element, 1])
-            y += <i128>(correction + (0.5 if correction > 0 else -0.5))
+            y += <i128>round(correction)
             unit_costs[row, element, 0] = <int64_t>(y >> 64)
             unit_costs[row, element, 1] = <int64_t>(<uint64_t>y)

@@ -3,6 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+def require_starts(starts: NDArray[np.int64], n: int) -> None:
+    """Raise ValueError unless starts [rows + 1] ascends from 0 or more to at most n."""
+
 def weight_totals(starts: NDArray[np.int64], weights: NDArray[np.int64]) -> NDArray[np.int64]:
     """Sum of the weights of each row, int64 [rows].
 

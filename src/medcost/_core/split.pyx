@@ -58,8 +58,8 @@ cdef int64_t split_amount(
     hold n numbers each. Returns 0, or 1 where a part does not fit 64 bits.
     """
     cdef Py_ssize_t i, k
-    cdef int64_t part, missing = amount, threshold, step
-    cdef i128 product, quotient
+    cdef int64_t part, threshold, step
+    cdef i128 product, quotient, missing = amount
     if amount == 0:
         for i in range(n):
             parts[i * stride] = 0
@@ -76,24 +76,25 @@ cdef int64_t split_amount(
                 return 1
             pieces[i] = <int64_t>(product - quotient * total)
         parts[i * stride] = part
-        if add_overflows(missing, -part, &missing):
-            return 1
+        missing -= part
     if missing == 0:
         return 0
     step = 1 if missing > 0 else -1
-    k = missing * step
+    k = <Py_ssize_t>(missing * step)
     for i in range(n):
         pieces[i] *= step
         scratch[i] = pieces[i]
     threshold = kth_largest(scratch, n, k)
     for i in range(n):
         if pieces[i] > threshold:
-            parts[i * stride] += step
+            if add_overflows(parts[i * stride], step, &parts[i * stride]):
+                return 1
             k -= 1
     i = 0
     while k > 0:
         if pieces[i] == threshold:
-            parts[i * stride] += step
+            if add_overflows(parts[i * stride], step, &parts[i * stride]):
+                return 1
             k -= 1
         i += 1
     return 0
@@ -123,13 +124,22 @@ cdef int split_all(
     return 0
 
 
-def weight_totals(const int64_t[::1] starts, const int64_t[::1] weights):
+def require_starts(const int64_t[::1] starts not None, Py_ssize_t n):
+    """Raise ValueError unless starts ascends from 0 or more to at most n; see split.pyi."""
+    cdef Py_ssize_t row
+    if starts.shape[0] == 0 or starts[0] < 0 or starts[starts.shape[0] - 1] > n:
+        raise ValueError("starts do not fit what they divide")
+    for row in range(starts.shape[0] - 1):
+        if starts[row + 1] < starts[row]:
+            raise ValueError("starts must ascend")
+
+
+def weight_totals(const int64_t[::1] starts not None, const int64_t[::1] weights not None):
     """Return the sum of each row's weights (int64, [rows]); see split.pyi."""
     cdef Py_ssize_t row, i
     cdef int64_t total
     cdef int64_t[::1] totals
-    if starts.shape[0] == 0 or starts[starts.shape[0] - 1] > weights.shape[0]:
-        raise ValueError("starts do not fit the weights")
+    require_starts(starts, weights.shape[0])
     result = np.zeros(starts.shape[0] - 1, np.int64)
     totals = result
     for row in range(starts.shape[0] - 1):
@@ -142,9 +152,9 @@ def weight_totals(const int64_t[::1] starts, const int64_t[::1] weights):
 
 
 def split_rows(
-    const int64_t[:, ::1] amounts,
-    const int64_t[::1] starts,
-    const int64_t[::1] weights,
+    const int64_t[:, ::1] amounts not None,
+    const int64_t[::1] starts not None,
+    const int64_t[::1] weights not None,
 ):
     """Split each row of amounts over its receivers; see split.pyi."""
     cdef Py_ssize_t row, longest = 0, rows = amounts.shape[0]

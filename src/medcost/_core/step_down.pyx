@@ -5,7 +5,7 @@ import numpy as np
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
-from medcost._core.int128 cimport add_overflows
+from medcost._core.int128 cimport add_overflows, i128
 from medcost._core.split cimport split_amount
 from medcost._core.split import weight_totals
 
@@ -24,7 +24,7 @@ cdef int run_sequence(
     Py_ssize_t longest,
 ) noexcept nogil:
     cdef Py_ssize_t turn, element, link, first, n, giver, m = balance.shape[1]
-    cdef int64_t all_elements
+    cdef i128 all_elements
     for turn in range(givers.shape[0]):
         giver = givers[turn]
         first = starts[turn]
@@ -34,8 +34,7 @@ cdef int run_sequence(
             continue
         all_elements = 0
         for element in range(m):
-            if add_overflows(all_elements, balance[giver, element], &all_elements):
-                return 1
+            all_elements += balance[giver, element]
         if keep_credit and all_elements < 0:
             kept[turn] = 1
             continue
@@ -56,11 +55,11 @@ cdef int run_sequence(
 
 
 def step_down(
-    const int64_t[:, ::1] direct,
-    const int64_t[::1] givers,
-    const int64_t[::1] starts,
-    const int64_t[::1] receivers,
-    const int64_t[::1] weights,
+    const int64_t[:, ::1] direct not None,
+    const int64_t[::1] givers not None,
+    const int64_t[::1] starts not None,
+    const int64_t[::1] receivers not None,
+    const int64_t[::1] weights not None,
     bint keep_credit=False,
 ):
     """Hand on the givers' balances in their order; see step_down.pyi."""

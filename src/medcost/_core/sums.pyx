@@ -40,7 +40,7 @@ cdef void scatter(
         counts[digit] += 1
 
 
-def sort_order(const int64_t[::1] keys):
+def sort_order(const int64_t[::1] keys not None):
     """Return the stable ascending order of non-negative keys; see sums.pyi."""
     cdef Py_ssize_t n = keys.shape[0], i
     cdef int shift
@@ -102,7 +102,11 @@ cdef Py_ssize_t add_all(
     return -1
 
 
-def add_rows(int64_t[:, ::1] totals, const int64_t[::1] rows, const int64_t[:, ::1] values):
+def add_rows(
+    int64_t[:, ::1] totals not None,
+    const int64_t[::1] rows not None,
+    const int64_t[:, ::1] values not None,
+):
     """Add each row of values to the row of totals that rows names; see sums.pyi."""
     cdef Py_ssize_t i
     if rows.shape[0] != values.shape[0] or totals.shape[1] != values.shape[1]:
@@ -116,7 +120,7 @@ def add_rows(int64_t[:, ::1] totals, const int64_t[::1] rows, const int64_t[:, :
         raise OverflowError("a sum does not fit 64 bits")
 
 
-def group_sums(const int64_t[::1] keys, const int64_t[:, ::1] values):
+def group_sums(const int64_t[::1] keys not None, const int64_t[:, ::1] values not None):
     """Return the distinct keys, ascending, and the sum of each column; see sums.pyi."""
     cdef Py_ssize_t n
     cdef const int64_t[::1] order

@@ -14,7 +14,7 @@ from medcost.checks.findings import ROWS_KEPT, Finding
 from medcost.checks.rows import PERSONAL, number_faults, text_faults
 from medcost.errors import Fault, quote
 from medcost.parquet_input import (
-    ColumnTypeError,
+    ColumnUnreadableError,
     NumberColumn,
     SourceFile,
     TextColumn,
@@ -73,9 +73,9 @@ def decode_lines(
                 text[column.name] = encode_text([chunk])
             else:
                 numbers[column.name] = decode_number(chunk, column)
-    except ColumnTypeError as error:
+    except ColumnUnreadableError as error:
         what = f"{quote(source.label)}, column {column.name}: {error}."
-        return None, [Fault("text-not-utf8", what, (quote(source.label),))]
+        return None, [Fault(error.code, what, (quote(source.label),))]
     return _resolve(text, numbers, n, book), []
 
 

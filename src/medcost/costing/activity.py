@@ -27,7 +27,14 @@ from medcost.checks.service_lines import (
 from medcost.costing.departments import Orders
 from medcost.costing.links import CLINICAL, MEDTECH
 from medcost.errors import Fault
-from medcost.parquet_input import BATCH_ROWS, SourceFile, open_parquet, read_batches, unreadable
+from medcost.parquet_input import (
+    BATCH_ROWS,
+    READ_ERRORS,
+    SourceFile,
+    open_parquet,
+    read_batches,
+    unreadable,
+)
 from medcost.period_book import PeriodBook, register_cases
 from medcost.tables import load_table
 
@@ -138,7 +145,7 @@ def with_cases_of_lines(book: Book, period_book: PeriodBook) -> PeriodBook:
                 named = named_cases(batch, piece.source, period_book)
                 if named is not None:
                     found.append(named)
-        except (OSError, pa.ArrowException):
+        except READ_ERRORS:
             # The pass over the lines meets the same file and reports it.
             continue
     if not found:
@@ -162,7 +169,7 @@ def _pieces(book: Book, period: str) -> Iterator[_Piece]:
         try:
             with open_parquet(source, table) as file:
                 metadata = file.metadata
-        except (OSError, pa.ArrowException):
+        except READ_ERRORS:
             continue
         groups: list[int] = []
         rows, first = 0, 0
@@ -220,7 +227,7 @@ def _read_piece(piece: _Piece, book: PeriodBook) -> _Part:
                 if lines.posting_ids is not None:
                     posting_ids.append(lines.posting_ids)
             first += batch.num_rows
-    except (OSError, pa.ArrowException) as error:
+    except READ_ERRORS as error:
         faults.append(unreadable(piece.source, error))
     except OverflowError:
         faults.append(_overflow(piece.source.label))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from medcost._core.sums import add_rows
 from medcost.allocation_model import Rounding
 from medcost.costing.links import Links
 from medcost.money import divide_half_away
@@ -82,5 +83,5 @@ def step_down_rounded(
             if amount:
                 flows[span, element] = split_rounded(amount, weights, sum(weights), rounding)
         balance[giver] = 0
-        balance[links.receivers[span]] += flows[span]
+        add_rows(balance, links.receivers[span], flows[span])
     return balance, flows, kept

@@ -126,13 +126,19 @@ def approximate(system: System, direct: NDArray[np.int64], bits: int) -> Approxi
     inverse = system.inverse
     if inverse is None:
         raise SingularSystem
-    shares = np.abs(system.served / system.totals).max(initial=1.0)
-    gross = np.abs(inverse @ direct).sum(axis=0).max(initial=1.0)
-    largest = (np.abs(direct).max(initial=0) + 4.0 * gross * (1 + shares)) * 2.0**bits
-    narrow = bits < 126 and largest * len(system.totals) < 2.0**123
-    refine = _refine_narrow if narrow else _refine_wide
+    refine = _refine_narrow if _fits_128_bits(system, inverse, direct, bits) else _refine_wide
     unit_costs, residual = refine(system, inverse, direct, bits)
     return Approximation(unit_costs, bits, int(residual * system.norm * 1.001) + 2)
+
+
+def _fits_128_bits(
+    system: System, inverse: NDArray[np.float64], direct: NDArray[np.int64], bits: int
+) -> bool:
+    """Whether no sum of the residual can reach 2^126, with room for an unrefined y."""
+    shares = np.abs(system.served / system.totals).max(initial=1.0)
+    gross = np.abs(inverse @ direct).sum(axis=0).max(initial=1.0)
+    largest = np.abs(direct).max(initial=0) + 4.0 * gross * (1 + shares)
+    return bits < 126 and bool(largest * len(system.totals) * 2.0 ** min(bits, 126) < 2.0**123)
 
 
 def _refine_narrow(

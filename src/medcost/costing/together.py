@@ -17,6 +17,7 @@ from medcost.errors import InvariantBroken
 
 # Pieces are compared in 2^-62 fen, so that a signed piece fits int64.
 PIECE_ONE = 1 << 62
+LARGEST_COST = 1 << 62
 
 
 def round_together(
@@ -31,8 +32,8 @@ def round_together(
     whole, fraction: floor of the cost in fen and 2^-64 fen; error: bound of what it is off, in
     2^-64 fen, 0 where exact; exact_of(i): the exact cost. Every cost is cut toward zero; the
     missing fen go one each to the largest cut-off pieces in their direction, the first on ties,
-    going round again where there are more fen than costs. Time O(costs), plus one rational for
-    each cost that the bound leaves open.
+    going round again where there are more fen than costs. Raises OverflowError beyond 2^62.
+    Time O(costs), plus one rational for each cost that the bound leaves open.
     """
     cut, piece, exact = _cut_toward_zero(whole, fraction, error, exact_of)
     missing = total - sum_exactly(cut)
@@ -40,6 +41,9 @@ def round_together(
         return cut
     if not len(cut):
         raise InvariantBroken(f"{missing} fen have no receiver to be rounded on to")
+    # The smallest int64 has no positive twin, so it is looked at before its absolute value.
+    if max(int(cut.max()), -int(cut.min()), abs(missing)) > LARGEST_COST:
+        raise OverflowError("a cost does not fit 64 bits")
     step = 1 if missing > 0 else -1
     rounds, count = divmod(abs(missing), len(cut))
     cut = cut + step * rounds

@@ -40,13 +40,13 @@ def find_weights(
         return place * (len(ELEMENTS) + 1) + element + 1
 
     begun = np.flatnonzero(rows.begins >= 0)
+    if not len(begun):
+        return weights, ~fitted
     row_keys = key(rows.item, rows.unit, rows.dept, rows.element)[begun]
     # Sorted by key and month, the last of each key is the latest that has begun.
     order = np.lexsort((rows.begins[begun], row_keys))
-    last = np.append(row_keys[order][1:] != row_keys[order][:-1], len(order) > 0)
+    last = np.append(row_keys[order][1:] != row_keys[order][:-1], True)
     known, weight = row_keys[order][last], rows.weight[begun][order][last]
-    if not len(known):
-        return weights, ~fitted
     used = {
         (bool(e), bool(d), bool(u))
         for e, d, u in zip(
