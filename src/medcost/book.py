@@ -28,6 +28,7 @@ from medcost.parquet_input import (
     join_numbers,
     open_parquet,
     read_batches,
+    row_count,
     unreadable,
 )
 from medcost.tables import Table, load_table
@@ -229,6 +230,8 @@ def open_book(folder: Path, through: str = "cases") -> Book:
                     faults.append(_empty(name, found))
     columns, problems = _line_columns(files["service_lines"])
     faults += problems
+    if "service_lines" in needed:
+        faults += find_empty_lines(files["service_lines"])
     return Book(
         folder,
         tables,
@@ -257,20 +260,25 @@ def _line_columns(
     table = load_table("service_lines")
     faults: list[Fault] = []
     columns: list[tuple[str, ...]] = []
-    n_rows = 0
     for source in files:
         try:
             with open_parquet(source, table) as file:
-                n_rows += file.metadata.num_rows
                 present, problems = check_columns(source, file.schema_arrow, table)
         except READ_ERRORS as error:
             present, problems = (), [unreadable(source, error)]
-            n_rows += 1
         columns.append(present)
         faults += problems
-    if files and n_rows == 0:
-        faults.append(_empty("service_lines", files))
     return tuple(columns), faults
+
+
+def find_empty_lines(files: Sequence[SourceFile]) -> list[Fault]:
+    """The fault of a table of lines that is there and has no row."""
+    try:
+        rows = [row_count(source) for source in files]
+    except READ_ERRORS:
+        # A file that cannot be read has a fault of its own.
+        return []
+    return [_empty("service_lines", files)] if files and sum(rows) == 0 else []
 
 
 def read_table(name: str, files: Sequence[SourceFile]) -> tuple[TableRows | None, list[Fault]]:

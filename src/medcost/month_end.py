@@ -11,11 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from medcost import result_tables
 from medcost.allocation_model import LoadedModel
-from medcost.book import Book, is_period
+from medcost.book import Book, find_empty_lines, is_period
 from medcost.checks.findings import faults_of
 from medcost.checks.tables import check_tables, find_missing_selection
 from medcost.costing.activity import Activity, read_activity, with_cases_of_lines
@@ -26,7 +25,7 @@ from medcost.costing.reconciliation import reconcile
 from medcost.costing.service_items import ServiceItemCosts, cost_service_items
 from medcost.errors import Fault, InputRejected, InvariantBroken, quote
 from medcost.manifest import RunOptions, record_inputs
-from medcost.parquet_input import READ_ERRORS, SourceFile
+from medcost.parquet_input import READ_ERRORS, row_count
 from medcost.period_book import PeriodBook, read_period
 from medcost.publish import PublishedRun, RunToPublish, publish
 from medcost.tables import CLASSES
@@ -65,12 +64,8 @@ def last_stage(loaded: LoadedModel) -> str:
 
 def line_count(book: Book) -> int:
     """Service lines in the book, by its files' footers."""
-    return sum(_rows_of(source) for source in book.lines)
-
-
-def _rows_of(source: SourceFile) -> int:
     try:
-        return int(pq.read_metadata(source.path).num_rows)
+        return sum(row_count(source) for source in book.lines)
     except READ_ERRORS:
         # The checks report the file.
         return 0
@@ -104,7 +99,8 @@ def check_book(
         period_book = read_period(book, period, units)
         activity = None
         if _can_read_lines(book):
-            activity = _read_lines(book, period_book, threads, progress)
+            period_book = _with_known_cases(book, period_book)
+            activity = read_activity(book, period_book, threads, progress)
             faults += _line_faults(activity)
         if loaded is not None and _is_founded(book):
             faults += _costing_faults(book, period_book, loaded, activity, last_stage(loaded))
@@ -124,6 +120,8 @@ def cost_period(
     seconds: dict[str, float] = {}
     with _timed("check", seconds):
         faults = list(_table_faults(book, [period], units, loaded))
+        if needs_lines(loaded, through):
+            faults += find_empty_lines(book.lines)
         if not _is_founded(book):
             raise InputRejected(faults)
         period_book = read_period(book, period, units)
@@ -227,12 +225,6 @@ def _with_known_cases(book: Book, period_book: PeriodBook) -> PeriodBook:
     return with_cases_of_lines(book, period_book)
 
 
-def _read_lines(
-    book: Book, period_book: PeriodBook, threads: int, progress: Progress | None
-) -> Activity:
-    return read_activity(book, _with_known_cases(book, period_book), threads, progress)
-
-
 def _line_faults(activity: Activity) -> list[Fault]:
     faults = faults_of(activity.findings) + list(activity.faults)
     if activity.line_ids_doubled:
@@ -264,6 +256,23 @@ def _distinct(faults: Sequence[Fault]) -> list[Fault]:
 
 
 def _cost_stages(
+    book: Book,
+    period_book: PeriodBook,
+    loaded: LoadedModel,
+    activity: Activity | None,
+    through: str,
+    seconds: dict[str, float],
+) -> tuple[dict[str, pa.Table], tuple[str, ...]]:
+    """Run the stages up to through; a sum beyond 64 bits is the book's fault, by name."""
+    try:
+        return _run_stages(book, period_book, loaded, activity, through, seconds)
+    except OverflowError:
+        what = "Amounts, quantities or prices add up beyond what 64 bits hold."
+        where = (f"period {period_book.period}",)
+        raise InputRejected([Fault("amount-out-of-range", what, where)]) from None
+
+
+def _run_stages(
     book: Book,
     period_book: PeriodBook,
     loaded: LoadedModel,

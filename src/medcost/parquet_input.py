@@ -152,6 +152,11 @@ def open_parquet(source: SourceFile, table: Table) -> pq.ParquetFile:
     )
 
 
+def row_count(source: SourceFile) -> int:
+    """Rows of one file, by its footer; raises one of READ_ERRORS."""
+    return int(pq.read_metadata(source.path).num_rows)
+
+
 def unreadable(source: SourceFile, error: Exception) -> Fault:
     """The fault of a file that is missing, truncated, corrupt or not ours to read."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medcost._core.case_cost import activity_rates, case_costs
-from medcost._core.sums import group_sums
+from medcost._core.sums import add_rows, group_sums
 from medcost.allocation_model import LoadedModel
 from medcost.balance import exact_sums, require_equal
 from medcost.costing.service_items import ServiceItemCosts
@@ -336,20 +336,20 @@ def _assemble(
     carry = loaded.model.cases.work_in_progress == "carry"
     chosen = book.selected[cases.unit] if cases.n else np.zeros(0, np.bool_)
     cost = np.where(chosen[:, None], cases.opening, 0)
-    charge = np.where(chosen, cases.opening_charge, 0)
+    charge = np.where(chosen, cases.opening_charge, 0).reshape(-1, 1)
     own = np.flatnonzero((matrix.row_case >= 0) & ~abroad)
-    np.add.at(cost, matrix.row_case[own], row_cost[own])
-    row_charge = np.zeros(len(matrix.row_unit), np.int64)
-    np.add.at(row_charge, matrix.entry_row, matrix.charge)
-    np.add.at(charge, matrix.row_case[own], row_charge[own])
+    add_rows(cost, matrix.row_case[own], row_cost[own])
+    row_charge = np.zeros((len(matrix.row_unit), 1), np.int64)
+    add_rows(row_charge, matrix.entry_row, np.ascontiguousarray(matrix.charge.reshape(-1, 1)))
+    add_rows(charge, matrix.row_case[own], row_charge[own])
     unlinked = np.zeros((len(book.registers.unit_ids), len(ELEMENTS)), np.int64)
     loose = matrix.row_case < 0
-    np.add.at(unlinked, matrix.row_unit[loose], row_cost[loose])
+    add_rows(unlinked, matrix.row_unit[loose], row_cost[loose])
     return CaseCosts(
         find_status(book, carry),
         chosen,
         cost,
-        charge,
+        charge[:, 0],
         unlinked,
         members.from_unit,
         members.to_unit,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from medcost._core.split import split_rows
+from medcost._core.split import split_rows, weight_totals
 from medcost.allocation_model import LoadedModel
 from medcost.costing.activity import ActivityMatrix
 from medcost.costing.departments import DepartmentCosts
@@ -54,7 +54,7 @@ def trace_direct_items(
     groups, first = np.unique(group, return_index=True)
     bounds = np.append(first, len(entries)).astype(np.int64)
     cost = np.ascontiguousarray(matrix.direct_cost[entries])
-    demand = np.add.reduceat(cost, first) if len(groups) else np.empty(0, np.int64)
+    demand = weight_totals(bounds, cost)
     own = departments.direct.reshape(-1)[groups]
     exactly = ((demand > 0) & (demand <= own)) | ((demand == 0) & (own >= 0))
     by_share = (demand > 0) & (demand > own)

@@ -8,6 +8,7 @@ from decimal import Context, Decimal
 import numpy as np
 from numpy.typing import NDArray
 
+from medcost._core.sums import add_rows
 from medcost.book import Book, is_period, period_number
 from medcost.costing.cases import COSTED, CaseCosts
 from medcost.errors import Fault, InputRejected, count_of, quote
@@ -166,10 +167,14 @@ def cost_drg_groups(book: PeriodBook, costs: CaseCosts, priced: PricedCases) -> 
     first = np.append(0, np.flatnonzero(change) + 1)[: len(costed)].astype(np.int64)
     count = np.diff(np.append(first, len(costed)))
 
+    group = np.repeat(np.arange(len(first)), count)
+
     def sums(values: NDArray[np.int64]) -> NDArray[np.int64]:
-        if not len(first):
-            return np.zeros((0, *values.shape[1:]), np.int64)
-        return np.add.reduceat(values, first, axis=0)
+        width = values.shape[1] if values.ndim == 2 else 1
+        columns = np.ascontiguousarray(values.reshape(len(costed), width))
+        totals = np.zeros((len(first), columns.shape[1]), np.int64)
+        add_rows(totals, group, columns)
+        return totals if values.ndim == 2 else totals[:, 0]
 
     has_price = priced.has_price[costed]
     price = np.where(has_price, priced.price[costed], 0)

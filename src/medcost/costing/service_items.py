@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medcost._core.split import split_rows
+from medcost._core.sums import add_rows
 from medcost.allocation_model import LoadedModel
 from medcost.balance import exact_sums, require_equal
 from medcost.costing.activity import ActivityMatrix
@@ -101,9 +102,9 @@ def cost_service_items(
 
 
 def _sum_by_activity(matrix: ActivityMatrix, values: NDArray[np.int64]) -> NDArray[np.int64]:
-    sums = np.zeros(len(matrix.activity_dept), np.int64)
-    np.add.at(sums, matrix.activity, values)
-    return sums
+    sums = np.zeros((len(matrix.activity_dept), 1), np.int64)
+    add_rows(sums, matrix.activity, np.ascontiguousarray(values.reshape(-1, 1)))
+    return sums[:, 0]
 
 
 def _bases_and_weights(
