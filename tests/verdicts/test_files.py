@@ -173,17 +173,8 @@ def test_one_partial_file_of_a_folder_is_refused_by_name(tmp_path: Path) -> None
     assert expected == [(fault.code, fault.where) for fault in found]
 
 
-CHECK_CRASHES = pytest.mark.xfail(
-    strict=True,
-    raises=IndexError,
-    reason="check_book costs the lines' cases against a register that does not have them",
-)
-
-
 @pytest.mark.verdict("Partial, truncated or corrupt file")
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=CHECK_CRASHES if name == "cases" else ()) for name in NAMES]
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_check_names_a_file_that_cannot_be_read_too(tmp_path: Path, name: str) -> None:
     """As the run does, for every table."""
     folder = written(tmp_path, whole_book())
@@ -192,7 +183,6 @@ def test_a_check_names_a_file_that_cannot_be_read_too(tmp_path: Path, name: str)
     assert "file-unreadable" in checked(tmp_path, folder, BY_VOLUME)
 
 
-@CHECK_CRASHES
 def test_a_book_without_cases_can_be_checked(tmp_path: Path) -> None:
     """Cases are needed to cost cases; a run that stops before them takes the lines' ones."""
     tables = whole_book()

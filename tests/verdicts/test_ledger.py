@@ -275,12 +275,18 @@ def large_volumes() -> Tables:
 
 
 @pytest.mark.verdict("Sums beyond 10^18 fen in a unit")
-@pytest.mark.xfail(
-    strict=True,
-    raises=(AssertionError, OverflowError),
-    reason="sums of charges, prices and volumes wrap at 2^63, that of openings is no fault",
+@pytest.mark.parametrize(
+    "tables",
+    [
+        dear_lines,
+        dear_groups,
+        dear_openings,
+        pytest.param(
+            large_volumes,
+            marks=pytest.mark.xfail(strict=True, reason="a volume is not held against its column"),
+        ),
+    ],
 )
-@pytest.mark.parametrize("tables", [dear_lines, dear_groups, dear_openings, large_volumes])
 def test_sums_that_no_column_holds_are_refused(
     tmp_path: Path, tables: Callable[[], Tables]
 ) -> None:
