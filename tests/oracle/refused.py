@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 
-class Refused(Exception): - the name says what happened to the book
+class Refused(Exception):
     """A book that must not be costed; `codes` is the sorted list of its fault codes."""
 
     def __init__(self, codes: str | Iterable[str]) -> None:
