@@ -6,17 +6,18 @@ import datetime as dt
 import hashlib
 import re
 import tomllib
+from dataclasses import dataclass
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from medcost.errors import Fault, InputRejected, quote
+from medcost.errors import Fault, InputRejected, printable, quote
+from medcost.toml_lines import key_lines, show_key
 
 OWN = "own"
-UNION_BRANCHES = frozenset({"str", "list", "constrained-str"})
 DepartmentClass = Literal["admin", "support", "medtech", "clinical", "non_medical"]
 Text = Annotated[str, Field(min_length=1, pattern=r"^\S(.*\S)?$")]
 OneOrMore = Annotated[list[Text], Field(min_length=1)]
@@ -45,12 +46,6 @@ class Givers(_Section):
     )
     departments: OneOrMore | None = None
 
-    @model_validator(mode="after")
-    def _one_of_two(self) -> Givers:
-        if (self.class_ is None) == (self.departments is None):
-            raise ValueError("name either class or departments")
-        return self
-
     @property
     def classes(self) -> tuple[str, ...]:
         """The classes named, none where departments are named."""
@@ -78,24 +73,12 @@ class Rule(_Section):
     pooled: bool = False
     receivers: Receivers | None = None
 
-    @model_validator(mode="after")
-    def _pool_has_one_statistic(self) -> Rule:
-        if self.pooled and self.driver == OWN:
-            raise ValueError('pooled givers share one statistic; driver = "own" gives each its own')
-        return self
-
 
 class MedtechToClinical(_Section):
     """[departments.medtech_to_clinical]: level 3."""
 
     basis: Literal["charge", "quantity", "driver"]
     driver: Text | None = None
-
-    @model_validator(mode="after")
-    def _driver_with_basis(self) -> MedtechToClinical:
-        if (self.basis == "driver") != (self.driver is not None):
-            raise ValueError('driver belongs to basis = "driver", and only to it')
-        return self
 
 
 class Rounding(_Section):
@@ -117,16 +100,6 @@ class Departments(_Section):
     rule: list[Rule] = Field(default_factory=list)
     medtech_to_clinical: MedtechToClinical | None = None
     rounding: Rounding | None = None
-
-    @model_validator(mode="after")
-    def _method_has_what_it_needs(self) -> Departments:
-        if self.method == "step-down" and self.order is None:
-            raise ValueError("a step-down needs order, the tiers that close first to last")
-        if self.method == "reciprocal" and self.rounding is not None:
-            raise ValueError("rounding is for direct and step-down; rule 5 rounds the reciprocal")
-        if self.method == "reciprocal" and self.credit_balance == "keep":
-            raise ValueError('credit_balance = "keep" needs turns; a reciprocal giver has none')
-        return self
 
 
 class ServiceItems(_Section):
@@ -230,56 +203,188 @@ def load_model(name: str, through: str = "cases") -> LoadedModel:
     label = path.name
     try:
         raw = path.read_bytes()
-        text = raw.decode("utf-8")
+        # A byte order mark, as some editors write it, is no part of the text.
+        text = raw.decode("utf-8-sig")
         content = tomllib.loads(text)
     except OSError as error:
         known = ", ".join(shipped_models())
         what = f"{quote(str(path))} cannot be read: {error.strerror}. Models that ship: {known}."
         raise InputRejected([Fault("model-unreadable", what, (quote(str(path)),))]) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        what = f"{quote(label)} is not TOML: {error}."
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        what = f"{quote(label)} is not TOML: {printable(str(error), 200)}."
         raise InputRejected([Fault("model-unreadable", what, (quote(label),))]) from None
     lines = key_lines(text)
-    try:
-        model = AllocationModel.model_validate(content)
-    except ValidationError as error:
-        raise InputRejected(_model_faults(label, lines, error)) from None
-    loaded = LoadedModel(
-        model=model, file=label, sha256=hashlib.sha256(raw).hexdigest(), lines=lines
-    )
-    faults = _stage_faults(loaded, through)
-    if faults:
-        raise InputRejected(faults)
-    return loaded
+    model, found = _validated(content)
+    found += _contradictions(content) + _stage_faults(content, through)
+    if found or model is None:
+        raise InputRejected(_placed(found, label, lines))
+    return LoadedModel(model=model, file=label, sha256=hashlib.sha256(raw).hexdigest(), lines=lines)
 
 
-def _model_faults(label: str, lines: dict[str, int], error: ValidationError) -> list[Fault]:
-    """One fault for each key, in the order of the file."""
-    found: dict[str, tuple[int, str, str]] = {}
-    for detail in error.errors(include_url=False):
-        path = _dotted(detail["loc"])
-        line = _line_of(lines, path)
-        shown = "" if isinstance(detail["input"], dict) else f" ({quote(str(detail['input']))})"
-        if detail["type"] == "extra_forbidden":
-            known = ", ".join(_keys_beside(path))
-            code, what = "model-key-unknown", f"{path} is not a key; expected one of {known}."
-        elif detail["type"] == "missing":
-            code, what = "model-key-missing", f"{path} is missing."
-        else:
-            message = detail["msg"].removeprefix("Value error, ")
-            code, what = "model-value", f"{path}{shown}: {message}."
-        found.setdefault(f"{path}|{code}", (line, code, what))
-    ordered = sorted(found.items(), key=lambda entry: (entry[1][0], entry[0]))
+@dataclass(frozen=True)
+class _Found:
+    """One fault of a model before its line is known."""
+
+    code: str
+    path: str
+    message: str
+
+
+def _placed(found: list[_Found], label: str, lines: dict[str, int]) -> list[Fault]:
+    """The faults in the order of the file, each path and code once."""
+    first = {(fault.path, fault.code, fault.message): fault for fault in found}
+    ordered = sorted(first.values(), key=lambda fault: _line_of(lines, fault.path))
     return [
-        Fault(code, what, (f"{quote(label)[1:-1]} line {line}, {key.rsplit('|', 1)[0]}",))
-        for key, (line, code, what) in ordered
+        Fault(
+            fault.code,
+            fault.message,
+            (f"{printable(label)} line {_line_of(lines, fault.path)}, {printable(fault.path)}",),
+        )
+        for fault in ordered
     ]
 
 
-def _keys_beside(path: str) -> list[str]:
-    """The keys that may stand where an unknown one stands, as the file writes them."""
+def _validated(content: dict[str, Any]) -> tuple[AllocationModel | None, list[_Found]]:
+    """The model, or every key that is unknown, missing or of a value it cannot have."""
+    try:
+        return AllocationModel.model_validate(content), []
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    found = []
+    for detail in details:
+        location = _location(detail["loc"], content, detail["type"] == "extra_forbidden")
+        if location is None:
+            continue
+        path = _dotted(location)
+        shown = printable(path)
+        if detail["type"] == "extra_forbidden":
+            known = ", ".join(_keys_beside(location[:-1]))
+            message = f"{shown} is not a key; expected one of {known}."
+            found.append(_Found("model-key-unknown", path, message))
+        elif detail["type"] == "missing":
+            found.append(_Found("model-key-missing", path, f"{shown} is missing."))
+        else:
+            given = "" if isinstance(detail["input"], dict) else f" ({quote(str(detail['input']))})"
+            found.append(_Found("model-value", path, f"{shown}{given}: {detail['msg']}."))
+    return None, found
+
+
+def _location(
+    parts: tuple[int | str, ...], content: Any, is_key: bool
+) -> tuple[int | str, ...] | None:
+    """The parts of a path that stand in the file; None for the branch of a union not taken.
+
+    Where a value may be a text or a list, pydantic reports both branches and names the branch
+    in the path; the one that fits the value given is kept.
+    """
+    kept: list[int | str] = []
+    value = content
+    for place, part in enumerate(parts):
+        is_last_key = is_key and place == len(parts) - 1
+        inside = isinstance(part, int) or (isinstance(value, dict) and part in value)
+        if isinstance(part, str) and not inside and not is_last_key and not isinstance(value, dict):
+            if isinstance(value, list) != part.startswith("list"):
+                return None
+            continue
+        kept.append(part)
+        if isinstance(value, dict):
+            value = value.get(part)
+        elif isinstance(value, list) and isinstance(part, int):
+            value = value[part]
+    return tuple(kept)
+
+
+def _dotted(location: tuple[int | str, ...]) -> str:
+    """departments.rule[0].driver."""
+    path = ""
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        else:
+            path += f".{show_key(part)}" if path else show_key(part)
+    return path or "model"
+
+
+def _section(content: Any, *names: str) -> dict[str, Any]:
+    """A table of the file, empty where it is missing or no table."""
+    for name in names:
+        content = content.get(name) if isinstance(content, dict) else None
+    return content if isinstance(content, dict) else {}
+
+
+def _contradictions(content: dict[str, Any]) -> list[_Found]:
+    """Values that are right alone and wrong together; looked for whatever else is wrong."""
+    departments = _section(content, "departments")
+    method = departments.get("method")
+    found = []
+
+    def add(holds: bool, path: str, message: str) -> None:
+        if holds:
+            found.append(_Found("model-value", path, f"{path}: {message}."))
+
+    add(
+        method == "step-down" and "order" not in departments,
+        "departments",
+        "a step-down needs order, the tiers that close first to last",
+    )
+    add(
+        method == "reciprocal" and "rounding" in departments,
+        "departments.rounding",
+        "rounding is for direct and step-down; rule 5 rounds the reciprocal",
+    )
+    add(
+        method == "reciprocal" and departments.get("credit_balance") == "keep",
+        "departments.credit_balance",
+        'credit_balance = "keep" needs turns; a reciprocal giver has none',
+    )
+    rules = departments.get("rule")
+    for i, rule in enumerate(rules if isinstance(rules, list) else []):
+        if isinstance(rule, dict):
+            path = f"departments.rule[{i}]"
+            add(
+                rule.get("pooled") is True and rule.get("driver") == OWN,
+                path,
+                'pooled givers share one statistic; driver = "own" gives each its own',
+            )
+            givers = rule.get("givers")
+            add(
+                isinstance(givers, dict) and ("class" in givers) == ("departments" in givers),
+                f"{path}.givers",
+                "name either class or departments",
+            )
+    level_3 = _section(content, "departments", "medtech_to_clinical")
+    add(
+        "basis" in level_3 and (level_3["basis"] == "driver") != ("driver" in level_3),
+        "departments.medtech_to_clinical",
+        'driver belongs to basis = "driver", and only to it',
+    )
+    return found
+
+
+def _stage_faults(content: dict[str, Any], through: str) -> list[_Found]:
+    """Methods the run gets to must be there and built."""
+    found = []
+    later = {"service-items": ("capacity",), "cases": ("top-down", "cost-to-charge")}
+    reached = {"departments": (), "service-items": ("service-items",), "cases": tuple(later)}
+    for stage in reached[through]:
+        section = stage.replace("-", "_")
+        path = f"{section}.method"
+        method = _section(content, section).get("method")
+        if method is None:
+            message = f"{path} is missing, and the run gets to {stage}."
+            found.append(_Found("model-key-missing", path, message))
+        elif method in later[stage]:
+            message = f"{path} = {quote(method)} is not available yet."
+            found.append(_Found("model-not-available", path, message))
+    return found
+
+
+def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+    """The keys that may stand in a section, as the file writes them."""
     section: type[BaseModel] = AllocationModel
-    for part in re.sub(r"\[\d+\]", "", path).split(".")[:-1]:
+    for part in location:
+        if isinstance(part, int):
+            continue
         names = {field.alias or name: field for name, field in section.model_fields.items()}
         section = _section_in(names[part].annotation)
     return [field.alias or name for name, field in section.model_fields.items()]
@@ -295,62 +400,12 @@ def _section_in(annotation: Any) -> type[BaseModel]:
     return AllocationModel
 
 
-def _dotted(location: tuple[int | str, ...]) -> str:
-    """departments.rule[0].driver; the branches pydantic names inside a union are left out."""
-    path = ""
-    for part in location:
-        if isinstance(part, int):
-            path += f"[{part}]"
-        elif part not in UNION_BRANCHES and re.fullmatch(r"[a-z_]+", part):
-            path += f".{part}" if path else part
-    return path or "model"
-
-
-def _stage_faults(loaded: LoadedModel, through: str) -> list[Fault]:
-    """Methods the run gets to must be there and built."""
-    faults = []
-    model = loaded.model
-    built = {
-        "service-items": ("service_items", model.service_items.method, "capacity"),
-        "cases": ("cases", model.cases.method, ("top-down", "cost-to-charge")),
-    }
-    reached = {"departments": (), "service-items": ("service-items",), "cases": tuple(built)}
-    for stage in reached[through]:
-        section, method, later = built[stage]
-        path = f"{section}.method"
-        if method is None:
-            what = f"{path} is missing, and the run gets to {stage}."
-            faults.append(Fault("model-key-missing", what, (loaded.place(path),)))
-        elif method in later:
-            what = f"{path} = {quote(method)} is not available yet."
-            faults.append(Fault("model-not-available", what, (loaded.place(path),)))
-    return faults
-
-
-def key_lines(text: str) -> dict[str, int]:
-    """The line of every table header and key of a TOML text, by dotted path."""
-    lines: dict[str, int] = {}
-    counts: dict[str, int] = {}
-    prefix = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*(\[\[?)\s*([A-Za-z0-9_.\-]+)\s*\]", line)
-        key = re.match(r"\s*([A-Za-z0-9_\-]+(?:\s*\.\s*[A-Za-z0-9_\-]+)*)\s*=", line)
-        if header:
-            prefix = header.group(2)
-            if header.group(1) == "[[":
-                counts[prefix] = counts.get(prefix, -1) + 1
-                prefix = f"{prefix}[{counts[prefix]}]"
-            lines.setdefault(prefix, number)
-        elif key:
-            name = re.sub(r"\s", "", key.group(1))
-            lines.setdefault(f"{prefix}.{name}" if prefix else name, number)
-    return lines
-
-
 def _line_of(lines: dict[str, int], path: str) -> int:
     """The line of the path or of the nearest key or table above it; 1 where there is none."""
     while path:
         if path in lines:
             return lines[path]
-        path = re.sub(r"(\[\d+\]|\.?[^.\[\]]+)$", "", path)
+        # A quoted key may hold any character: where no part can be cut off, cut a character.
+        shorter = re.sub(r"(\[\d+\]|\.?[^.\[\]]+)$", "", path)
+        path = shorter if shorter != path else path[:-1]
     return 1

@@ -266,7 +266,8 @@ def _line_columns(
                 present, problems = check_columns(source, file.schema_arrow, table)
         except READ_ERRORS as error:
             present, problems = (), [unreadable(source, error)]
-        columns.append(present)
+        # A file whose schema is at fault is not read: no column of it means anything.
+        columns.append(() if problems else present)
         faults += problems
     return tuple(columns), faults
 

@@ -253,7 +253,16 @@ def encode_text(chunks: list[pa.Array]) -> TextColumn:
         rank_of[rank_of == empty] = -1
         indices = part.indices.cast(pa.int64()).fill_null(-1)
         codes.append(rank_of[indices.to_numpy(zero_copy_only=False)])
-    return TextColumn(np.concatenate(codes), labels)
+    return _only_used(np.concatenate(codes), labels)
+
+
+def _only_used(codes: NDArray[np.int32], labels: pa.Array) -> TextColumn:
+    """Leave out labels that no row has: dictionaries may hold some."""
+    used = np.bincount(codes + 1, minlength=len(labels) + 1)[1:] > 0
+    if used.all():
+        return TextColumn(codes, labels)
+    position = np.append(np.cumsum(used) - 1, -1).astype(np.int32)
+    return TextColumn(position[codes], labels.filter(pa.array(used)))
 
 
 def _as_dictionary(chunk: pa.Array) -> pa.DictionaryArray:

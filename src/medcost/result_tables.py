@@ -13,7 +13,7 @@ from medcost.costing.departments import DepartmentCosts
 from medcost.costing.drg_groups import QUANTILES, DrgCosts, PricedCases
 from medcost.costing.service_items import ServiceItemCosts
 from medcost.errors import Fault, InputRejected, InvariantBroken
-from medcost.money import LARGEST_FEN, divide_half_away
+from medcost.money import divide_half_away
 from medcost.period_book import PeriodBook
 from medcost.tables import CLASSES, ELEMENTS, Column, load_table
 
@@ -68,8 +68,8 @@ def build_table(
             continue
         values, valid = given if isinstance(given, tuple) else (given, None)
         if isinstance(values, np.ndarray) and column.scale is not None:
+            _require_fit(name, column, values)
             if column.is_amount:
-                _require_fit(name, column.name, values)
                 kept |= (values != 0) & (True if valid is None else valid)
             arrays.append(decimals(values, type_, valid))
         else:
@@ -80,10 +80,12 @@ def build_table(
     return table.filter(pa.array(kept))
 
 
-def _require_fit(table: str, column: str, values: NDArray[np.int64]) -> None:
-    if len(values) and (values.max() > LARGEST_FEN or values.min() < -LARGEST_FEN):
-        what = f"Amounts of {table}.{column} exceed what a column of money holds."
-        raise InputRejected([Fault("amount-out-of-range", what, (f"{table}.{column}",))])
+def _require_fit(table: str, column: Column, values: NDArray[np.int64]) -> None:
+    largest = 10**column.precision - 1
+    if len(values) and (values.max() > largest or values.min() < -largest):
+        place = f"{table}.{column.name}"
+        what = f"{place} exceeds what {column.type} holds."
+        raise InputRejected([Fault("amount-out-of-range", what, (place,))])
 
 
 def _by_element(matrix: NDArray[np.int64]) -> NDArray[np.int64]:

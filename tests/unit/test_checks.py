@@ -631,18 +631,9 @@ def test_the_whole_book_has_no_fault(tmp_path: Path) -> None:
     assert costed(tmp_path, folder, model()).n_lines == 3
 
 
-SHOWN_AS_EMPTY_LABEL = pytest.mark.xfail(
-    strict=True, reason="an empty label is shown as '', and the row is not"
-)
-WITH_EMPTY_LABELS = ("direct item without element", "scheme missing")
-
-
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=SHOWN_AS_EMPTY_LABEL if name in WITH_EMPTY_LABELS else ())
-        for name in SCENARIOS
-    ],
+    [name for name in SCENARIOS],
 )
 @pytest.mark.parametrize("command", [checked, refused], ids=["check", "run"])
 def test_a_fault_says_how_much_and_where_but_never_whose(
@@ -836,7 +827,6 @@ def test_a_department_that_is_not_listed_is_named(tmp_path: Path, table: str) ->
     assert fault.where == (f"{table}.parquet, dept_id: 'XK09' (1 row)",)
 
 
-@pytest.mark.xfail(strict=True, reason="dept_id of cases and item_weights is not compared")
 @pytest.mark.parametrize("table", ["cases", "item_weights"])
 def test_a_department_of_a_case_or_weight_that_is_not_listed_is_named(
     tmp_path: Path, table: str
@@ -894,7 +884,6 @@ def test_storage_changes_no_fault(tmp_path: Path, storage: dict[str, Any]) -> No
     assert [(f.code, f.what) for f in plain] == [(f.code, f.what) for f in other]
 
 
-@pytest.mark.xfail(strict=True, reason="the labels of a column are those of its dictionaries")
 def test_a_dictionary_may_hold_labels_that_no_row_uses(tmp_path: Path) -> None:
     """A table that was cut from a larger one: the scheme B is in the dictionary only."""
     change = all_of(updated("cases", 0, scheme=None), updated("cases", 1, scheme=None))
@@ -977,12 +966,7 @@ def test_without_a_catalogue_of_groups_any_group_is_good(tmp_path: Path) -> None
     assert checked(written(tmp_path, tables_of(change)), model()) == []
 
 
-SKIPPED = pytest.mark.xfail(
-    strict=True, reason="folders and row groups of another month are passed over unread"
-)
-
-
-@pytest.mark.parametrize("table", ["ledger", pytest.param("service_lines", marks=SKIPPED)])
+@pytest.mark.parametrize("table", ["ledger", "service_lines"])
 @pytest.mark.parametrize("period", [MONTH, NEXT_MONTH])
 def test_a_file_in_another_months_folder_is_named_for_both_months(
     tmp_path: Path, table: str, period: str
@@ -1027,20 +1011,11 @@ COLUMNS = [
     for column in whole()[table][0]
     if column in OF_KEYS
 ]
-UNGUARDED = pytest.mark.xfail(
-    strict=True,
-    raises=(KeyError, AttributeError),
-    reason="files of lines whose schema is at fault are read all the same",
-)
 
 
 @pytest.mark.parametrize(
     ("table", "column"),
-    [
-        pytest.param(*place, marks=UNGUARDED if place[0] == "service_lines" else ())
-        for place in COLUMNS
-        if place != ("service_lines", "case_id")
-    ],
+    [place for place in COLUMNS if place != ("service_lines", "case_id")],
 )
 def test_a_column_that_is_missing_or_of_another_type_never_ends_in_a_traceback(
     tmp_path: Path, table: str, column: str

@@ -105,6 +105,39 @@ def test_shares_apart_by_one_part_in_10_to_the_30_are_told_apart() -> None:
     check(Equations([[0, 2], [3, 0]], [[1, big], [1, big + 1]]), 0, 3)
 
 
+def neighbours(sign: int, n: int = 10**15 + 37, m: int = 10**15 + 91) -> Equations:
+    """Return shares of P and Q that differ by less than 10^-28 and add up to nearly all.
+
+    P gets n ÷ (n + m) of giver 0; giver 1 gets the rest and hands Q its part u of T. As
+    n T − m u = sign, P's share less Q's is sign ÷ ((n + m) T).
+    """
+    total = pow(n, -1, m) * sign % m
+    u = (n * total - sign) // m
+    return Equations([[0, 0], [m, 0]], [[0, u], [n, 0], [0, total - u]])
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("amount", [1, -1, 3, 10**6 + 1])
+def test_shares_that_only_many_digits_tell_apart_are_told_apart(sign: int, amount: int) -> None:
+    """Q is the first of the receivers, so a tie would be its; the odd fen is P's if P has more."""
+    found = neighbours(sign)
+    shares = shares_of(found, 0)
+    assert shares is not None
+    assert 0 < (shares[1] - shares[0]) * sign < Fraction(1, 10**28)
+    check(found, 0, amount)
+    assert (parts_of(found, 0, 1) == [0, 1, 0]) == (sign > 0)
+
+
+@pytest.mark.parametrize("offset", [1, -1])
+def test_a_part_next_to_a_whole_fen_is_cut_on_the_right_side(offset: int) -> None:
+    """amount × n ÷ q is k ± 10^-18 for P: below k it is cut to k − 1, with the largest piece."""
+    n, q = 10**17 + 3, 10**18 + 9
+    amount = pow(n, -1, q) * offset % q
+    found = Equations([[0, 0], [q - n, 0]], [[n, 0], [0, 3], [0, 5]])
+    check(found, 0, amount)
+    check(found, 0, -amount)
+
+
 def test_a_department_that_no_giver_serves_receives_nothing() -> None:
     found = Equations([[0]], [[0], [3], [0], [1]])
     assert parts_of(found, 0, 5) == [0, 4, 0, 1]

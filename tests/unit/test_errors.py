@@ -69,6 +69,7 @@ def test_the_first_five_places_are_shown_and_the_rest_counted() -> None:
     assert EXAMPLES_SHOWN == 5
     assert "\n  where  p0, p1, p2, p3, p4 and 1,201 more\n" in render_fault(unlisted(*places))
     assert "\n  where  p0, p1, p2, p3, p4\n" in render_fault(unlisted(*places[:5]))
+    assert "\n  where  p0, p1, p2, p3, p4 and 1 more\n" in render_fault(unlisted(*places[:6]))
     assert "\n  where  p0, p1 and 1,204 more\n" in render_fault(unlisted(*places), shown=2)
 
 
@@ -207,6 +208,12 @@ def test_a_thousand_places_are_kept_and_all_rows_counted() -> None:
 def test_labels_with_equally_many_rows_are_in_the_order_of_their_text() -> None:
     fault = to_fault(finding(4, None, {"b": 1, "a": 1, "c": 2}, "f row 1"))
     assert fault.where == ("f, dept_id: 'c' (2 rows)", "'a' (1 row)", "'b' (1 row)")
+
+
+def test_of_many_files_the_first_three_are_named() -> None:
+    rows = (f"{name} row 1" for name in "dabec")
+    fault = to_fault(finding(5, None, {"X": 5}, *rows))
+    assert fault.where == ("a, b, c, dept_id: 'X' (5 rows)",)
 
 
 def test_a_file_with_the_word_row_in_its_name_is_named_whole() -> None:

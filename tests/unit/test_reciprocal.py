@@ -219,6 +219,22 @@ def test_next_to_a_half_fen_the_right_side_is_found(sign: int) -> None:
         assert gross(found.system, [[sign * 101], [0]]) == [[sign * 101], [sign * expected]]
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("above", [1, -1])
+def test_a_half_missed_by_one_part_in_10_to_the_35_is_no_half(sign: int, above: int) -> None:
+    """x = 101 a b ÷ (T U) with 2 a b = T U ± 1: 50.5 fen and a hair more or less."""
+    a, t = 7 * 10**16 + 1, 10**17 + 3
+    b = pow(2 * a, -1, t) * above % t
+    u = (2 * a * b - above) // t
+    found = Equations([[0, 0, 0], [a, 0, 0], [0, b, 0]], [[t - a, u - b, 1]])
+    assert found.totals == [t, u, 1]
+    solved = solve(found, [[101], [0], [0]])
+    assert solved is not None
+    assert 0 < (solved[2][0] - Fraction(101, 2)) * above < Fraction(1, 10**30)
+    direct = [[sign * 101], [0], [0]]
+    assert gross(found.system, direct)[2] == [sign * (51 if above > 0 else 50)]
+
+
 @always_the_same
 @given(st.data(), st.integers(10, 400))
 def test_an_approximation_is_within_its_error(data: st.DataObject, bits: int) -> None:

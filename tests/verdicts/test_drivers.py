@@ -88,7 +88,7 @@ def test_givers_of_one_pooled_rule_receive_nothing_from_each_other(tmp_path: Pat
     rows = {name: table.to_pylist() for name, table in result.tables.items()}
     expected = {("A", "C"): "2.00", ("A", "D"): "4.00", ("B", "C"): "1.00", ("B", "D"): "2.00"}
     assert expected == handed(rows)
-    assert any("driver rows do not count" in note for note in result.notes)
+    assert any("driver rows" in note for note in result.notes)
 
 
 @pytest.mark.verdict(ROW_OF_A_CLOSED_DEPARTMENT)
@@ -289,6 +289,35 @@ def test_a_system_that_is_99_999_percent_internal_is_solved_exactly(
     assert expected == handed(through_departments(tmp_path, tables, model("reciprocal")))
 
 
+@pytest.mark.parametrize(("amount", "fen"), [("0.01", "0.01"), ("-0.01", "-0.01")])
+def test_half_a_fen_of_gross_cost_goes_away_from_zero(
+    tmp_path: Path, amount: str, fen: str
+) -> None:
+    """S 1 fen by T 1 : Z 1, T to R, R to Z: s = 1, t = ½ → 1, r = ½ → 1, with either sign.
+
+    S's fen goes to T, the first of two equal pieces; T hands on what it has, and R does.
+    """
+    departments = {"R": "support", "S": "support", "T": "support", "Z": "clinical"}
+    shares = {"S": {"T": 1, "Z": 1}, "T": {"R": 1}, "R": {"Z": 1}}
+    results = through_departments(
+        tmp_path, book(departments, {"S": amount}, shares), model("reciprocal")
+    )
+    assert {("S", "T"): fen, ("T", "R"): fen, ("R", "Z"): fen} == handed(results)
+
+
+def test_the_fen_that_a_system_leaves_follow_the_statistics_outside_it(tmp_path: Path) -> None:
+    """S 1 fen by T 3 : C −1, T by S 1 : C 3: s = 1 + t/4, t = 3/2 s: s = 1.6 → 2, t = 2.4 → 2.
+
+    S hands on 3 and −1, T ½ and 1½: cut to 0 and 1, the fen is C's. S has 1 − 2 = −1 left over, and
+    C, its only department outside, takes it, though its statistic is negative: −2. T has 3 − 2 = 1
+    left over: C 3.
+    """
+    tables = book(MUTUAL, {"S": "0.01"}, {"S": {"T": 3, "C": -1}, "T": {"S": 1, "C": 3}})
+    text = model("reciprocal", departments='negative_statistics = "allow"')
+    expected = {("S", "T"): "0.03", ("S", "C"): "-0.02", ("T", "C"): "0.03"}
+    assert expected == handed(through_departments(tmp_path, tables, text))
+
+
 @pytest.mark.verdict(
     "Gross cost Σ|x| of a unit's givers above 1,000,000 × Σ|direct| of those givers, in one element"
 )
@@ -339,6 +368,33 @@ def test_a_reciprocal_giver_has_no_turn_to_keep_a_credit_at(tmp_path: Path) -> N
     assert model_faults(tmp_path, model("reciprocal", departments=keep)) == ["model-value"]
     for method in ("step-down", "direct"):
         assert not model_faults(tmp_path, model(method, departments=keep))
+
+
+@pytest.mark.parametrize("method", ["step-down", "direct"])
+def test_a_credit_that_the_model_keeps_is_undistributed(tmp_path: Path, method: str) -> None:
+    """S's staff 5 and other −8 are −3 in all: both stay. T's 2 and −1 are 1: both reach C."""
+    ledger = [
+        posting("S", 5),
+        posting("S", -8, "other"),
+        posting("T", 2),
+        posting("T", -1, "other"),
+    ]
+    tables = book(MUTUAL, ledger, {"S": {"C": 1}, "T": {"C": 1}})
+    text = model(method, departments='credit_balance = "keep"')
+    results = through_departments(tmp_path, tables, text)
+    assert reasons(results)["undistributed"] == "-3.00"
+    rows = [row for row in results["department_cost"] if row["full_cost"]]
+    expected = {("S", "staff"): "5.00", ("S", "other"): "-8.00"}
+    expected |= {("C", "staff"): "2.00", ("C", "other"): "-1.00"}
+    assert expected == figures(rows, "full_cost", "dept_id", "element")
+
+
+def test_a_credit_that_the_model_keeps_needs_no_statistic(tmp_path: Path) -> None:
+    """S's −3 is left when its turn comes, so nothing has to say by what it would be shared."""
+    tables = book(S_TO_C, {"S": -3, "C": 9})
+    text = model(departments='credit_balance = "keep"')
+    results = through_departments(tmp_path, tables, text)
+    assert full_costs(results) == {"S": "-3.00", "C": "9.00"}
 
 
 @pytest.mark.verdict("`[departments.rounding]` with the reciprocal method")

@@ -9,8 +9,10 @@ from medcost.book import Book, TableRows, codes_in, is_period, period_number
 from medcost.checks.findings import Finding
 from medcost.checks.rows import row_finding
 
-# Tables whose dept_id bears or earns money: it must be listed and open in the month.
-DEPARTMENT_TABLES = ("ledger", "drivers", "income", "statistics", "capacity", "budget")
+# Tables whose dept_id must be listed; in the ledger it must be open in the month, too.
+DEPARTMENT_TABLES = (
+    "ledger", "drivers", "cases", "item_weights", "income", "statistics", "capacity", "budget",
+)  # fmt: skip
 UNIT_TABLES = (
     "departments", "ledger", "drivers", "cases", "opening_work_in_progress", "item_weights",
     "drg_prices", "income", "statistics", "capacity", "budget",
@@ -31,9 +33,14 @@ def find_unknown_departments(book: Book, name: str, considered: NDArray[np.bool_
     rows, registers = book.tables[name], book.registers
     if "dept_id" not in rows.text or "departments" not in book.tables:
         return []
-    units = registers.unit_of(rows.text["unit_id"])
-    dept = registers.department_of(units, rows.text["dept_id"])
-    named = (rows.codes("dept_id") >= 0) & (units >= 0) & considered
+    named = (rows.codes("dept_id") >= 0) & considered
+    units, dept = np.full(rows.n, -1), codes_in(rows.text["dept_id"], registers.dept_labels)
+    if "unit_id" in rows.text:
+        units = registers.unit_of(rows.text["unit_id"])
+        # Without a unit, as weights may be, any unit's department will do.
+        of_unit = rows.codes("unit_id") >= 0
+        dept = np.where(of_unit, registers.department_of(units, rows.text["dept_id"]), dept)
+        named &= ~of_unit | (units >= 0)
     findings = _kept(row_finding(rows, "department-not-listed", "dept_id", named & (dept < 0)))
     if name == "ledger":
         month = _months(rows)

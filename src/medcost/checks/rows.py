@@ -45,7 +45,7 @@ def row_finding(
     if column in rows.text and column not in PERSONAL and code != "value-missing":
         codes, counts = np.unique(rows.text[column].codes[found], return_counts=True)
         known = [*rows.labels(column), ""]
-        labels = tuple((known[c], int(n)) for c, n in zip(codes, counts, strict=True))
+        labels = tuple((known[c], int(n)) for c, n in zip(codes, counts, strict=True) if c >= 0)
     places = tuple(rows.place(int(row)) for row in found[:ROWS_KEPT])
     # Rows whose money itself cannot be read are worth nobody knows what.
     fen = None if column == MONEY_COLUMN.get(rows.table.name) else fen_of(rows, found)

@@ -157,14 +157,14 @@ def with_cases_of_lines(book: Book, period_book: PeriodBook) -> PeriodBook:
 def _pieces(book: Book, period: str) -> Iterator[_Piece]:
     """Row groups of each file in pieces of about BATCH_ROWS rows.
 
-    Row groups of one other month, and files in another month's folder, are not read.
+    Row groups that are of one other month by statistics or, without the column, by their folder
+    are not read.
     """
     table = load_table("service_lines")
     for source, columns in zip(book.lines, book.line_columns, strict=True):
-        folder_period = dict(source.partitions).get("period", period)
-        if folder_period != period and is_period(folder_period or ""):
-            continue
-        if not columns:
+        folder_period = dict(source.partitions).get("period")
+        of_another = folder_period not in (None, period) and is_period(folder_period or "")
+        if not columns or (of_another and "period" not in columns):
             continue
         try:
             with open_parquet(source, table) as file:
@@ -175,7 +175,7 @@ def _pieces(book: Book, period: str) -> Iterator[_Piece]:
         rows, first = 0, 0
         for group in range(metadata.num_row_groups):
             n = metadata.row_group(group).num_rows
-            skip = _is_of_another_month(metadata.row_group(group), period)
+            skip = _is_of_another_month(metadata.row_group(group), period, folder_period)
             if groups and (skip or rows + n > BATCH_ROWS):
                 yield _Piece(source, columns, tuple(groups), first)
                 first, rows, groups = first + rows, 0, []
@@ -188,15 +188,23 @@ def _pieces(book: Book, period: str) -> Iterator[_Piece]:
             yield _Piece(source, columns, tuple(groups), first)
 
 
-def _is_of_another_month(group: pq.RowGroupMetaData, period: str) -> bool:
-    """Whether the row group's statistics prove that all its rows are of one other month."""
+def _is_of_another_month(
+    group: pq.RowGroupMetaData, period: str, folder_period: str | None
+) -> bool:
+    """Whether statistics prove that all rows are of one other month, that of their folder."""
     for index in range(group.num_columns):
         column = group.column(index)
         if column.path_in_schema == "period":
             found = column.statistics
-            if found is None or not found.has_min_max or found.null_count:
+            try:
+                if found is None or not found.has_min_max or found.null_count:
+                    return False
+                month = str(found.min)
+                known = found.min == found.max and is_period(month)
+            except UnicodeDecodeError:
+                # The pass over the rows reports the text.
                 return False
-            return bool(found.min == found.max != period and is_period(str(found.min)))
+            return known and month != period and folder_period in (None, month)
     return False
 
 

@@ -196,9 +196,12 @@ def _stuck_faults(
     totals = weight_totals(links.starts, links.weights)
     n_links = np.diff(links.starts)
     stuck: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    keep_credit = model.departments.credit_balance == "keep"
     for turn in np.flatnonzero(kept):
         giver = int(links.givers[turn])
-        if not balance[giver].any():
+        money = sum(int(fen) for fen in balance[giver])
+        kept_credit = keep_credit and money < 0 and links.rule[turn] >= 0
+        if not balance[giver].any() or kept_credit:
             continue
         if links.rule[turn] < 0:
             code, driver = "giver-without-rule", ""
@@ -209,8 +212,7 @@ def _stuck_faults(
         else:
             continue
         if code != "driver-gap" or model.departments.no_driver == "reject":
-            money = sum(int(fen) for fen in balance[giver])
-            stuck.setdefault((code, driver if driver else ""), []).append((giver, money))
+            stuck.setdefault((code, driver), []).append((giver, money))
     for giver in links.left_out:
         if balance[giver].any():
             money = sum(int(fen) for fen in balance[giver])
@@ -267,7 +269,9 @@ def _reciprocal(
             gross[turns], system = found
             systems.append((turns, system))
     fen = _split_active(gross, active, links)
-    if np.abs(fen.astype(np.float64)).sum() > LARGEST_FEN:
+    size = np.abs(fen.astype(np.float64)).sum(axis=1)
+    unit_of_link = registers.dept_unit[links.receivers]
+    if np.bincount(unit_of_link, size, minlength=1).max() > LARGEST_FEN:
         raise OverflowError("flows of negative statistics exceed a column of money")
     balance = direct.copy()
     add_rows(balance, links.receivers, fen)
