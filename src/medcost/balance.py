@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from medcost._core.sums import add_rows
 from medcost.errors import InvariantBroken
 from medcost.money import format_yuan
 
@@ -22,6 +23,20 @@ def exact_sums(
     np.add.at(low, groups, fen & 0xFFFFFFFF)
     np.add.at(high, groups, fen >> 32)
     return np.asarray(low.astype(object) + high.astype(object) * (1 << 32), dtype=object)
+
+
+def add_at(
+    totals: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    elements: NDArray[np.int64],
+    fen: NDArray[np.int64],
+) -> None:
+    """Add each amount to its row and element of totals, in place; OverflowError, never a wrap.
+
+    totals: contiguous, fen [rows, elements]; rows, elements, fen: [amounts].
+    """
+    place = rows * totals.shape[1] + elements
+    add_rows(totals.reshape(-1, 1), place, np.ascontiguousarray(fen.reshape(-1, 1)))
 
 
 def require_equal(fact: str, left: NDArray[np.object_], right: NDArray[np.object_]) -> None:

@@ -631,10 +631,7 @@ def test_the_whole_book_has_no_fault(tmp_path: Path) -> None:
     assert costed(tmp_path, folder, model()).n_lines == 3
 
 
-@pytest.mark.parametrize(
-    "name",
-    [name for name in SCENARIOS],
-)
+@pytest.mark.parametrize("name", SCENARIOS)
 @pytest.mark.parametrize("command", [checked, refused], ids=["check", "run"])
 def test_a_fault_says_how_much_and_where_but_never_whose(
     tmp_path: Path, name: str, command: Callable[..., list[Fault]]
@@ -950,6 +947,30 @@ def test_a_row_that_is_of_no_month_or_unit_always_matters(tmp_path: Path, column
     (fault,) = checked(folder, model(), units=["U"])
     assert fault.code == "value-missing"
     assert fault.what == f"1 ledger row, worth 5.00 yuan, has no {column}."
+
+
+def test_a_month_of_another_unit_only_is_not_in_the_book(tmp_path: Path) -> None:
+    """February has postings, but none of U's."""
+    tables = joined(whole(), of_unit(whole(), "V"))
+    tables["ledger"].append(posting("C", 5, unit_id="V", period=NEXT_MONTH))
+    folder = written(tmp_path, tables)
+    (fault,) = checked(folder, model(), units=["U"], period=NEXT_MONTH)
+    assert (fault.code, fault.where) == ("period-not-in-book", ("periods there: 2026-01, 2026-02",))
+
+
+def test_zero_is_not_negative_and_the_largest_ledger_fits(tmp_path: Path) -> None:
+    """A weight and a statistic of 0; postings that move 9,999,999,999,999,999.99 yuan in all."""
+    change = all_of(
+        added("item_weights", {"item_id": "a", "dept_id": "M", "weight": Decimal(0)}),
+        added("departments", department("D")),
+        added("drivers", statistic("S", "D", 0)),
+        added("ledger", posting("D", Decimal("9999999999999999.99") - 380)),
+    )
+    tables = tables_of(change)
+    assert check_book(open_book(written(tmp_path, tables)), [MONTH]) == []
+    tables["ledger"].append(posting("D", Decimal("-0.01")))
+    (fault,) = check_book(open_book(written(tmp_path, tables)), [MONTH])
+    assert fault.what.endswith("moves 10,000,000,000,000,000.00 yuan.")
 
 
 def test_a_case_is_listed_by_its_opening_alone(tmp_path: Path) -> None:

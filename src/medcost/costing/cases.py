@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from medcost._core.case_cost import activity_rates, case_costs
 from medcost._core.sums import add_rows, group_sums
 from medcost.allocation_model import LoadedModel
-from medcost.balance import exact_sums, require_equal
+from medcost.balance import add_at, exact_sums, require_equal
 from medcost.costing.service_items import ServiceItemCosts
 from medcost.costing.together import round_together, sum_exactly
 from medcost.errors import Fault, InputRejected
@@ -54,7 +54,7 @@ class _Rates:
 
     pool: NDArray[np.int64]
     weight: NDArray[np.int64]
-    total: NDArray[np.int64]
+    total: NDArray[np.object_]
     whole: NDArray[np.int64]
     part: NDArray[np.uint64]
     inexact: NDArray[np.bool_]
@@ -80,7 +80,7 @@ def cost_cases(book: PeriodBook, loaded: LoadedModel, items: ServiceItemCosts) -
             member_fen[:, element] = _round_members(members, items, rates, row_cost[:, element])
     entries = np.flatnonzero(items.traced.traced)
     traced, element_of = items.traced.traced[entries], items.traced.element[entries]
-    np.add.at(row_cost, (matrix.entry_row[entries], element_of), traced)
+    add_at(row_cost, matrix.entry_row[entries], element_of, traced)
     _add_traced_members(members, member_fen, items, entries)
     costs = _assemble(book, loaded, items, row_cost, abroad, members, member_fen)
     _require_balance(book, items, row_cost, abroad, costs)
@@ -93,8 +93,18 @@ def _rates(items: ServiceItemCosts, element: int) -> _Rates:
     pool = np.ascontiguousarray(items.pool_left[dept, element])
     weight = np.ascontiguousarray(items.measures.weight[:, element])
     total = np.maximum(items.measures.net[dept, element], 1)
+    is_wide = items.measures.is_wide[dept]
+    narrow_total = np.where(is_wide, 1, total).astype(np.int64)
+    narrow_pool = np.ascontiguousarray(np.where(is_wide, 0, pool))
     try:
-        whole, part, inexact = activity_rates(pool, weight, total)
+        whole, part, inexact = activity_rates(narrow_pool, weight, narrow_total)
+        for activity in np.flatnonzero(is_wide & (pool != 0)).tolist():
+            rate, rest = divmod(
+                int(pool[activity]) * int(weight[activity]) << 64, int(total[activity])
+            )
+            whole[activity] = rate >> 64
+            part[activity] = rate & 0xFFFFFFFFFFFFFFFF
+            inexact[activity] = rest != 0
     except OverflowError:
         raise InputRejected([_out_of_range(element)]) from None
     return _Rates(pool, weight, total, whole, part, inexact)
@@ -292,8 +302,8 @@ def _add_traced_members(
 ) -> None:
     """Add the direct items traced to other units' cases."""
     abroad = entries[members.group_of[entries] >= 0]
-    place = (members.group_of[abroad], items.traced.element[abroad])
-    np.add.at(member_fen, place, items.traced.traced[abroad])
+    element_of = items.traced.element[abroad]
+    add_at(member_fen, members.group_of[abroad], element_of, items.traced.traced[abroad])
 
 
 def find_status(book: PeriodBook, carry: bool) -> NDArray[np.int64]:

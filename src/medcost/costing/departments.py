@@ -17,7 +17,7 @@ from medcost._core.split import split_rows, weight_totals
 from medcost._core.step_down import step_down
 from medcost._core.sums import add_rows
 from medcost.allocation_model import OWN, AllocationModel, LoadedModel
-from medcost.balance import exact_sums, require_equal
+from medcost.balance import add_at, exact_sums, require_equal
 from medcost.book import Registers
 from medcost.costing.complete_shares import split_by_complete_shares
 from medcost.costing.links import (
@@ -151,14 +151,14 @@ def direct_costs(
     registers, rows = book.registers, book.ledger
     n_elements = len(ELEMENTS)
     ledger = np.zeros((len(registers.unit_ids), n_elements), np.int64)
-    np.add.at(ledger, (registers.dept_unit[rows.dept], rows.element), rows.fen)
+    add_at(ledger, registers.dept_unit[rows.dept], rows.element, rows.fen)
     funds = [FUNDS.index(fund) for fund in model.scope.funds]
     programs = [PROGRAMS.index(program) for program in model.scope.programs]
     admitted = np.isin(rows.fund, funds) & np.isin(rows.program, programs)
     if not model.scope.admits_admin:
         admitted &= registers.dept_class[rows.dept] != CLASSES.index("admin")
     direct = np.zeros((len(registers.dept_ids), n_elements), np.int64)
-    np.add.at(direct, (rows.dept[admitted], rows.element[admitted]), rows.fen[admitted])
+    add_at(direct, rows.dept[admitted], rows.element[admitted], rows.fen[admitted])
     return ledger, direct
 
 
@@ -505,7 +505,7 @@ def _with_level_3(
         np.vstack([handed.fen, fen]),
     )
     in_scope = np.zeros_like(ledger)
-    np.add.at(in_scope, book.registers.dept_unit, direct)
+    add_rows(in_scope, book.registers.dept_unit, direct)
     return DepartmentCosts(
         ledger,
         ledger - in_scope,

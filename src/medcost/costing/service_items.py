@@ -14,17 +14,18 @@ from numpy.typing import NDArray
 from medcost._core.split import split_rows
 from medcost._core.sums import add_rows
 from medcost.allocation_model import LoadedModel
-from medcost.balance import exact_sums, require_equal
+from medcost.balance import add_at, exact_sums, require_equal
 from medcost.costing.activity import ActivityMatrix
 from medcost.costing.departments import DepartmentCosts, department_label
 from medcost.costing.direct_items import TracedItems, trace_direct_items
+from medcost.costing.together import split_exactly
 from medcost.costing.weights import find_weights
 from medcost.errors import Fault, InputRejected, count_of, quote
 from medcost.money import format_yuan
 from medcost.period_book import PeriodBook
 from medcost.tables import ELEMENTS
 
-# Net and gross measures must stay well inside int64; each is at most this.
+# Net and gross measures up to this are summed in int64, larger ones in Python integers.
 LARGEST_MEASURE = 2.0**62
 
 
@@ -34,14 +35,17 @@ class Measures:
 
     base: of each entry, what is counted (quantity, charge or, by direct cost, purchase cost),
     0 where nothing is [entries]; weight: of each activity and element [activities, elements];
-    net, gross: of each department and element, Sum base x weight and Sum |base| x weight.
-    Common divisors are taken out: only ratios within a department matter.
+    net, gross: of each department and element, Sum base x weight and Sum |base| x weight, as
+    Python integers; is_wide: departments whose gross measure needs more than 64 bits, which are
+    costed in Python integers. Common divisors are taken out: only ratios within a department
+    matter.
     """
 
     base: NDArray[np.int64]
     weight: NDArray[np.int64]
-    net: NDArray[np.int64]
-    gross: NDArray[np.int64]
+    net: NDArray[np.object_]
+    gross: NDArray[np.object_]
+    is_wide: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -68,25 +72,24 @@ def cost_service_items(
 ) -> ServiceItemCosts:
     """Cost every activity of the period.
 
-    Raises InputRejected (weight-missing, weight-not-exact, net-activity-too-small,
-    direct-cost-not-in-ledger together), InvariantBroken if a balance fails. Time O(entries +
+    Raises InputRejected (weight-missing, net-activity-too-small, direct-cost-not-in-ledger
+    together), InvariantBroken if a balance fails. Time O(entries +
     activities x elements).
     """
     traced = trace_direct_items(book, loaded, matrix, departments)
     base, weight, missing = _bases_and_weights(book, loaded, matrix)
     faults = list(traced.faults)
     faults += _missing_faults(book, matrix, traced.left, missing)
-    measures, misfits = _measures(book, matrix, base, weight)
-    faults += misfits
+    measures = _measures(book, matrix, base, weight)
     faults += _floor_faults(book, loaded, traced.left, measures)
     if faults:
         raise InputRejected(faults)
-    shared_out = measures.net > 0
+    shared_out = np.asarray(measures.net > 0, np.bool_)
     pool_left = np.where(shared_out, traced.left, 0)
     no_activity = np.where(shared_out, 0, traced.left)
     cost = _split_pools(matrix, measures, pool_left)
     direct = np.flatnonzero(traced.traced)
-    np.add.at(cost, (matrix.activity[direct], traced.element[direct]), traced.traced[direct])
+    add_at(cost, matrix.activity[direct], traced.element[direct], traced.traced[direct])
     costs = ServiceItemCosts(
         matrix,
         measures,
@@ -137,7 +140,7 @@ def _measures(
     matrix: ActivityMatrix,
     base: NDArray[np.int64],
     weight: NDArray[np.int64],
-) -> tuple[Measures, list[Fault]]:
+) -> Measures:
     """Take out common divisors and add up net and gross measures, exactly."""
     n_depts = len(book.registers.dept_ids)
     dept = matrix.activity_dept
@@ -151,18 +154,18 @@ def _measures(
     gross_base = _sum_by_activity(matrix, np.abs(base))
     size = np.zeros((n_depts, len(ELEMENTS)))
     np.add.at(size, dept, gross_base.astype(np.float64)[:, None] * weight)
-    too_large: NDArray[np.bool_] = np.any(size >= LARGEST_MEASURE, axis=1)
-    faults = []
-    if too_large.any():
-        labels = [department_label(book.registers, d) for d in np.flatnonzero(too_large).tolist()]
-        what = f"The weighted services of {count_of(len(labels), 'department')} are too many."
-        faults.append(Fault("weight-not-exact", what, tuple(labels)))
-        weight = np.where(too_large[dept][:, None], 0, weight)
+    is_wide: NDArray[np.bool_] = np.any(size >= LARGEST_MEASURE, axis=1)
+    narrow = np.where(is_wide[dept][:, None], 0, weight)
     net = np.zeros((n_depts, len(ELEMENTS)), np.int64)
     gross = np.zeros((n_depts, len(ELEMENTS)), np.int64)
-    np.add.at(net, dept, net_base[:, None] * weight)
-    np.add.at(gross, dept, gross_base[:, None] * weight)
-    return Measures(base, weight, net, gross), faults
+    add_rows(net, dept, net_base[:, None] * narrow)
+    add_rows(gross, dept, gross_base[:, None] * narrow)
+    net_exact, gross_exact = net.astype(object), gross.astype(object)
+    for activity in np.flatnonzero(is_wide[dept]).tolist():
+        weights = weight[activity].astype(object)
+        net_exact[dept[activity]] += int(net_base[activity]) * weights
+        gross_exact[dept[activity]] += int(gross_base[activity]) * weights
+    return Measures(base, weight, net_exact, gross_exact, is_wide)
 
 
 def _missing_faults(
@@ -192,7 +195,7 @@ def _floor_faults(
     """Pools with money whose net measure is a small rest of large reversals."""
     floor = loaded.model.service_items.net_activity_floor_exact
     places = []
-    for dept, element in np.argwhere((measures.net > 0) & (left != 0)).tolist():
+    for dept, element in np.argwhere(np.asarray(measures.net > 0, np.bool_) & (left != 0)).tolist():
         net, gross = int(measures.net[dept, element]), int(measures.gross[dept, element])
         if net < floor * gross:
             label = department_label(book.registers, dept)
@@ -214,12 +217,23 @@ def _split_pools(
     counts = np.diff(np.append(first, len(matrix.activity_dept)))
     for element in range(len(ELEMENTS)):
         amounts = pool_left[depts, element]
-        shared = amounts != 0
+        shared = (amounts != 0) & ~measures.is_wide[depts]
         rows = np.repeat(shared, counts)
         starts = np.concatenate([[0], np.cumsum(counts[shared])]).astype(np.int64)
         weights = np.ascontiguousarray((net_base * measures.weight[:, element])[rows])
         fen = np.ascontiguousarray(amounts[shared].reshape(-1, 1))
         cost[rows, element] = split_rows(fen, starts, weights)[:, 0]
+        for dept in np.flatnonzero((amounts != 0) & measures.is_wide[depts]).tolist():
+            of_dept = np.arange(first[dept], first[dept] + counts[dept])
+            wide = [
+                base * weight
+                for base, weight in zip(
+                    net_base[of_dept].tolist(),
+                    measures.weight[of_dept, element].tolist(),
+                    strict=True,
+                )
+            ]
+            cost[of_dept, element] = split_exactly(int(amounts[dept]), wide)
     return cost
 
 

@@ -54,6 +54,19 @@ def round_together(
     return cut
 
 
+def split_exactly(amount: int, weights: list[int]) -> list[int]:
+    """Parts of amount by integer weights of any size, by arithmetic rule 2; total not zero."""
+    total = sum(weights)
+    exact = [Fraction(amount * weight, total) for weight in weights]
+    parts = [int(part) for part in exact]
+    missing = amount - sum(parts)
+    step = 1 if missing > 0 else -1
+    order = sorted(range(len(exact)), key=lambda i: (-step * (exact[i] - parts[i]), i))
+    for i in order[: abs(missing)]:
+        parts[i] += step
+    return parts
+
+
 def sum_exactly(values: NDArray[np.int64]) -> int:
     """The sum of int64 values as a Python integer; never wraps."""
     return (int((values >> 32).sum()) << 32) + int((values & 0xFFFFFFFF).sum())
