@@ -197,9 +197,11 @@ def load_model(name: str, through: str = "cases") -> LoadedModel:
     through: the last stage of the run, which says what methods are needed. Raises InputRejected
     with all faults of the file together.
     """
+    shipped = shipped_models()
     path = Path(name)
-    if not path.exists():
-        path = shipped_models().get(name, path)
+    # A folder of the same name does not hide a model that ships.
+    if name in shipped and not path.is_file():
+        path = shipped[name]
     label = path.name
     try:
         raw = path.read_bytes()
@@ -207,7 +209,7 @@ def load_model(name: str, through: str = "cases") -> LoadedModel:
         text = raw.decode("utf-8-sig")
         content = tomllib.loads(text)
     except OSError as error:
-        known = ", ".join(shipped_models())
+        known = ", ".join(shipped)
         what = f"{quote(str(path))} cannot be read: {error.strerror}. Models that ship: {known}."
         raise InputRejected([Fault("model-unreadable", what, (quote(str(path)),))]) from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -205,15 +206,20 @@ def open_book(folder: Path, through: str = "cases") -> Book:
     through: the last stage asked for, which says what tables are needed. Raises InputRejected
     only where there is no book at all.
     """
-    if not folder.is_dir():
-        what = f"{quote(str(folder))} is not a folder."
-        raise InputRejected([Fault("book-not-found", what, (quote(str(folder)),))])
+    try:
+        os.listdir(folder)
+    except OSError as error:
+        what = f"{quote(str(folder))} is not a folder that can be read: {error.strerror}."
+        raise InputRejected([Fault("book-not-found", what, (quote(str(folder)),))]) from None
     needed = _needed(through)
     faults: list[Fault] = []
     tables: dict[str, TableRows] = {}
     files: dict[str, tuple[SourceFile, ...]] = {}
     for name in (*SMALL_TABLES, "service_lines"):
-        found, problems = find_files(folder, name)
+        try:
+            found, problems = find_files(folder, name)
+        except OSError as error:
+            found, problems = [], [unreadable(SourceFile(folder / name, name), error)]
         faults += problems
         files[name] = tuple(found)
         if not found:

@@ -89,7 +89,12 @@ def sample(
     _set_up(json_log, quiet)
     if periods is None:
         raise click.BadParameter("name the months to make", param_hint="--period")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    try:
+        is_free = not folder.exists() or not any(folder.iterdir())
+    except OSError as error:
+        reason = f"{folder} cannot be used: {error.strerror}"
+        raise click.BadParameter(reason, param_hint="FOLDER") from None
+    if not is_free:
         raise click.BadParameter(f"{folder} is not an empty folder", param_hint="FOLDER")
     first, last = (period_number(period) for period in periods)
     months = [period_label(number) for number in range(first, last + 1)]
@@ -150,6 +155,8 @@ def check(
     _set_up(json_log, quiet)
     loaded = load_model(model, "departments") if model else None
     through = last_stage(loaded) if loaded else "departments"
+    if model and loaded:
+        loaded = load_model(model, through)
     opened = open_book(book, through)
     chosen = _chosen_periods(opened, periods)
     with progress_bar("check", line_count(opened), not (quiet or json_log)) as progress:
@@ -268,9 +275,10 @@ def _names(rows: Any, keys: tuple[str, ...]) -> dict[str, str]:
 
 
 def _show_error(code: str, what: str, why: str, fix: str) -> None:
-    from medcost.terminal import LOG
+    from medcost.terminal import LOG, set_up_log
 
     if "--json-log" in sys.argv:
+        set_up_log(json_log=True, quiet=False)
         LOG.error(what, extra={"fields": {"code": code, "why": why, "fix": fix}})
     else:
         click.echo(f"[{code}] {what}\n  why    {why}\n  fix    {fix}", err=True)
@@ -283,11 +291,15 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 def main() -> None:
     """Run the command and turn every expected error into its exit code, without a traceback."""
     signal.signal(signal.SIGTERM, _terminate)
+    _require_streams()
     try:
         cli.main(standalone_mode=False)
         sys.stdout.flush()
     except click.UsageError as error:
-        error.show()
+        if "--json-log" in sys.argv:
+            _show_error("usage", error.format_message(), "", "see medcost --help")
+        else:
+            error.show()
         sys.exit(error.exit_code)
     except InputRejected as rejected:
         from medcost.terminal import show_faults
@@ -311,8 +323,16 @@ def main() -> None:
         )
         sys.exit(UNPUBLISHED)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Stopped. Nothing was published.", err=True)
+        _show_error("stopped", "Stopped. Nothing was published.", "a signal came", "run again")
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of standard output left; there is nobody to tell.
+    except OSError:
+        # Every file has its own guard, so this is standard output: closed by its reader or
+        # full. What was published stands, and there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _require_streams() -> None:
+    """Give a process started without standard output or error somewhere to write."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115

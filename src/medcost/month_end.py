@@ -23,7 +23,7 @@ from medcost.costing.departments import DepartmentCosts, cost_departments
 from medcost.costing.drg_groups import cost_drg_groups, price_cases
 from medcost.costing.reconciliation import reconcile
 from medcost.costing.service_items import ServiceItemCosts, cost_service_items
-from medcost.errors import Fault, InputRejected, InvariantBroken, quote
+from medcost.errors import Fault, InputRejected, InvariantBroken, count_of, quote
 from medcost.manifest import RunOptions, record_inputs
 from medcost.parquet_input import READ_ERRORS, row_count
 from medcost.period_book import PeriodBook, read_period
@@ -94,7 +94,7 @@ def check_book(
     progress: Progress | None = None,
 ) -> list[Fault]:
     """Every fault of the book for the periods and units; with a model, also of its allocation."""
-    faults = list(_table_faults(book, periods, units, loaded))
+    faults = list(_table_faults(book, periods, units, loaded, last_stage(loaded) if loaded else ""))
     for period in periods:
         period_book = read_period(book, period, units)
         activity = None
@@ -119,7 +119,7 @@ def cost_period(
     """Check and cost one period. Raises InputRejected with all faults, or InvariantBroken."""
     seconds: dict[str, float] = {}
     with _timed("check", seconds):
-        faults = list(_table_faults(book, [period], units, loaded))
+        faults = list(_table_faults(book, [period], units, loaded, through))
         if needs_lines(loaded, through):
             faults += find_empty_lines(book.lines)
         if not _is_founded(book):
@@ -177,7 +177,12 @@ def run_month_end(
         )
         for result in results
     ]
-    placed = publish(out, staging, loaded, runs, record_inputs(book.files))
+    try:
+        inputs = record_inputs(book.files)
+    except READ_ERRORS as error:
+        what = f"A file of the book went away while it was read: {error}."
+        raise InputRejected([Fault("file-unreadable", what, (quote(str(book.folder)),))]) from None
+    placed = publish(out, staging, loaded, runs, inputs)
     for result in results:
         for note in result.notes:
             LOG.warning("%s: %s", result.period, note)
@@ -199,12 +204,13 @@ def _table_faults(
     periods: Sequence[str],
     units: Sequence[str] | None,
     loaded: LoadedModel | None,
+    through: str,
 ) -> Iterator[Fault]:
     yield from book.faults
     yield from find_missing_selection(book, periods, units)
     allowed = loaded is None or loaded.model.departments.negative_statistics == "allow"
     yield from check_tables(book, periods, units, allowed)
-    if loaded is not None:
+    if loaded is not None and through != "departments":
         yield from _measure_faults(book, loaded)
 
 
@@ -272,6 +278,15 @@ def _cost_stages(
         raise InputRejected([Fault("amount-out-of-range", what, where)]) from None
 
 
+@contextmanager
+def _adding(faults: Sequence[Fault]) -> Iterator[None]:
+    """Show what another stage has found together with what the one inside refuses."""
+    try:
+        yield
+    except InputRejected as rejected:
+        raise InputRejected([*rejected.faults, *faults]) from None
+
+
 def _run_stages(
     book: Book,
     period_book: PeriodBook,
@@ -281,7 +296,13 @@ def _run_stages(
     seconds: dict[str, float],
 ) -> tuple[dict[str, pa.Table], tuple[str, ...]]:
     """Run the stages up to through and build their tables."""
-    with _timed("departments", seconds):
+    priced, price_faults = None, list[Fault]()
+    if through == "cases":
+        try:
+            priced = price_cases(book, period_book)
+        except InputRejected as rejected:
+            price_faults = list(rejected.faults)
+    with _timed("departments", seconds), _adding(price_faults):
         orders = activity.orders if activity else None
         departments = cost_departments(period_book, loaded, orders)
         tables = {
@@ -291,12 +312,13 @@ def _run_stages(
     items: ServiceItemCosts | None = None
     cases: CaseCosts | None = None
     if through != "departments" and activity is not None:
-        with _timed("service-items", seconds):
+        with _timed("service-items", seconds), _adding(price_faults):
             items = cost_service_items(period_book, loaded, departments, activity.matrix)
             tables["service_item_cost"] = result_tables.service_item_cost(period_book, items)
-    if through == "cases" and items is not None:
+    if price_faults:
+        raise InputRejected(price_faults)
+    if items is not None and priced is not None:
         with _timed("cases", seconds):
-            priced = price_cases(book, period_book)
             cases = cost_cases(period_book, loaded, items)
             groups = cost_drg_groups(period_book, cases, priced)
             has_charge = items.matrix.has_charge or period_book.has_opening_charge
@@ -321,19 +343,29 @@ def _notes(
     """What a reader should know that is no fault."""
     if departments.rows_ignored:
         yield (
-            f"{departments.rows_ignored:,} driver rows do not count: closed or own department, "
-            "or outside the rule's receivers"
+            f"{count_of(departments.rows_ignored, 'driver row')} left aside: closed or own "
+            "department, or outside the rule's receivers"
         )
     registers = book.registers
+    silent = book.selected & ~departments.ledger.any(axis=1)
+    if silent.any():
+        ids = ", ".join(quote(registers.unit_ids[u]) for u in np.flatnonzero(silent)[:5])
+        yield f"{count_of(int(silent.sum()), 'chosen unit')} without a posting: {ids}"
     if level_3:
         medtech = registers.dept_class == CLASSES.index("medtech")
         staying = medtech & departments.full_cost.any(axis=1)
         if staying.any():
             yield (
-                f"{int(staying.sum()):,} medtech departments keep cost at level 3: no net services "
-                "that a clinical department of the unit ordered"
+                f"{count_of(int(staying.sum()), 'medtech department')} left with cost at level 3: "
+                "no net services, or charges, that a clinical department of the unit ordered"
             )
+    if items is not None and items.traced.covered:
+        low, high = min(items.traced.covered), max(items.traced.covered)
+        yield (
+            f"the ledger covers {float(low):.1%} to {float(high):.1%} of the purchase cost of "
+            "direct items, by unit and element"
+        )
     if items is not None:
         idle = np.flatnonzero(items.no_activity.any(axis=1))
         if len(idle):
-            yield f"{len(idle):,} departments have a pool and no activity to share it by"
+            yield f"{count_of(len(idle), 'department')} with a pool and no activity to share it by"

@@ -77,16 +77,24 @@ def output_folder(out: Path) -> Iterator[Path]:
     try:
         with _named_errors(out):
             prefix = f".{out.name}.staging-"
+            beside = _staging_place(out)
             # Whoever held the lock before is gone; what it staged was never published.
-            for left in out.parent.glob(f"{glob_escape(prefix)}*"):
+            for left in beside.glob(f"{glob_escape(prefix)}*"):
                 shutil.rmtree(left, ignore_errors=True)
-            staging = Path(tempfile.mkdtemp(prefix=prefix, dir=out.parent))
+            staging = Path(tempfile.mkdtemp(prefix=prefix, dir=beside))
         try:
             yield staging
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     finally:
         lock.release()
+
+
+def _staging_place(out: Path) -> Path:
+    """The folder beside out, or, where out is a mount point or its parent is not ours, out."""
+    parent = out.parent
+    same_file_system = parent.stat().st_dev == out.stat().st_dev
+    return parent if same_file_system and os.access(parent, os.W_OK) else out
 
 
 def glob_escape(text: str) -> str:
@@ -117,7 +125,10 @@ def read_current(out: Path) -> dict[str, Any]:
 def _require_current_readable(out: Path) -> None:
     try:
         current = read_current(out)
-        if not isinstance(current["fence"], int) or not isinstance(current["runs"], dict):
+        runs = current["runs"]
+        if not isinstance(current["fence"], int) or not isinstance(runs, dict):
+            raise ValueError
+        if not all(isinstance(units, dict) for units in runs.values()):
             raise ValueError
     except (ValueError, KeyError, TypeError):
         raise CannotPublish(

@@ -55,12 +55,20 @@ REASON_NAMES = {
 }
 
 
+class _Output(Console):
+    """A console that leaves a closed standard output to the caller."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise instead of ending the process as if it had failed."""
+        raise BrokenPipeError
+
+
 def make_console() -> Console:
     """Standard output: tables as wide as the terminal, plain text of fixed width elsewhere."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
     width = None if sys.stdout.isatty() else PLAIN_WIDTH
-    return Console(width=width, highlight=False)
+    return _Output(width=width, highlight=False)
 
 
 def safe(text: str | None, width: int = LABEL_WIDTH) -> Text:

@@ -316,7 +316,7 @@ def test_a_hundred_thousand_receivers_take_no_time(weights: NDArray[np.int64]) -
     amount, starts = 49_999 * 10_007 + 3, int64([0, len(weights)])
     begun = time.perf_counter()
     parts = split_rows(int64([[amount]]), starts, weights)
-    assert time.perf_counter() - begun < 1
+    assert time.perf_counter() - begun < 3
     assert amount == parts.sum()
     few = weights[:300]
     assert parts_of(10_007, few.tolist()) == twins.split(10_007, few.tolist())

@@ -63,7 +63,7 @@ def test_without_lines_the_laboratory_keeps_its_cost_and_a_note_says_so(tmp_path
     result = costed(tmp_path, tables, text, through="departments")
     rows = result.tables["department_cost"].to_pylist()
     assert {"M": "12.00", "C": "1.00", "D": "1.00"} == full_costs({"department_cost": rows})
-    assert any("keep cost at level 3" in note for note in result.notes)
+    assert any("left with cost at level 3" in note for note in result.notes)
 
 
 @pytest.mark.verdict("`multiplier_decimals` at level 3 by charge")

@@ -6,6 +6,7 @@ also gathers the faults of the lines: it is the only one that sees them all.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -264,6 +265,10 @@ def _net_input(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Key of (performing unit, case or none, department, item) and the three measures."""
     usable = lines.usable
+    registers = book.registers
+    sizes = (len(registers.unit_ids), book.cases.n + 1, len(registers.dept_ids))
+    if math.prod(sizes) * len(registers.item_ids) >= 1 << 63:
+        raise OverflowError("units x cases x departments x items do not fit one key")
     unit, case = lines.unit[usable], lines.case[usable] + 1
     key = unit * (book.cases.n + 1) + case
     key = key * len(book.registers.dept_ids) + lines.dept[usable]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +24,14 @@ class TracedItems:
     """Direct cost traced to (item, case).
 
     traced: fen of each matrix entry, 0 for shared items [entries]; element: of each entry's
-    item, -1 for shared items; left: what stays in each pool, fen [departments, elements].
+    item, -1 for shared items; left: what stays in each pool, fen [departments, elements];
+    covered: ledger / purchase cost on the lines, of each unit and element that has some.
     """
 
     traced: NDArray[np.int64]
     element: NDArray[np.int64]
     left: NDArray[np.int64]
+    covered: tuple[Fraction, ...]
     faults: tuple[Fault, ...]
 
 
@@ -70,20 +73,20 @@ def trace_direct_items(
     left = departments.pool.copy()
     left.reshape(-1)[groups[exactly]] -= demand[exactly]
     left.reshape(-1)[groups[by_share]] -= own[by_share]
-    faults = _floor_faults(book, loaded, groups, own, demand)
-    return TracedItems(traced, element, left, tuple(faults))
+    sums = _ledger_and_lines(book, groups, own, demand)
+    covered = tuple(Fraction(have, want) for have, want in sums.values() if want > 0)
+    faults = _floor_faults(book, loaded, sums)
+    return TracedItems(traced, element, left, covered, tuple(faults))
 
 
-def _floor_faults(
+def _ledger_and_lines(
     book: PeriodBook,
-    loaded: LoadedModel,
     groups: NDArray[np.int64],
     own: NDArray[np.int64],
     demand: NDArray[np.int64],
-) -> list[Fault]:
-    """Units whose ledger covers too little of the direct cost on their lines."""
+) -> dict[tuple[int, int], tuple[int, int]]:
+    """Ledger and purchase cost on the lines by (unit, element), where there is any."""
     registers = book.registers
-    floor = loaded.model.service_items.direct_cost_floor_exact
     sums: dict[tuple[int, int], tuple[int, int]] = {}
     for group, have, want in zip(groups.tolist(), own.tolist(), demand.tolist(), strict=True):
         if want:
@@ -91,6 +94,15 @@ def _floor_faults(
             key = (int(registers.dept_unit[dept]), element)
             ledger, lines = sums.get(key, (0, 0))
             sums[key] = (ledger + have, lines + want)
+    return sums
+
+
+def _floor_faults(
+    book: PeriodBook, loaded: LoadedModel, sums: dict[tuple[int, int], tuple[int, int]]
+) -> list[Fault]:
+    """Units whose ledger covers too little of the direct cost on their lines."""
+    registers = book.registers
+    floor = loaded.model.service_items.direct_cost_floor_exact
     where = [
         f"unit {quote(registers.unit_ids[unit])}, {ELEMENTS[element]}: ledger "
         f"{format_yuan(have)}, lines {format_yuan(want)} yuan"

@@ -185,7 +185,7 @@ def _missing_faults(
         places.append(f"item {item_id} in {label}: {', '.join(elements)}")
     if not places:
         return []
-    what = f"{count_of(len(places), 'performed item')} have weights, but none that fits."
+    what = f"{count_of(len(places), 'performed item')} with weight rows, none of which fits."
     return [Fault("weight-missing", what, tuple(places))]
 
 
