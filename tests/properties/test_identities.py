@@ -141,7 +141,7 @@ def require_ratios(results: Tables) -> None:
 
 
 @given(seed=seeds)
-@settings(max_examples=40)
+@settings(max_examples=30)
 def test_every_fen_is_accounted_for(seed: int) -> None:
     """The identities of both months, or the book is refused."""
     tables, model = generated(seed)

@@ -24,7 +24,7 @@ def require_equal(expected: Results, found: Results) -> None:
 
 
 @given(seed=seeds, storage=st.integers(0, 10**6), threads=st.sampled_from((1, 2)))
-@settings(max_examples=20)
+@settings(max_examples=15)
 def test_order_files_types_and_threads_change_nothing(
     seed: int, storage: int, threads: int
 ) -> None:
