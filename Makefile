@@ -33,7 +33,7 @@ check: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest --allowlist .ci/stubtest_allowlist.txt \
+	MYPYPATH=src $(BIN)/python -m mypy.stubtest --allowlist .ci/stubtest_allowlist.txt \
 		medcost._core.split medcost._core.sums \
 		medcost._core.step_down medcost._core.residual medcost._core.case_cost
 	$(BIN)/lint-imports
