@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -180,9 +181,20 @@ class Registers:
 
 def codes_in(column: TextColumn, labels: pa.Array) -> NDArray[np.int64]:
     """Position of each row's label among the sorted labels, -1 where empty or not there."""
-    found = pc.index_in(column.labels, labels).fill_null(-1)
-    positions = np.append(found.to_numpy(zero_copy_only=False).astype(np.int64), np.int64(-1))
+    first = 0
+    if 0 < len(column.labels) < len(labels):
+        # Lines come case by case: most batches need a small stretch of the sorted cases.
+        first = _position(labels, column.labels[0].as_py())
+        last = _position(labels, column.labels[-1].as_py()) + 1
+        labels = labels.slice(first, last - first)
+    found = pc.index_in(column.labels, labels).fill_null(-1 - first)
+    positions = np.append(found.to_numpy(zero_copy_only=False).astype(np.int64) + first, -1)
     return positions[column.codes]
+
+
+def _position(labels: pa.Array, label: str) -> int:
+    """Where a label stands, or would stand, among sorted labels."""
+    return bisect_left(range(len(labels)), label, key=lambda i: labels[i].as_py())
 
 
 def period_number(period: str) -> int:

@@ -204,6 +204,19 @@ def test_a_missing_fen_never_wraps_a_part() -> None:
         parts_of((2**64 - 1) // 5, [5, 1, -4])
 
 
+def test_a_missing_fen_for_the_largest_piece_of_all_never_wraps_a_part() -> None:
+    """3547450783405683003 fen by 13, 1, 1 and −10 (total 5): two are missing.
+
+    The exact parts end in 4, 3, 3 and 0 fifths, and the first is cut to 2^63 − 1: one piece is
+    larger than the two that are equal.
+    """
+    amount, weights = 3_547_450_783_405_683_003, [13, 1, 1, -10]
+    assert amount * 13 // 5 == 2**63 - 1
+    with pytest.raises(OverflowError):
+        parts_of(amount, weights)
+    assert parts_of(-amount, weights) == twins.split(-amount, weights)
+
+
 def test_the_order_of_the_receivers_does_not_decide_what_is_refused() -> None:
     """2^62 fen by ±1: every part is ±2^62; only the order of the weights differs."""
     assert parts_of(BIG, [1, -1, 1, -1, 1, -1, 1]) == [BIG, -BIG, BIG, -BIG, BIG, -BIG, BIG]
@@ -293,30 +306,50 @@ def test_threads_at_once_get_the_same_parts() -> None:
     assert np.array_equal(expected.reshape(200, 100, 7).sum(axis=1), amounts)
 
 
-def organ_pipe(n: int) -> NDArray[np.int64]:
-    """Return weights that rise to the middle and fall again."""
-    half = np.arange(1, n // 2 + 1)
-    return np.concatenate([half, half[::-1]])
+N = 100_000
+RISING, FALLING = np.arange(N), np.arange(N)[::-1]
+PIECES = {
+    "rising": RISING,
+    "falling": FALLING,
+    "equal": np.full(N, 7),
+    "organ pipe": np.concatenate([RISING[::2], FALLING[1::2]]),
+    "valley": np.concatenate([FALLING[::2], RISING[1::2]]),
+    "two runs": np.concatenate([RISING[::2], RISING[1::2]]),
+    "two values": np.tile([1, 2], N // 2),
+    "saw": RISING % 200,
+    "scattered": RISING * 7919 % 99_991,
+}
+QUADRATIC = pytest.mark.xfail(
+    strict=True, reason="the median of three is the smallest piece, which splits off one receiver"
+)
+SLOW = (("rising", "last"), ("falling", "first"))
 
 
 @pytest.mark.parametrize(
-    "weights",
+    ("shape", "place"),
     [
-        np.arange(1, 100_001),
-        np.arange(100_000, 0, -1),
-        np.ones(100_000, np.int64),
-        organ_pipe(100_000),
-        np.tile([1, 2], 50_000),
-        np.arange(100_000) * 7919 % 99_991 + 1,
+        pytest.param(shape, place, marks=QUADRATIC if (shape, place) in SLOW else ())
+        for shape in PIECES
+        for place in ("first", "last")
     ],
-    ids=["rising", "falling", "equal", "organ pipe", "two values", "scattered"],
 )
-def test_a_hundred_thousand_receivers_take_no_time(weights: NDArray[np.int64]) -> None:
-    """Selection is linear; the quadratic worst case would take minutes."""
-    amount, starts = 49_999 * 10_007 + 3, int64([0, len(weights)])
+def test_a_hundred_thousand_receivers_take_no_time(shape: str, place: str) -> None:
+    """One fen, and cut-off pieces of the shape: thousands of fen are missing and handed out.
+
+    With weights below the total T every piece is its weight; a receiver more, first or last,
+    brings the total down to T, so its part is negative and its piece small.
+    """
+    pieces = PIECES[shape]
+    total = int(pieces.max()) + 1
+    rest = total - int(pieces.sum())
+    weights = np.insert(pieces, 0 if place == "first" else N, rest)
     begun = time.perf_counter()
-    parts = split_rows(int64([[amount]]), starts, weights)
-    assert time.perf_counter() - begun < 3
-    assert amount == parts.sum()
-    few = weights[:300]
-    assert parts_of(10_007, few.tolist()) == twins.split(10_007, few.tolist())
+    parts = split_rows(int64([[1]]), int64([0, N + 1]), weights)[:, 0]
+    taken = time.perf_counter() - begun
+    expected = np.where(weights < 0, -(-weights // total), weights // total)
+    missing = 1 - int(expected.sum())
+    assert missing > N // 1000
+    largest_first = np.argsort(-(weights - expected * total), kind="stable")
+    expected[largest_first[:missing]] += 1
+    assert np.array_equal(expected, parts)
+    assert taken < 0.4

@@ -108,9 +108,12 @@ def _largest(
     wanted = count - len(sure)
     if wanted < len(open_):
         costs = [exact[i] if i in exact else exact_of(i) for i in open_.tolist()]
-        pieces = {cost: step * (cost - int(cost)) for cost in set(costs)}
+        # Rows of the same services share one fraction: most comparisons are of identities.
+        distinct = {id(cost): cost for cost in costs}
+        pieces = {key: step * (cost - int(cost)) for key, cost in distinct.items()}
         ranked = sorted(set(pieces.values()), reverse=True)
         rank_of = {piece: rank for rank, piece in enumerate(ranked)}
-        ranks = np.array([rank_of[pieces[cost]] for cost in costs])
+        rank_of_id = {key: rank_of[piece] for key, piece in pieces.items()}
+        ranks = np.array([rank_of_id[id(cost)] for cost in costs])
         open_ = open_[np.argsort(ranks, kind="stable")[:wanted]]
     return np.concatenate([sure, open_])
