@@ -74,20 +74,23 @@ def output_folder(out: Path) -> Iterator[Path]:
                 f"{quote(str(out))} is locked: another medcost run is publishing to it. "
                 "Wait for it to end, then run again."
             ) from None
+    beside = _staging_place(out)
     try:
+        # Whoever held the lock before is gone; what it staged was never published.
+        _remove_staged(beside, out)
         with _named_errors(out):
-            prefix = f".{out.name}.staging-"
-            beside = _staging_place(out)
-            # Whoever held the lock before is gone; what it staged was never published.
-            for left in beside.glob(f"{glob_escape(prefix)}*"):
-                shutil.rmtree(left, ignore_errors=True)
-            staging = Path(tempfile.mkdtemp(prefix=prefix, dir=beside))
-        try:
-            yield staging
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+            staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.staging-", dir=beside))
+        yield staging
     finally:
+        # By name, not by variable: a signal may come before the variable has its value.
+        _remove_staged(beside, out)
         lock.release()
+
+
+def _remove_staged(beside: Path, out: Path) -> None:
+    """Remove every staging folder of the output folder; the caller holds its lock."""
+    for left in beside.glob(f"{glob_escape(f'.{out.name}.staging-')}*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _staging_place(out: Path) -> Path:

@@ -937,6 +937,39 @@ def test_a_row_that_is_of_no_month_or_unit_always_matters(tmp_path: Path, column
     assert fault.what == f"1 ledger row, worth 5.00 yuan, has no {column}."
 
 
+def test_a_department_is_open_from_its_first_month_to_its_last(tmp_path: Path) -> None:
+    """Z, and A before all others, are there for January only."""
+    only = {"valid_from": MONTH, "valid_to": MONTH}
+    change = all_of(
+        added("departments", department("Z", **only), department("A", **only)),
+        added("ledger", posting("Z", 9), posting("A", 8)),
+        added("service_lines", line("Z", "a", PATIENT), line("A", "a", PATIENT)),
+    )
+    assert checked(written(tmp_path, tables_of(change)), model()) == []
+    later = all_of(change, added("ledger", posting("A", 1, period=NEXT_MONTH)))
+    (fault,) = checked(written(tmp_path, tables_of(later)), model(), period=NEXT_MONTH)
+    assert fault.code == "department-not-open"
+    assert fault.where == ("ledger.parquet, dept_id: 'A' (1 row)",)
+    late = all_of(change, lambda tables: tables["departments"][-1].update(valid_from=None))
+    assert checked(written(tmp_path, tables_of(late)), model()) == []
+
+
+def test_a_group_is_listed_in_its_own_scheme(tmp_path: Path) -> None:
+    """A has G and H, B has G only; nobody has Z. A case may leave its group empty."""
+    groups = [{"scheme": "A", "drg_id": "H"}, {"scheme": "B", "drg_id": "G"}]
+    stays = [("A", "G"), ("A", "H"), ("B", "G"), ("B", None), (None, None)]
+    unlisted = [("B", "H"), ("B", "Z"), ("A", "Z"), ("C", "G")]
+    cases = [stay(f"PATIENT-{i}", g, scheme=s) for i, (s, g) in enumerate(stays + unlisted)]
+    change = all_of(added("drg_groups", *groups), added("cases", *cases))
+    (fault,) = checked(written(tmp_path, tables_of(change)), model())
+    assert fault.what == "4 cases name a DRG group that drg_groups does not list."
+    assert fault.where == (
+        "cases.parquet, drg_id: 'Z' (2 rows)",
+        "'G' (1 row)",
+        "'H' (1 row)",
+    )
+
+
 def test_a_month_of_another_unit_only_is_not_in_the_book(tmp_path: Path) -> None:
     """February has postings, but none of U's."""
     of_v = posting("C", 5, unit_id="V", period=NEXT_MONTH)
