@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -193,7 +194,7 @@ def _unit_spans(row_unit: NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
     if len(row_unit):
         change = np.flatnonzero(row_unit[1:] != row_unit[:-1]) + 1
         bounds = [0, *change.tolist(), len(row_unit)]
-        for first, end in zip(bounds[:-1], bounds[1:], strict=True):
+        for first, end in pairwise(bounds):
             yield int(row_unit[first]), slice(first, end)
 
 
