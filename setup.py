@@ -6,7 +6,7 @@ import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-KERNELS = ["split", "sums", "step_down", "residual", "case_cost"]
+KERNELS = ["split", "sums", "step_down", "residual", "case_cost", "labels"]
 CHECKED = os.environ.get("MEDCOST_CHECKED") == "1"
 
 setup(
