@@ -1,3 +1,4 @@
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 cdef enum:
@@ -16,6 +17,7 @@ cdef struct Slot:
     uint32_t size
     int32_t label
 
+@cython.final
 cdef class LabelTable:
     cdef readonly Py_ssize_t n_labels
     cdef const int32_t[::1] offsets
@@ -25,7 +27,7 @@ cdef class LabelTable:
     cdef uint64_t mask
 
     cdef bint _fill(self) noexcept nogil
-    cdef int32_t settle(self, const Key *key, uint64_t position, const uint8_t *text) noexcept nogil
+    cdef inline int32_t settle(self, const Key *key, uint64_t position, const uint8_t *text) noexcept nogil
     cdef int32_t find_one(self, const uint8_t *text, Py_ssize_t size) noexcept nogil
     cdef void find_group(
         self,

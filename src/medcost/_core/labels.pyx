@@ -132,7 +132,7 @@ cdef class LabelTable:
             before, size_before = text, size
         return True
 
-    cdef int32_t settle(
+    cdef inline int32_t settle(
         self, const Key *key, uint64_t position, const uint8_t *text
     ) noexcept nogil:
         """Return the label of a key whose search starts at position."""
