@@ -6,7 +6,17 @@ import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-KERNELS = ["split", "sums", "step_down", "residual", "case_cost", "labels"]
+KERNELS = [
+    "split",
+    "sums",
+    "step_down",
+    "residual",
+    "case_cost",
+    "labels",
+    "page_headers",
+    "plain_values",
+    "pages",
+]
 CHECKED = os.environ.get("MEDCOST_CHECKED") == "1"
 
 setup(
