@@ -273,7 +273,7 @@ def _unpacked_lz4(
     if size:
         try:
             unpack(stored, size - 1)
-        except pa.ArrowException:
+        except (OSError, pa.ArrowException):
             return body
         raise PageError("a page has another length than it says")
     return body
@@ -304,6 +304,8 @@ def _translator(described: Any, column: Column) -> Translator:
             return lambda body, start, most: plain_numbers(
                 body, start, most, width, swapped, limit
             )
+        if width > 16 or not 1 <= described.precision <= 38:
+            raise PageError(f"{column.name} has more digits than 128 bits hold")
         type_ = pa.decimal128(described.precision, described.scale)
 
         def from_decimals(body: NDArray[np.uint8], start: int, most: int) -> Entries:
