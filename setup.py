@@ -16,6 +16,9 @@ KERNELS = [
     "labels",
     "net_lines",
     "part_costs",
+    "page_headers",
+    "plain_values",
+    "pages",
 ]
 CHECKED = os.environ.get("MEDCOST_CHECKED") == "1"
 

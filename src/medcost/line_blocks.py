@@ -59,14 +59,21 @@ def plain_blocks(
         values: dict[str, NDArray[np.int64]] = {}
         states: dict[str, NDArray[np.uint8]] = {}
         for name, column in numbers.items():
-            number = decode_number(batch.column(name), column)
-            values[name] = number.values
-            state = np.where(number.present, 0, ROW_EMPTY).astype(np.uint8)
-            for rows in (number.too_fine, number.not_finite, number.out_of_range):
-                state[rows] = ROW_FAULT
-            if state.any():
+            values[name], state = decode_states(batch.column(name), column)
+            if state is not None:
                 states[name] = state
         yield LineBlock(batch.num_rows, codes, values, states)
+
+
+def decode_states(
+    chunk: pa.Array, column: Column
+) -> tuple[NDArray[np.int64], NDArray[np.uint8] | None]:
+    """Values of a number column, and their states unless all are fine."""
+    number = decode_number(chunk, column)
+    states = np.where(number.present, 0, ROW_EMPTY).astype(np.uint8)
+    for rows in (number.too_fine, number.not_finite, number.out_of_range):
+        states[rows] = ROW_FAULT
+    return number.values, states if states.any() else None
 
 
 def _codes(column: pa.Array, labels: LabelTable) -> NDArray[np.int32]:

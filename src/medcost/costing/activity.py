@@ -43,6 +43,7 @@ from medcost.costing.departments import Orders
 from medcost.costing.links import CLINICAL, MEDTECH
 from medcost.errors import Fault
 from medcost.line_blocks import EMPTY, LineBlock, label_table, plain_blocks
+from medcost.page_reader import PagesUnsupported, page_blocks
 from medcost.parquet_input import READ_ERRORS, SourceFile, open_parquet, read_batches, unreadable
 from medcost.period_book import PeriodBook, register_cases
 from medcost.tables import Column, load_table
@@ -73,6 +74,7 @@ class _Piece:
     row_groups: tuple[int, ...]
     first_row: int
     rows: int
+    metadata: pq.FileMetaData
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ def _pieces(book: Book, period: str) -> Iterator[_Piece]:
             n = metadata.row_group(group).num_rows
             skip = _is_of_another_month(metadata.row_group(group), period, folder_period)
             if groups and (skip or rows + n > PIECE_ROWS):
-                yield _Piece(source, columns, tuple(groups), first, rows)
+                yield _Piece(source, columns, tuple(groups), first, rows, metadata)
                 first, rows, groups = first + rows, 0, []
             if skip:
                 first += n
@@ -196,7 +198,7 @@ def _pieces(book: Book, period: str) -> Iterator[_Piece]:
                 groups.append(group)
                 rows += n
         if groups:
-            yield _Piece(source, columns, tuple(groups), first, rows)
+            yield _Piece(source, columns, tuple(groups), first, rows, metadata)
 
 
 def _is_of_another_month(
@@ -293,20 +295,34 @@ def _read_piece(piece: _Piece, book: PeriodBook, labels: _Labels, netter: LineNe
 def _net(piece: _Piece, labels: _Labels, netter: LineNetter) -> bool:
     """Net the lines of one piece; whether any is at fault or cannot be netted."""
     table = load_table("service_lines")
-    partitions = dict(piece.source.partitions)
     texts = {name: labels.tables[name] for name in LABELS if name in piece.columns}
     numbers = {name: table.column(name) for name in MEASURES if name in piece.columns}
-    netter.begin(piece.rows)
+    partitions = dict(piece.source.partitions)
     if any(name in partitions for name in (*MEASURES, "performed_on")):
         # No folder's name can give a number: the checks say so.
+        netter.begin(0)
         return True
     constants = {
         name: _code_of(label, labels.tables[name])
         for name, label in partitions.items()
         if name in labels.tables
     }
+    source, groups = piece.source, piece.row_groups
+    try:
+        blocks = page_blocks(source, groups, texts, numbers, piece.metadata)
+        return _net_blocks(blocks, piece.rows, constants, netter)
+    except PagesUnsupported:
+        blocks = plain_blocks(source, groups, texts, numbers)
+        return _net_blocks(blocks, piece.rows, constants, netter)
+
+
+def _net_blocks(
+    blocks: Iterator[LineBlock], rows: int, constants: Mapping[str, int], netter: LineNetter
+) -> bool:
+    """Net all blocks; whether a line is at fault or disagrees with its folder."""
     disagrees = False
-    for block in _blocks(piece, texts, numbers):
+    netter.begin(rows)
+    for block in blocks:
         codes = dict(block.codes)
         for name, code in constants.items():
             if name in codes:
@@ -315,12 +331,6 @@ def _net(piece: _Piece, labels: _Labels, netter: LineNetter) -> bool:
                 codes[name] = np.full(block.n, code, np.int32)
         _add_block(netter, block, codes)
     return disagrees or netter.n_odd > 0
-
-
-def _blocks(
-    piece: _Piece, texts: Mapping[str, LabelTable], numbers: Mapping[str, Column]
-) -> Iterator[LineBlock]:
-    return plain_blocks(piece.source, piece.row_groups, texts, numbers)
 
 
 def _code_of(label: str | None, table: LabelTable) -> int:
