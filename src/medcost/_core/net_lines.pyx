@@ -2,23 +2,55 @@
 
 import numpy as np
 
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
 
 from medcost._core.int128 cimport add_overflows
 from medcost._core.key_table cimport KeyTable
 from medcost._core.sums import sort_order
 
+ctypedef fused packed_t:
+    int8_t
+    int16_t
+    int32_t
+    int64_t
+
+ctypedef fused activity_t:
+    uint16_t
+    uint32_t
+
+cdef extern from *:
+    """
+    #define medcost_prefetch(place) __builtin_prefetch(place, 1, 3)
+    """
+    void prefetch "medcost_prefetch"(const void *place) noexcept nogil
+
 cdef enum:
     EMPTY = -2
     FAULT = 2
+    FEWEST_SLOTS = 4096
+    # Lines between asking for an activity's slot and using it: about one trip to memory.
+    AHEAD = 12
+    MEASURES = 3
+    # Flags of departments and items: what keeps a line from the short way.
+    CLOSED = 1
+    MEDTECH = 2
+    DIRECT = 4
+    # What the lines of a run are.
+    OTHERS = 0
+    UNPLACED = 1
+    PLACED = 2
 
 
 cdef class Places:
     """What the codes of a line's labels mean; see net_lines.pyi."""
 
     cdef readonly int64_t n_depts, n_items, n_cases, n_labels, period
+    cdef bint orders_known
     cdef const int32_t[:, ::1] grid
-    cdef const uint8_t[::1] selected, is_open, is_direct, orders_medtech, may_receive
+    cdef const uint8_t[::1] selected, is_direct, may_receive
+    cdef uint8_t[::1] dept_flags, item_flags
     cdef const int32_t[::1] case_first, case_at, case_unit, case_dept
 
     def __init__(
@@ -50,11 +82,17 @@ cdef class Places:
         largest = max(self.n_depts, 1) * max(self.n_items, self.n_depts, 1)
         if largest >= 1 << 62 or selected.shape[0] * (self.n_cases + 1) >= 1 << 62:
             raise OverflowError("departments x items or units x cases do not fit one key")
-        self.grid, self.selected, self.is_open = dept_grid, selected, is_open
-        self.is_direct, self.orders_medtech, self.may_receive = is_direct, is_medtech, may_receive
+        self.grid, self.selected = dept_grid, selected
+        self.is_direct, self.may_receive = is_direct, may_receive
+        closed = np.where(np.asarray(is_open), 0, CLOSED)
+        self.dept_flags = (closed | np.where(np.asarray(is_medtech), MEDTECH, 0)).astype(np.uint8)
+        self.item_flags = np.where(np.asarray(is_direct), DIRECT, 0).astype(np.uint8)
+        if self.n_depts and (np.max(dept_grid) >= self.n_depts or np.min(dept_grid) < -1):
+            raise ValueError("the grid names no department")
         self.case_first, self.case_at = case_first, case_at
         self.case_unit, self.case_dept = case_unit, case_dept
         self.period = period
+        self.orders_known = self.n_cases > 0 and np.max(case_dept) >= 0
 
     cdef int32_t dept_of(self, int64_t unit, int64_t label) noexcept nogil:
         if unit < 0 or label < 0 or label >= self.n_labels or unit >= self.grid.shape[0]:
@@ -112,51 +150,170 @@ cdef const uint8_t *states_or_null(const uint8_t[::1] column, Py_ssize_t n) exce
     return &column[0] if n else NULL
 
 
+cdef struct Slot:
+    # One activity of the stretch; 64 bytes, so that a line of the book touches one line of cache.
+    int64_t key
+    int64_t number
+    int64_t last_entry
+    int64_t total[MEASURES]
+    int64_t unused[2]
+
+
+cdef inline int64_t place_of(int64_t key, int64_t mask) noexcept nogil:
+    # Fibonacci hashing: the high bits of the product depend on every bit of the key.
+    cdef uint64_t product = <uint64_t>key * <uint64_t>0x9E3779B97F4A7C15
+    return <int64_t>((product ^ (product >> 32)) & <uint64_t>mask)
+
+
+cdef class SlotTable:
+    """Activities of a stretch by key, with their sums: open addressing."""
+
+    cdef Slot *slots
+    cdef int64_t mask, n
+
+    def __cinit__(self):
+        self.slots = <Slot *>calloc(FEWEST_SLOTS, sizeof(Slot))
+        if self.slots == NULL:
+            raise MemoryError
+        self.mask = FEWEST_SLOTS - 1
+
+    def __dealloc__(self):
+        free(self.slots)
+
+    cdef void reset(self) noexcept nogil:
+        memset(self.slots, 0, (self.mask + 1) * sizeof(Slot))
+        self.n = 0
+
+    cdef inline void fetch(self, int64_t key) noexcept nogil:
+        """Ask for the key's slot: the table is larger than the cache that is near."""
+        prefetch(&self.slots[place_of(key, self.mask)])
+
+    cdef inline Slot *find(self, int64_t key) noexcept nogil:
+        """The key's slot, a new one where there is none; NULL where memory ran out."""
+        cdef int64_t at = place_of(key, self.mask)
+        while self.slots[at].number != 0:
+            if self.slots[at].key == key:
+                return &self.slots[at]
+            at = (at + 1) & self.mask
+        return self.insert(key, at)
+
+    cdef Slot *insert(self, int64_t key, int64_t at) noexcept nogil:
+        cdef Slot *slots
+        cdef int64_t size = self.mask + 1, i
+        if 3 * (self.n + 1) > 2 * size:
+            slots = <Slot *>calloc(4 * size, sizeof(Slot))
+            if slots == NULL:
+                return NULL
+            for i in range(size):
+                if self.slots[i].number != 0:
+                    slots[self.free_place(slots, 4 * size - 1, self.slots[i].key)] = self.slots[i]
+            free(self.slots)
+            self.slots, self.mask = slots, 4 * size - 1
+            at = self.free_place(slots, self.mask, key)
+        self.n += 1
+        self.slots[at].key = key
+        self.slots[at].number = self.n
+        self.slots[at].last_entry = -1
+        return &self.slots[at]
+
+    cdef int64_t free_place(self, Slot *slots, int64_t mask, int64_t key) noexcept nogil:
+        cdef int64_t at = place_of(key, mask)
+        while slots[at].number != 0:
+            at = (at + 1) & mask
+        return at
+
+
+cdef struct Run:
+    # Lines of one unit and case that follow each other.
+    int64_t unit
+    int64_t case_unit
+    int64_t label
+    int64_t case
+    int64_t period
+    int64_t first_entry
+    int kind
+
+
+cdef struct Entries:
+    # Net services, in arrays of their own: each is written once and read once.
+    uint32_t *number
+    int64_t *values[MEASURES]
+
+
+cdef int allocate(Entries *entries, int64_t n) except -1:
+    """Room for n entries; the memory is not touched before it is used."""
+    cdef Py_ssize_t m
+    release(entries)
+    entries.number = <uint32_t *>malloc((n + 1) * sizeof(uint32_t))
+    for m in range(MEASURES):
+        entries.values[m] = <int64_t *>malloc((n + 1) * sizeof(int64_t))
+        if entries.number == NULL or entries.values[m] == NULL:
+            release(entries)
+            raise MemoryError
+    return 0
+
+
+cdef void release(Entries *entries) noexcept:
+    cdef Py_ssize_t m
+    free(entries.number)
+    entries.number = NULL
+    for m in range(MEASURES):
+        free(entries.values[m])
+        entries.values[m] = NULL
+
+
 cdef class LineNetter:
     """Nets the lines of one stretch of a file; see net_lines.pyi."""
 
     cdef Places places
-    cdef KeyTable activities, ordered
-    cdef int64_t n_entries, n_runs, capacity, run_first
+    cdef SlotTable activities
+    cdef KeyTable ordered
+    cdef Run run
+    cdef int64_t n_entries, n_runs, capacity
+    cdef bint has[MEASURES]
     cdef readonly int64_t n_lines, n_odd
-    cdef int64_t last_unit, last_case_unit, last_label, last_case
-    cdef bint overflowed
-    cdef int32_t[::1] slot, last_entry, other_slot
-    cdef int64_t[::1] quantity, charge, direct_cost, run_key, run_start
-    # Where entries go when they are regrouped; the two sets change places, so that no memory
-    # is touched for the first time twice.
-    cdef int64_t[::1] other_quantity, other_charge, other_direct_cost
+    cdef bint wraps, lacks_memory, any_fraction
+    # Entries of the stretch, and where they go when they are regrouped; the two change places,
+    # so that no memory is touched for the first time twice.
+    cdef Entries entries, regrouped
+    cdef int64_t low[MEASURES]
+    cdef int64_t high[MEASURES]
+    cdef int64_t[::1] run_key, run_start, run_charge
     cdef int64_t[:, ::1] order_sums
 
     def __init__(self, Places places not None):
         self.places = places
-        self.activities, self.ordered = KeyTable(), KeyTable()
+        self.activities, self.ordered = SlotTable(), KeyTable()
         self.order_sums = np.zeros((64, 2), np.int64)
-        self.last_entry = np.full(1024, -1, np.int32)
         self.capacity = -1
         self.begin(0)
 
-    def begin(self, Py_ssize_t rows):
-        """Forget the stretch before; rows: at most so many lines come."""
+    def __dealloc__(self):
+        release(&self.entries)
+        release(&self.regrouped)
+
+    def begin(self, Py_ssize_t rows, bint has_charge=False, bint has_direct_cost=False):
+        """Forget the stretch before; at most rows lines come, with these columns."""
         if rows >= 1 << 31:
             raise ValueError("a stretch has fewer than 2^31 lines")
         if rows > self.capacity:
-            self.slot, self.other_slot = np.empty(rows, np.int32), np.empty(rows, np.int32)
-            self.quantity, self.charge, self.direct_cost, self.run_key, self.run_start = (
-                np.empty(rows + 1, np.int64) for _ in range(5)
-            )
-            self.other_quantity, self.other_charge, self.other_direct_cost = (
+            self.capacity = -1
+            release(&self.regrouped)
+            allocate(&self.entries, rows)
+            self.run_key, self.run_start, self.run_charge = (
                 np.empty(rows + 1, np.int64) for _ in range(3)
             )
             self.capacity = rows
+        self.has[0], self.has[1], self.has[2] = True, has_charge, has_direct_cost
         self.activities.reset()
         self.ordered.reset()
-        np.asarray(self.last_entry)[:] = -1
         np.asarray(self.order_sums)[:] = 0
-        self.n_entries = self.n_runs = self.run_first = self.n_lines = self.n_odd = 0
-        self.last_unit = self.last_case_unit = self.last_label = -3
-        self.last_case = -1
-        self.overflowed = False
+        self.n_entries = self.n_runs = self.n_lines = self.n_odd = 0
+        self.run.unit = self.run.case_unit = self.run.label = self.run.period = -3
+        self.run.kind = OTHERS
+        self.wraps = self.lacks_memory = self.any_fraction = False
+        for m in range(MEASURES):
+            self.low[m] = self.high[m] = 0
 
     def add(
         self,
@@ -179,6 +336,8 @@ cdef class LineNetter:
         cdef Py_ssize_t n = period.shape[0]
         if self.n_entries + n > self.capacity:
             raise ValueError("more lines than were announced")
+        if (charge is not None) != self.has[1] or (direct_cost is not None) != self.has[2]:
+            raise ValueError("a block has the columns that were announced")
         c.period, c.unit = codes_or_null(period, n), codes_or_null(unit, n)
         c.dept, c.item = codes_or_null(dept, n), codes_or_null(item, n)
         c.case, c.case_unit = codes_or_null(case, n), codes_or_null(case_unit, n)
@@ -187,99 +346,160 @@ cdef class LineNetter:
         c.quantity_state = states_or_null(quantity_state, n)
         c.charge_state = states_or_null(charge_state, n)
         c.direct_state = states_or_null(direct_state, n)
-        self.activities.reserve(n)
         self.ordered.reserve(n)
-        self.last_entry = grown(self.last_entry, self.activities.n + n)
         if self.order_sums.shape[0] < self.ordered.n + n:
             self.order_sums = np.concatenate(
                 [self.order_sums, np.zeros((self.ordered.n + n, 2), np.int64)]
             )
         with nogil:
-            self.net(self.places, &c, n)
-        if self.overflowed:
+            self.net(self.places, self.activities, &c, n)
+        if self.lacks_memory:
+            raise MemoryError
+        if self.wraps:
             raise OverflowError("quantities, charges or purchase costs do not fit 64 bits")
 
-    cdef void net(self, Places places, const Columns *c, Py_ssize_t n) noexcept nogil:
-        cdef Py_ssize_t i
-        cdef int64_t unit, dept, item, case_unit, label, case_, key, ordering
-        cdef bint odd
+    cdef void net(
+        self, Places places, SlotTable activities, const Columns *c, Py_ssize_t n
+    ) noexcept nogil:
+        cdef Py_ssize_t i, ahead
+        cdef int64_t dept, item, label
+        cdef int64_t n_items = places.n_items
+        cdef uint8_t flags, special = CLOSED
+        cdef bint has_states = (
+            c.quantity_state != NULL or c.charge_state != NULL or c.direct_state != NULL
+        )
+        cdef const int32_t *grid_row = NULL
+        if c.direct_cost == NULL:
+            special |= DIRECT
+        if places.orders_known or c.ordering != NULL:
+            special |= MEDTECH
         for i in range(n):
-            if c.period[i] >= 0 and c.period[i] != places.period:
-                continue
-            unit = c.unit[i]
-            if unit >= 0 and not places.selected[unit]:
+            if (
+                c.period[i] != self.run.period
+                or c.unit[i] != self.run.unit
+                or (c.case != NULL and c.case[i] != self.run.label)
+                or (c.case_unit != NULL and self.case_unit_of(c, i) != self.run.case_unit)
+                or grid_row == NULL
+            ):
+                self.begin_run(places, c, i)
+                grid_row = &places.grid[self.run.unit, 0] if self.run.kind == PLACED else NULL
+            if self.run.kind == OTHERS:
                 continue
             self.n_lines += 1
-            if c.period[i] < 0 or unit < 0:
+            ahead = min(i + AHEAD, n - 1)
+            if grid_row != NULL and 0 <= c.dept[ahead] < places.n_labels:
+                activities.fetch(grid_row[c.dept[ahead]] * n_items + c.item[ahead])
+            label = c.dept[i]
+            if self.run.kind == UNPLACED or label < 0 or label >= places.n_labels:
                 self.n_odd += 1
                 continue
-            dept, item = places.dept_of(unit, c.dept[i]), c.item[i]
-            case_unit = unit
-            if c.case_unit != NULL and c.case_unit[i] != EMPTY:
-                case_unit = c.case_unit[i]
-            label = EMPTY if c.case == NULL else c.case[i]
-            if (
-                label != self.last_label
-                or unit != self.last_unit
-                or case_unit != self.last_case_unit
-            ):
-                self.last_case = places.case_of(case_unit, label)
-                self.last_label, self.last_unit = label, unit
-                self.last_case_unit = case_unit
-                # The next usable line begins a run, whatever the one before was.
-                self.run_first = self.n_entries
-                key = unit * (places.n_cases + 1) + self.last_case + 1
-                self.run_key[self.n_runs] = key
-                if self.n_runs == 0 or self.run_start[self.n_runs - 1] < self.n_entries:
-                    self.run_start[self.n_runs] = self.n_entries
-                    self.n_runs += 1
-                else:
-                    self.run_key[self.n_runs - 1] = key
-            case_ = self.last_case
-            if (
-                dept < 0 or item < 0 or case_unit < 0 or (label != EMPTY and case_ < 0)
-            ):
+            dept, item = grid_row[label], c.item[i]
+            if dept < 0 or item < 0 or item >= n_items:
                 self.n_odd += 1
                 continue
-            odd = not places.is_open[dept]
-            odd |= c.quantity_state != NULL and c.quantity_state[i] != 0
-            odd |= c.charge_state != NULL and c.charge_state[i] == FAULT
-            if c.direct_cost == NULL:
-                odd |= places.is_direct[item]
-            elif c.direct_state != NULL and c.direct_state[i] != 0:
-                odd |= c.direct_state[i] == FAULT or places.is_direct[item] != 0
-            ordering = places.case_dept[case_] if case_ >= 0 and case_unit == unit else -1
-            if c.ordering != NULL and c.ordering[i] != EMPTY:
-                ordering = places.dept_of(unit, c.ordering[i])
-                odd |= ordering < 0 and places.dept_of(case_unit, c.ordering[i]) < 0
-            self.n_odd += odd
-            if ordering >= 0 and places.orders_medtech[dept]:
-                if places.may_receive[ordering] and not places.is_direct[item]:
-                    self.add_order(c, i, dept * places.n_depts + ordering)
-            self.add_entry(c, i, dept * places.n_items + item)
+            flags = places.dept_flags[dept] | places.item_flags[item]
+            if flags & special or has_states or c.ordering != NULL:
+                self.look_closer(places, c, i, dept, item)
+            self.add_entry(activities, c, i, dept * n_items + item)
 
-    cdef inline void add_entry(self, const Columns *c, Py_ssize_t i, int64_t key) noexcept nogil:
-        """Add line i to the run's entry of its activity, or begin one."""
-        cdef int64_t slot = self.activities.add_slot(key)
-        cdef int64_t at = self.last_entry[slot]
-        cdef bint wraps = False
-        if at >= self.run_first:
-            wraps = add_overflows(self.quantity[at], c.quantity[i], &self.quantity[at])
-            if c.charge != NULL:
-                wraps |= add_overflows(self.charge[at], c.charge[i], &self.charge[at])
-            if c.direct_cost != NULL:
-                wraps |= add_overflows(
-                    self.direct_cost[at], c.direct_cost[i], &self.direct_cost[at]
-                )
-            self.overflowed |= wraps
+    cdef inline int64_t case_unit_of(self, const Columns *c, Py_ssize_t i) noexcept nogil:
+        return c.unit[i] if c.case_unit[i] == EMPTY else c.case_unit[i]
+
+    cdef void begin_run(self, Places places, const Columns *c, Py_ssize_t i) noexcept nogil:
+        """Say what the lines of the unit and case of line i are."""
+        cdef Run *run = &self.run
+        cdef int64_t key
+        run.period, run.unit = c.period[i], c.unit[i]
+        run.label = EMPTY if c.case == NULL else c.case[i]
+        run.case_unit = run.unit if c.case_unit == NULL else self.case_unit_of(c, i)
+        run.first_entry = self.n_entries
+        run.case = -1
+        if run.period >= 0 and run.period != places.period:
+            run.kind = OTHERS
+        elif 0 <= run.unit < places.selected.shape[0] and not places.selected[run.unit]:
+            run.kind = OTHERS
+        elif run.period < 0 or not 0 <= run.unit < places.selected.shape[0] or run.case_unit < 0:
+            run.kind = UNPLACED
+        else:
+            run.case = places.case_of(run.case_unit, run.label)
+            run.kind = UNPLACED if run.label != EMPTY and run.case < 0 else PLACED
+        if run.kind != PLACED:
             return
-        at = self.n_entries
-        self.last_entry[slot] = <int32_t>at
-        self.slot[at] = <int32_t>slot
-        self.quantity[at] = c.quantity[i]
-        self.charge[at] = 0 if c.charge == NULL else c.charge[i]
-        self.direct_cost[at] = 0 if c.direct_cost == NULL else c.direct_cost[i]
-        self.n_entries += 1
+        key = run.unit * (places.n_cases + 1) + run.case + 1
+        if self.n_runs and self.run_start[self.n_runs - 1] == self.n_entries:
+            # The run before has no usable line.
+            self.n_runs -= 1
+        elif self.n_runs and self.run_key[self.n_runs - 1] == key:
+            # A new block, or lines without a place between: the same run goes on.
+            run.first_entry = self.run_start[self.n_runs - 1]
+            return
+        self.run_key[self.n_runs] = key
+        self.run_start[self.n_runs] = self.n_entries
+        self.run_charge[self.n_runs] = 0
+        self.n_runs += 1
+
+    cdef void look_closer(
+        self, Places places, const Columns *c, Py_ssize_t i, int64_t dept, int64_t item
+    ) noexcept nogil:
+        """Count line i if it is at fault, and add it to the orders of level 3."""
+        cdef bint odd = (places.dept_flags[dept] & CLOSED) != 0
+        cdef bint is_direct = places.is_direct[item] != 0
+        cdef int64_t ordering = -1
+        odd |= c.quantity_state != NULL and c.quantity_state[i] != 0
+        odd |= c.charge_state != NULL and c.charge_state[i] == FAULT
+        if c.direct_cost == NULL:
+            odd |= is_direct
+        elif c.direct_state != NULL and c.direct_state[i] != 0:
+            odd |= is_direct or c.direct_state[i] == FAULT
+        if c.ordering != NULL and c.ordering[i] != EMPTY:
+            ordering = places.dept_of(self.run.unit, c.ordering[i])
+            odd |= ordering < 0 and places.dept_of(self.run.case_unit, c.ordering[i]) < 0
+        elif self.run.case >= 0 and self.run.case_unit == self.run.unit:
+            ordering = places.case_dept[self.run.case]
+        self.n_odd += odd
+        if ordering >= 0 and places.dept_flags[dept] & MEDTECH:
+            if places.may_receive[ordering] and not is_direct:
+                self.add_order(c, i, dept * places.n_depts + ordering)
+
+    cdef inline void add_entry(
+        self, SlotTable activities, const Columns *c, Py_ssize_t i, int64_t key
+    ) noexcept nogil:
+        """Add line i to the run's entry of its activity, or begin one."""
+        cdef Slot *slot = activities.find(key)
+        cdef int64_t at
+        cdef bint is_new, wraps
+        if slot == NULL:
+            self.lacks_memory = True
+            return
+        at = slot.last_entry
+        is_new = at < self.run.first_entry
+        if is_new:
+            at = self.n_entries
+            self.n_entries += 1
+            slot.last_entry = at
+            self.entries.number[at] = <uint32_t>(slot.number - 1)
+        # A constant divisor is a multiplication.
+        self.any_fraction |= c.quantity[i] % 10000 != 0
+        wraps = self.add_measure(slot, at, is_new, 0, c.quantity[i])
+        if c.charge != NULL:
+            wraps |= self.add_measure(slot, at, is_new, 1, c.charge[i])
+            wraps |= add_overflows(
+                self.run_charge[self.n_runs - 1], c.charge[i], &self.run_charge[self.n_runs - 1]
+            )
+        if c.direct_cost != NULL:
+            wraps |= self.add_measure(slot, at, is_new, 2, c.direct_cost[i])
+        self.wraps |= wraps
+
+    cdef inline bint add_measure(
+        self, Slot *slot, int64_t at, bint is_new, int m, int64_t value
+    ) noexcept nogil:
+        cdef bint wraps = add_overflows(slot.total[m], value, &slot.total[m])
+        if not is_new:
+            wraps |= add_overflows(self.entries.values[m][at], value, &value)
+        self.entries.values[m][at] = value
+        self.low[m] = min(self.low[m], value)
+        self.high[m] = max(self.high[m], value)
+        return wraps
 
     cdef void add_order(self, const Columns *c, Py_ssize_t i, int64_t key) noexcept nogil:
         cdef int64_t slot = self.ordered.add_slot(key)
@@ -290,7 +510,7 @@ cdef class LineNetter:
             wraps |= add_overflows(
                 self.order_sums[slot, 1], c.charge[i], &self.order_sums[slot, 1]
             )
-        self.overflowed |= wraps
+        self.wraps |= wraps
 
     def orders(self):
         """Key performing x departments + ordering department, and quantity and charge."""
@@ -299,79 +519,133 @@ cdef class LineNetter:
 
     def finish(self):
         """The stretch's rows and entries; see net_lines.pyi."""
-        cdef int64_t n = self.n_entries, runs = self.n_runs
-        if runs and self.run_start[runs - 1] == n:
+        cdef int64_t runs = self.n_runs, i, number
+        cdef int64_t[::1] keys
+        cdef int64_t[:, ::1] totals
+        if runs and self.run_start[runs - 1] == self.n_entries:
             # The last run has no usable line.
             runs -= 1
-        keys = np.asarray(self.run_key)[:runs]
-        starts = np.append(np.asarray(self.run_start)[:runs], n)
-        if runs and (keys[1:] <= keys[:-1]).any():
-            keys, starts = self.regroup(keys, starts)
-            n = starts[len(starts) - 1]
-        known = self.activities.known()
-        rank = np.empty(len(known), np.int32)
-        order = np.argsort(known)
-        rank[order] = np.arange(len(known), dtype=np.int32)
-        slots = np.asarray(self.slot)[:n]
-        return (
-            known[order],
-            keys.copy(),
-            starts,
-            rank.take(slots),
-            np.asarray(self.quantity)[:n],
-            np.asarray(self.charge)[:n],
-            np.asarray(self.direct_cost)[:n],
-        )
+        row_keys = np.asarray(self.run_key)[:runs].copy()
+        charges = np.asarray(self.run_charge)[:runs].copy()
+        starts = np.append(np.asarray(self.run_start)[:runs], self.n_entries)
+        if runs and (row_keys[1:] <= row_keys[:-1]).any():
+            row_keys, starts, charges = self.regroup(row_keys, starts, charges)
+        n = self.activities.n
+        keys_array, totals_array = np.empty(n, np.int64), np.zeros((n, 2 * MEASURES), np.int64)
+        keys, totals = keys_array, totals_array
+        for i in range(self.activities.mask + 1):
+            number = self.activities.slots[i].number - 1
+            if number >= 0:
+                keys[number] = self.activities.slots[i].key
+                for m in range(MEASURES):
+                    totals[number, m] = self.activities.slots[i].total[m]
+        for m in range(MEASURES):
+            if self.low[m] < 0:
+                with nogil:
+                    self.add_negative(totals, m)
+        if self.wraps:
+            raise OverflowError("quantities, charges or purchase costs do not fit 64 bits")
+        order = np.argsort(keys_array)
+        rank = np.empty(n, np.uint32)
+        rank[order] = np.arange(n, dtype=np.uint32)
+        return keys_array[order], totals_array[order], row_keys, charges, starts, rank
 
-    cdef regroup(self, keys, starts):
+    cdef void add_negative(self, int64_t[:, ::1] totals, int m) noexcept nogil:
+        """Add the net entries below zero to their activity's last columns."""
+        cdef int64_t i, value
+        for i in range(self.n_entries):
+            value = self.entries.values[m][i]
+            if value < 0:
+                self.wraps |= add_overflows(
+                    totals[self.entries.number[i], MEASURES + m],
+                    value,
+                    &totals[self.entries.number[i], MEASURES + m],
+                )
+
+    cdef regroup(self, keys, starts, charges):
         """Bring the runs of a row together and net them; rows ascend."""
-        cdef int64_t at, row, rows, entry, run, first
         cdef const int64_t[::1] order = sort_order(keys)
-        cdef const int64_t[::1] old_keys = keys, old_starts = starts
-        cdef int32_t[::1] slot = self.other_slot
-        cdef int64_t[::1] quantity = self.other_quantity, charge = self.other_charge
-        cdef int64_t[::1] direct_cost = self.other_direct_cost
-        row_keys_array = np.empty(len(keys), np.int64)
-        row_starts_array = np.empty(len(keys) + 1, np.int64)
-        cdef int64_t[::1] row_keys = row_keys_array, row_starts = row_starts_array
-        cdef int32_t[::1] last = np.full(len(self.activities), -1, np.int32)
+        cdef const int64_t[::1] old_keys = keys, old_starts = starts, old_charges = charges
+        new_keys, new_charges = np.empty(len(keys), np.int64), np.empty(len(keys), np.int64)
+        new_starts = np.empty(len(keys) + 1, np.int64)
+        cdef int64_t[::1] row_keys = new_keys, row_charges = new_charges, row_starts = new_starts
+        cdef int64_t[::1] last = np.full(self.activities.n, -1, np.int64)
+        cdef int64_t run, entry, rows = 0, n = 0, first = 0
         cdef bint wraps = False
+        if self.regrouped.number == NULL:
+            allocate(&self.regrouped, self.capacity)
         with nogil:
-            rows = at = first = 0
             for run in range(order.shape[0]):
                 if rows == 0 or old_keys[order[run]] != row_keys[rows - 1]:
                     row_keys[rows] = old_keys[order[run]]
-                    row_starts[rows] = first = at
+                    row_charges[rows] = 0
+                    row_starts[rows] = first = n
                     rows += 1
+                wraps |= add_overflows(
+                    row_charges[rows - 1], old_charges[order[run]], &row_charges[rows - 1]
+                )
                 for entry in range(old_starts[order[run]], old_starts[order[run] + 1]):
-                    row = last[self.slot[entry]]
-                    if row >= first:
-                        wraps |= add_overflows(quantity[row], self.quantity[entry], &quantity[row])
-                        wraps |= add_overflows(charge[row], self.charge[entry], &charge[row])
-                        wraps |= add_overflows(
-                            direct_cost[row], self.direct_cost[entry], &direct_cost[row]
-                        )
-                    else:
-                        last[self.slot[entry]] = <int32_t>at
-                        slot[at] = self.slot[entry]
-                        quantity[at] = self.quantity[entry]
-                        charge[at] = self.charge[entry]
-                        direct_cost[at] = self.direct_cost[entry]
-                        at += 1
-            row_starts[rows] = at
+                    wraps |= self.move(entry, last, first, &n)
+            row_starts[rows] = n
         if wraps:
             raise OverflowError("quantities, charges or purchase costs do not fit 64 bits")
-        self.slot, self.other_slot = slot, self.slot
-        self.quantity, self.other_quantity = quantity, self.quantity
-        self.charge, self.other_charge = charge, self.charge
-        self.direct_cost, self.other_direct_cost = direct_cost, self.direct_cost
-        return row_keys_array[:rows], row_starts_array[: rows + 1]
+        self.entries, self.regrouped = self.regrouped, self.entries
+        self.n_entries = n
+        return new_keys[:rows], new_starts[: rows + 1], new_charges[:rows]
 
+    cdef inline bint move(
+        self, int64_t entry, int64_t[::1] last, int64_t first, int64_t *n
+    ) noexcept nogil:
+        """Add an entry to the row's entry of its activity, or begin one."""
+        cdef uint32_t number = self.entries.number[entry]
+        cdef int64_t at = last[number], value
+        cdef bint is_new = at < first, wraps = False
+        cdef Py_ssize_t m
+        if is_new:
+            at = n[0]
+            n[0] += 1
+            last[number] = at
+            self.regrouped.number[at] = number
+        for m in range(MEASURES):
+            if not self.has[m]:
+                continue
+            value = self.entries.values[m][entry]
+            if not is_new:
+                wraps |= add_overflows(self.regrouped.values[m][at], value, &value)
+                self.low[m] = min(self.low[m], value)
+                self.high[m] = max(self.high[m], value)
+            self.regrouped.values[m][at] = value
+        return wraps
 
-cdef int32_t[::1] grown(int32_t[::1] last_entry, int64_t wanted):
-    """Room for wanted slots; new ones have no entry yet."""
-    if last_entry.shape[0] >= wanted:
-        return last_entry
-    more = np.full(2 * wanted, -1, np.int32)
-    more[: last_entry.shape[0]] = last_entry
-    return more
+    def bounds(self):
+        """Bounds of each measure, and whether all quantities are multiples of 10^4."""
+        return [(self.low[m], self.high[m]) for m in range(MEASURES)], not self.any_fraction
+
+    def take_activity(self, const uint32_t[::1] rank not None, activity_t[::1] activity not None):
+        """Write the rank of each entry's activity."""
+        cdef int64_t i
+        if activity.shape[0] != self.n_entries or rank.shape[0] != self.activities.n:
+            raise ValueError("ranks and entries do not fit")
+        with nogil:
+            for i in range(self.n_entries):
+                activity[i] = <activity_t>rank[self.entries.number[i]]
+
+    def take_measure(self, Py_ssize_t measure, int64_t step, packed_t[::1] values not None):
+        """Write a measure of each entry, in multiples of step."""
+        cdef int64_t i
+        cdef const int64_t *given
+        if values.shape[0] != self.n_entries or not 0 <= measure < MEASURES or step < 1:
+            raise ValueError("the measure and its place do not fit")
+        if not self.has[measure]:
+            raise ValueError("the stretch has no such measure")
+        given = self.entries.values[measure]
+        with nogil:
+            if step == 1:
+                for i in range(self.n_entries):
+                    values[i] = <packed_t>given[i]
+            elif step == 10000:
+                for i in range(self.n_entries):
+                    values[i] = <packed_t>(given[i] // 10000)
+            else:
+                for i in range(self.n_entries):
+                    values[i] = <packed_t>(given[i] // step)

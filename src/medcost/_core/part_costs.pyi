@@ -9,20 +9,6 @@ sums, int64 [rows]. All raise ValueError where arrays do not fit one another.
 import numpy as np
 from numpy.typing import NDArray
 
-def are_multiples(values: NDArray[np.int64], step: int) -> bool:
-    """Whether every value is a multiple of step, which is above 0."""
-
-def sums_by_activity(
-    activity: NDArray[np.int32], measure: NDArray[np.int64], n: int
-) -> NDArray[np.int64]:
-    """Sum of the measures of each activity, and of the negative ones, int64 [n, 2].
-
-    activity: int32 [entries]. Raises OverflowError where a sum does not fit 64 bits.
-    """
-
-def sums_by_row(starts: NDArray[np.int64], measure: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Sum of the measures of each row, int64 [rows]. Raises OverflowError beyond 64 bits."""
-
 def scaled_rates(
     pools: NDArray[np.int64],
     weights: NDArray[np.int64],

@@ -40,64 +40,6 @@ cdef int require_receivers(const int64_t[::1] receivers, Py_ssize_t n) except -1
     return 0
 
 
-def are_multiples(const int64_t[::1] values not None, int64_t step):
-    """Whether every value is a multiple of step."""
-    cdef Py_ssize_t i
-    cdef bint odd = False
-    with nogil:
-        if step == 10000:
-            # A constant divisor is a multiplication.
-            for i in range(values.shape[0]):
-                odd |= values[i] % 10000 != 0
-        else:
-            for i in range(values.shape[0]):
-                odd |= values[i] % step != 0
-    return not odd
-
-
-def sums_by_activity(
-    const int32_t[::1] activity not None,
-    const int64_t[::1] measure not None,
-    Py_ssize_t n,
-):
-    """Sum of the measures of each activity, and of the negative ones; see part_costs.pyi."""
-    cdef Py_ssize_t i
-    cdef bint wraps = False
-    cdef int64_t[:, ::1] sums
-    if activity.shape[0] != measure.shape[0]:
-        raise ValueError("activity and measure must have the same length")
-    sums_array = np.zeros((n, 2), np.int64)
-    sums = sums_array
-    with nogil:
-        for i in range(activity.shape[0]):
-            if not 0 <= activity[i] < n:
-                with gil:
-                    raise ValueError("an entry names no activity")
-            wraps |= add_overflows(sums[activity[i], 0], measure[i], &sums[activity[i], 0])
-            if measure[i] < 0:
-                wraps |= add_overflows(sums[activity[i], 1], measure[i], &sums[activity[i], 1])
-    if wraps:
-        raise OverflowError("a sum does not fit 64 bits")
-    return sums_array
-
-
-def sums_by_row(const int64_t[::1] starts not None, const int64_t[::1] measure not None):
-    """Sum of the measures of each row; see part_costs.pyi."""
-    cdef Py_ssize_t row, i
-    cdef bint wraps = False
-    cdef int64_t[::1] sums
-    require_starts(starts, measure.shape[0])
-    sums_array = np.zeros(max(starts.shape[0] - 1, 0), np.int64)
-    sums = sums_array
-    with nogil:
-        for row in range(sums.shape[0]):
-            for i in range(starts[row], starts[row + 1]):
-                wraps |= add_overflows(sums[row], measure[i], &sums[row])
-    if wraps:
-        raise OverflowError("a sum does not fit 64 bits")
-    return sums_array
-
-
 def add_costs(
     const int64_t[::1] starts not None,
     const activity_t[::1] activity not None,

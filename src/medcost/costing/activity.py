@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from medcost._core.key_table import KeyTable
 from medcost._core.labels import LabelTable
 from medcost._core.net_lines import LineNetter, Places
-from medcost._core.part_costs import are_multiples, sums_by_activity, sums_by_row
 from medcost._core.sums import add_rows, group_sums
 from medcost.book import Book, is_period, partition_faults
 from medcost.checks.findings import Finding
@@ -30,13 +29,12 @@ from medcost.checks.service_lines import (
     named_cases,
 )
 from medcost.costing.activity_matrix import (
-    CHARGE,
     MEASURES,
     QUANTITY,
     WHOLE_SERVICE,
     ActivityMatrix,
     MatrixPart,
-    narrowed,
+    narrowest,
     write_part,
 )
 from medcost.costing.departments import Orders
@@ -310,18 +308,18 @@ def _net(piece: _Piece, labels: _Labels, netter: LineNetter) -> bool:
     source, groups = piece.source, piece.row_groups
     try:
         blocks = page_blocks(source, groups, texts, numbers, piece.metadata)
-        return _net_blocks(blocks, piece.rows, constants, netter)
+        return _net_blocks(blocks, piece, constants, netter)
     except PagesUnsupported:
         blocks = plain_blocks(source, groups, texts, numbers)
-        return _net_blocks(blocks, piece.rows, constants, netter)
+        return _net_blocks(blocks, piece, constants, netter)
 
 
 def _net_blocks(
-    blocks: Iterator[LineBlock], rows: int, constants: Mapping[str, int], netter: LineNetter
+    blocks: Iterator[LineBlock], piece: _Piece, constants: Mapping[str, int], netter: LineNetter
 ) -> bool:
     """Net all blocks; whether a line is at fault or disagrees with its folder."""
     disagrees = False
-    netter.begin(rows)
+    netter.begin(piece.rows, "charge" in piece.columns, "direct_cost" in piece.columns)
     for block in blocks:
         codes = dict(block.codes)
         for name, code in constants.items():
@@ -365,22 +363,22 @@ def _part(
     piece: _Piece, netter: LineNetter
 ) -> tuple[MatrixPart, NDArray[np.int64], NDArray[np.int64]]:
     """The piece's part of the matrix, its sums by activity and its charges by row."""
-    key, row_key, starts, activity, *values = netter.finish()
-    there = [name in piece.columns for name in MEASURES]
-    sums = np.zeros((len(key), 2 * len(MEASURES)), np.int64)
-    for m, measure in enumerate(values):
-        if there[m]:
-            sums[:, [m, m + len(MEASURES)]] = sums_by_activity(activity, measure, len(key))
-    row_charge = np.zeros(len(row_key), np.int64)
-    if there[CHARGE]:
-        row_charge = sums_by_row(starts, values[CHARGE])
-    step = WHOLE_SERVICE if are_multiples(values[QUANTITY], WHOLE_SERVICE) else 1
-    stored = [
-        narrowed(measure // step if m == QUANTITY and step > 1 else measure) if there[m] else None
-        for m, measure in enumerate(values)
-    ]
-    kind = np.uint16 if len(key) <= 1 << 16 else np.uint32
-    part = MatrixPart(key, row_key, starts, activity.astype(kind), tuple(stored), step)
+    key, sums, row_key, row_charge, starts, rank = netter.finish()
+    bounds, are_whole = netter.bounds()
+    n = int(starts[-1])
+    activity = np.empty(n, np.uint16 if len(key) <= 1 << 16 else np.uint32)
+    netter.take_activity(rank, activity)
+    quantity_step = WHOLE_SERVICE if are_whole else 1
+    measures: list[NDArray[np.signedinteger] | None] = []
+    for m, name in enumerate(MEASURES):
+        if name not in piece.columns or not n:
+            measures.append(None)
+            continue
+        step = quantity_step if m == QUANTITY else 1
+        values = np.empty(n, narrowest(bounds[m][0] // step, bounds[m][1] // step))
+        netter.take_measure(m, step, values)
+        measures.append(values)
+    part = MatrixPart(key, row_key, starts, activity, tuple(measures), quantity_step)
     return part, sums, row_charge
 
 

@@ -199,14 +199,13 @@ def join_entries(found: Sequence[Entries]) -> Entries:
     )
 
 
-def narrowed(values: NDArray[np.int64]) -> NDArray[np.signedinteger]:
-    """The same integers in the narrowest type that holds them."""
-    low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
+def narrowest(low: int, high: int) -> type[np.signedinteger]:
+    """The narrowest integer type that holds low to high."""
     for kind in (np.int8, np.int16, np.int32):
         limits = np.iinfo(kind)
         if limits.min <= low and high <= limits.max:
-            return values.astype(kind)
-    return values.copy()
+            return kind
+    return np.int64
 
 
 def _columns_of(part: MatrixPart) -> Iterator[tuple[str, NDArray[np.integer]]]:
