@@ -165,11 +165,12 @@ class AllocationModel(_Section):
 
 
 class LoadedModel(BaseModel):
-    """A model with the file it came from: its name, bytes' SHA-256 and the line of each key."""
+    """A model with the file it came from: its name, bytes, SHA-256 and the line of each key."""
 
     model_config = ConfigDict(frozen=True)
     model: AllocationModel
     file: str
+    content: bytes
     sha256: str
     lines: dict[str, int]
 
@@ -220,7 +221,8 @@ def load_model(name: str, through: str = "cases") -> LoadedModel:
     found += _contradictions(content) + _stage_faults(content, through)
     if found or model is None:
         raise InputRejected(_placed(found, label, lines))
-    return LoadedModel(model=model, file=label, sha256=hashlib.sha256(raw).hexdigest(), lines=lines)
+    digest = hashlib.sha256(raw).hexdigest()
+    return LoadedModel(model=model, file=label, content=raw, sha256=digest, lines=lines)
 
 
 @dataclass(frozen=True)

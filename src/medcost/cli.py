@@ -196,6 +196,11 @@ def _chosen_periods(opened: Any, periods: tuple[str, str] | None) -> list[str]:
     help="The last stage; cases includes the DRG groups.",
 )
 @click.option("--threads", type=click.IntRange(1, 256), help="Default: one a processor.")
+@click.option(
+    "--no-matrix",
+    is_flag=True,
+    help="Do not keep the activity in the run folder: no recost, no explain.",
+)
 @common_options
 def run(
     book: Path,
@@ -205,6 +210,7 @@ def run(
     units: tuple[str, ...],
     through: str,
     threads: int | None,
+    no_matrix: bool,
     json_log: bool,
     quiet: bool,
 ) -> None:
@@ -233,6 +239,7 @@ def run(
             out,
             staging,
             progress,
+            keep=not no_matrix,
         )
     if not quiet:
         for result, place in done:

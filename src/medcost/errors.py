@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
 from medcost.money import format_yuan
 
@@ -106,3 +108,14 @@ def render_faults(faults: Sequence[Fault]) -> str:
     total = count_of(len(faults), "fault")
     blocks.append(f"{total} of {count_of(kinds, 'kind')}. Nothing was published.")
     return "\n\n".join(blocks)
+
+
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """Turn an operating system error into CannotPublish that says which file and why."""
+    try:
+        yield
+    except OSError as error:
+        named = error.filename if error.filename is not None else path
+        reason = error.strerror or str(error)
+        raise CannotPublish(f"Cannot write {quote(str(named))}: {reason}.") from error

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from medcost.allocation_model import LoadedModel
-from medcost.errors import CannotPublish, quote
+from medcost.errors import CannotPublish, named_errors, quote
 from medcost.manifest import (
     FileRecord,
     RunOptions,
@@ -45,6 +45,15 @@ class RunToPublish:
     tables: dict[str, pa.Table]
     notes: tuple[str, ...]
     seconds: dict[str, float]
+    kept: KeptFiles | None = None
+
+
+@dataclass(frozen=True)
+class KeptFiles:
+    """A staged folder that becomes the run's, what is in it, and the run it was made from."""
+
+    folder: Path
+    records: tuple[FileRecord, ...]
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ def output_folder(out: Path) -> Iterator[Path]:
 
     Raises CannotPublish where the folder cannot be made, is locked or is not ours to write.
     """
-    with _named_errors(out):
+    with named_errors(out):
         out = out.resolve()
         out.mkdir(parents=True, exist_ok=True)
         _require_current_readable(out)
@@ -78,7 +87,7 @@ def output_folder(out: Path) -> Iterator[Path]:
     try:
         # Whoever held the lock before is gone; what it staged was never published.
         _remove_staged(beside, out)
-        with _named_errors(out):
+        with named_errors(out):
             staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.staging-", dir=beside))
         yield staging
     finally:
@@ -103,17 +112,6 @@ def _staging_place(out: Path) -> Path:
 def glob_escape(text: str) -> str:
     """Text as a literal of a glob pattern."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in text)
-
-
-@contextmanager
-def _named_errors(path: Path) -> Iterator[None]:
-    """Turn an operating system error into CannotPublish that says which file and why."""
-    try:
-        yield
-    except OSError as error:
-        named = error.filename if error.filename is not None else path
-        reason = error.strerror or str(error)
-        raise CannotPublish(f"Cannot write {quote(str(named))}: {reason}.") from error
 
 
 def read_current(out: Path) -> dict[str, Any]:
@@ -153,7 +151,7 @@ def publish(
     was published before stays whole.
     """
     out = out.resolve()
-    with _named_errors(out):
+    with named_errors(out):
         staged = [_stage_run(staging, loaded, run, inputs) for run in runs]
         current = read_current(out)
         placed = [
@@ -184,6 +182,9 @@ def _stage_run(
     manifest = build_manifest(
         identity, loaded, run.options, inputs, outputs, totals, run.notes, run.seconds
     )
+    if run.kept is not None:
+        os.rename(run.kept.folder, folder / run.kept.folder.name)
+        manifest["kept"] = [vars(record) for record in run.kept.records]
     _write_json(folder / "manifest.json", manifest)
     named = staging / f"run={identity}"
     os.rename(folder, named)
