@@ -212,18 +212,18 @@ def is_period(text: str) -> bool:
     return re.fullmatch(PERIOD_PATTERN, text) is not None
 
 
-def open_book(folder: Path, through: str = "cases") -> Book:
+def open_book(folder: Path, through: str = "cases", has_lines: bool = True) -> Book:
     """Read the small tables and the lines' schemas; faults are gathered, not raised.
 
-    through: the last stage asked for, which says what tables are needed. Raises InputRejected
-    only where there is no book at all.
+    through: the last stage asked for, which says what tables are needed; has_lines: whether
+    the service lines are among them. Raises InputRejected only where there is no book at all.
     """
     try:
         os.listdir(folder)
     except OSError as error:
         what = f"{quote(str(folder))} is not a folder that can be read: {error.strerror}."
         raise InputRejected([Fault("book-not-found", what, (quote(str(folder)),))]) from None
-    needed = _needed(through)
+    needed = _needed(through) - (set() if has_lines else {"service_lines"})
     faults: list[Fault] = []
     tables: dict[str, TableRows] = {}
     files: dict[str, tuple[SourceFile, ...]] = {}

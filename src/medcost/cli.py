@@ -247,6 +247,79 @@ def run(
             _show_result(opened, result, folder, place.is_new, loaded.model.model.currency)
 
 
+def parse_replaced(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, Path]:
+    """TABLE=FILE pairs; the tables must be ones that the activity does not depend on."""
+    from medcost.recost import REPLACEABLE
+
+    replaced: dict[str, Path] = {}
+    for value in values:
+        table, equals, file = value.partition("=")
+        if not equals or not file:
+            raise click.BadParameter(f"write TABLE=FILE, not {value!r}")
+        if table not in REPLACEABLE:
+            raise click.BadParameter(f"{table!r} is not one of {', '.join(REPLACEABLE)}")
+        if table in replaced:
+            raise click.BadParameter(f"{table} is replaced twice")
+        if not Path(file).exists():
+            raise click.BadParameter(f"there is no {file!r}")
+        replaced[table] = Path(file)
+    return replaced
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where what-ifs go.")
+@click.option("--model", help="Another allocation model: a file or a shipped name.")
+@click.option(
+    "--replace",
+    "replaced",
+    multiple=True,
+    callback=parse_replaced,
+    metavar="TABLE=FILE",
+    help="Another file for a table of the book; may be repeated.",
+)
+@click.option("--period", help="YYYY-MM; needed where several months are published.")
+@click.option("--unit", help="Needed where several runs hold units of the month.")
+@click.option("--threads", type=click.IntRange(1, 256), help="Default: one a processor.")
+@common_options
+def recost(
+    folder: Path,
+    out: Path,
+    model: str | None,
+    replaced: dict[str, Path],
+    period: str | None,
+    unit: str | None,
+    threads: int | None,
+    json_log: bool,
+    quiet: bool,
+) -> None:
+    """What-if: cost a published run of FOLDER again under other costs or rules."""
+    from medcost.publish import output_folder
+    from medcost.recost import only_run, recost_run
+
+    _set_up(json_log, quiet)
+    if period is not None and not re.fullmatch(PERIOD, period):
+        raise click.BadParameter("write YYYY-MM", param_hint="--period")
+    run = only_run(folder, period, unit)
+    if out.resolve() in (run.resolve(), run.resolve().parent):
+        raise click.BadParameter("a what-if goes to a folder of its own", param_hint="--out")
+    with output_folder(out) as staging:
+        done = recost_run(run, out, staging, model, replaced, threads or os.cpu_count() or 1)
+    if not quiet:
+        _show_what_if(done, out)
+
+
+def _show_what_if(done: Any, out: Path) -> None:
+    from medcost import terminal
+
+    console = terminal.make_console()
+    terminal.show_comparison(console, done.comparison, done.original.name)
+    terminal.show_reconciliation(console, done.result.tables)
+    terminal.show_files(console, out / done.place.folder.name, done.place.is_new)
+
+
 def _show_result(opened: Any, result: Any, folder: Path, is_new: bool, currency: str) -> None:
     from medcost import terminal
 

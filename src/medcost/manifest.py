@@ -39,6 +39,7 @@ class RunOptions:
     period: str
     units: tuple[str, ...]
     through: str
+    recost_of: str | None = None
 
 
 def file_sha256(path: Path) -> str:
@@ -58,7 +59,7 @@ def record_inputs(files: Mapping[str, Sequence[SourceFile]]) -> tuple[FileRecord
 
 def run_id(loaded: LoadedModel, options: RunOptions, outputs: Sequence[FileRecord]) -> str:
     """The period, a dash and 12 hex digits over model, options and result tables."""
-    identity = {
+    identity: dict[str, object] = {
         "model": loaded.sha256,
         "options": {
             "period": options.period,
@@ -67,6 +68,8 @@ def run_id(loaded: LoadedModel, options: RunOptions, outputs: Sequence[FileRecor
         },
         "outputs": {output.name: output.sha256 for output in outputs},
     }
+    if options.recost_of is not None:
+        identity["recost_of"] = options.recost_of
     text = json.dumps(identity, sort_keys=True, ensure_ascii=False)
     digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
     return f"{options.period}-{digest[:ID_DIGITS]}"
@@ -99,6 +102,7 @@ def build_manifest(
         "period": options.period,
         "units": list(options.units),
         "through": options.through,
+        "recost_of": options.recost_of,
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "model": {
             "id": header.id,

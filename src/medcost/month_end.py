@@ -103,7 +103,7 @@ def check_book(
     progress: Progress | None = None,
 ) -> list[Fault]:
     """Every fault of the book for the periods and units; with a model, also of its allocation."""
-    faults = list(_table_faults(book, periods, units, loaded, last_stage(loaded) if loaded else ""))
+    faults = list(table_faults(book, periods, units, loaded, last_stage(loaded) if loaded else ""))
     for period in periods:
         period_book = read_period(book, period, units)
         activity = None
@@ -134,7 +134,7 @@ def cost_period(
     """
     seconds: dict[str, float] = {}
     with _timed("check", seconds):
-        faults = list(_table_faults(book, [period], units, loaded, through))
+        faults = list(table_faults(book, [period], units, loaded, through))
         if needs_lines(loaded, through):
             faults += find_empty_lines(book.lines)
         if not _is_founded(book):
@@ -295,13 +295,14 @@ def _can_read_lines(book: Book) -> bool:
     return bool(book.lines) and _is_founded(book) and "service_items" in book.tables
 
 
-def _table_faults(
+def table_faults(
     book: Book,
     periods: Sequence[str],
     units: Sequence[str] | None,
     loaded: LoadedModel | None,
     through: str,
 ) -> Iterator[Fault]:
+    """Faults of the tables read, for the periods and units chosen."""
     yield from book.faults
     yield from find_missing_selection(book, periods, units)
     allowed = loaded is None or loaded.model.departments.negative_statistics == "allow"

@@ -123,6 +123,38 @@ def read_current(out: Path) -> dict[str, Any]:
     return content
 
 
+def read_run_manifest(run: Path) -> dict[str, Any] | None:
+    """manifest.json of a run folder, None where it cannot be read."""
+    try:
+        content: dict[str, Any] = json.loads((run / "manifest.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content
+
+
+def read_run_tables(run: Path, manifest: dict[str, Any]) -> dict[str, pa.Table]:
+    """A run's result tables by name; raises READ_ERRORS."""
+    names = [str(output["name"]) for output in manifest["outputs"]]
+    return {name.removesuffix(".parquet"): pq.read_table(run / name) for name in names}
+
+
+def published_runs(folder: Path) -> dict[str, dict[str, Path]]:
+    """Run folders by period and unit, of an output folder or, by its manifest, of one run.
+
+    None where the folder is neither.
+    """
+    manifest = read_run_manifest(folder)
+    try:
+        if manifest is not None:
+            return {str(manifest["period"]): dict.fromkeys(manifest["units"], folder)}
+        return {
+            str(period): {str(unit): folder / name for unit, name in units.items()}
+            for period, units in read_current(folder)["runs"].items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
 def _require_current_readable(out: Path) -> None:
     try:
         current = read_current(out)

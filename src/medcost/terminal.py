@@ -55,6 +55,19 @@ REASON_NAMES = {
 }
 
 
+LEVEL_NAMES = {
+    "department": "科室 Departments",
+    "service_item": "服务项目 Service items",
+    "drg_group": "DRG 组 DRG groups",
+}
+LEVEL_KEYS = {
+    "department": ("unit_id", "dept_id"),
+    "service_item": ("unit_id", "dept_id", "item_id"),
+    "drg_group": ("unit_id", "scheme", "drg_id"),
+}
+MOVES_SHOWN = 5
+
+
 class _Output(Console):
     """A console that leaves a closed standard output to the caller."""
 
@@ -207,6 +220,26 @@ def show_reconciliation(console: Console, tables: dict[str, pa.Table]) -> None:
     grid.add_row(REASON_NAMES["ledger"], yuan(ledger), "")
     grid.add_row("差额 difference", yuan(ledger - total), "", style="bold")
     _show(console, "对账 Reconciliation, all units and elements", grid)
+
+
+def show_comparison(console: Console, comparison: pa.Table, original: str) -> None:
+    """What moved against the original run, the largest first."""
+    console.print(Text(f"与原结果比较 Compared with {original}\n"), soft_wrap=True)
+    for level, title in LEVEL_NAMES.items():
+        rows = comparison.filter(pc.equal(comparison["level"], level)).to_pylist()
+        rows.sort(key=lambda row: -abs(row["change"]))
+        if not rows:
+            console.print(f"{title}: 无变化 none moved\n")
+            continue
+        keys = [key for key in LEVEL_KEYS[level] if any(row[key] for row in rows)]
+        grid = _grid(
+            [*((key, False) for key in keys), ("before", True), ("after", True), ("change", True)]
+        )
+        for row in rows[:MOVES_SHOWN]:
+            amounts = (yuan(row[name]) for name in ("before", "after", "change"))
+            grid.add_row(*(safe(row[key]) for key in keys), *amounts)
+        largest = f", the {MOVES_SHOWN} largest" if len(rows) > MOVES_SHOWN else ""
+        _show(console, f"{title}: {len(rows):,} moved{largest}, yuan", grid)
 
 
 def show_files(console: Console, folder: Path, is_new: bool) -> None:
