@@ -244,8 +244,7 @@ def _show_result(opened: Any, result: Any, folder: Path, is_new: bool, currency:
     from medcost import terminal
 
     console = terminal.make_console()
-    lines = f", {result.n_lines:,} service lines" if result.n_lines else ""
-    console.print(f"[bold]{result.period}[/]: {len(result.units)} units{lines}, {currency}\n")
+    terminal.show_period(console, result.period, len(result.units), result.n_lines, currency)
     terminal.show_departments(console, result.tables, _department_names(opened))
     if "drg_cost" in result.tables:
         terminal.show_drg_groups(console, result.tables, _group_names(opened))

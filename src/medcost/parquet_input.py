@@ -7,7 +7,7 @@ int64 at the column's own scale, exactly or with a mark that says why not.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -226,6 +226,15 @@ def constant_text(label: str | None, rows: int) -> pa.Array:
         return pa.nulls(rows, pa.string())
     indices = pa.array(np.zeros(rows, np.int32))
     return pa.DictionaryArray.from_arrays(indices, pa.array([label], pa.string()))
+
+
+def text_array(labels: Sequence[str]) -> pa.Array:
+    """Labels as an Arrow array, from buffers: pa.array of a list imports pandas, if it is there."""
+    encoded = [label.encode("utf-8") for label in labels]
+    offsets = np.zeros(len(encoded) + 1, np.int32)
+    np.cumsum([len(label) for label in encoded], out=offsets[1:])
+    text = pa.py_buffer(b"".join(encoded))
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), text)
 
 
 def encode_text(chunks: list[pa.Array]) -> TextColumn:
