@@ -362,9 +362,7 @@ def reconciliation(book: PeriodBook, amounts: Mapping[str, NDArray[np.int64]]) -
             "period": _constant(book.period, cube.size),
             "unit_id": _unit_ids(book, np.repeat(units, n_elements * n_reasons)),
             "element": Coded(names, of_element),
-            "reason": Coded(
-                text_array(reasons), np.tile(np.arange(n_reasons), n_units * n_elements)
-            ),
+            "reason": Coded(text_array(reasons), of_reason),
             "amount": np.ascontiguousarray(cube).reshape(-1),
         },
     )

@@ -193,12 +193,12 @@ def show_departments(console: Console, tables: dict[str, pa.Table], names: dict[
     depts, dept_of = codes_of(table, "dept_id")
     places, row_of = np.unique(unit_of * len(depts) + dept_of, return_inverse=True)
     costs = exact_sums(row_of, fen_of(table, "full_cost").reshape(-1, 1), len(places))[:, 0]
-    top = _Grid(
-        [("unit", False), ("department", False), ("name", False), ("full cost, yuan", True)]
-    )
+    headings = ("unit", "department", "name", "full cost, yuan")
+    top = _Grid([(heading, heading == headings[-1]) for heading in headings])
     # Rows are sorted by unit and department, and so are the places.
     for i in sorted(range(len(places)), key=lambda i: -costs[i])[:SHOWN]:
-        unit, dept = (labels[j] for labels, j in zip((units, depts), divmod(places[i], len(depts))))
+        of_unit, of_dept = divmod(int(places[i]), len(depts))
+        unit, dept = units[of_unit], depts[of_dept]
         shown = names.get(f"{unit}\x00{dept}")
         top.add_row(safe(unit), safe(dept), safe(shown, 2 * LABEL_WIDTH), yuan(costs[i]))
     top.show(console, f"全成本最高的科室 The {SHOWN} departments with the highest full cost")
