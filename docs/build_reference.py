@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medcost.allocation_model import AllocationModel, key_lines, shipped_models
+from medcost.allocation_model import AllocationModel, In, key_lines, shipped_models
 from medcost.book import REQUIRED_TABLES, SMALL_TABLES
 from medcost.cli import INTERRUPTED, REJECTED, TERMINATED, UNBALANCED, UNPUBLISHED
 from medcost.errors import FaultCode, fault_codes
@@ -416,7 +416,7 @@ def toml_value(value: object) -> str:
 
 def model_keys() -> list[ModelKey]:
     """Every key of the allocation model."""
-    return list(SchemaReader(AllocationModel.model_json_schema(by_alias=True)).keys())
+    return list(SchemaReader(In(AllocationModel).schema).keys())
 
 
 def load_meanings() -> dict[str, tuple[str, str]]:

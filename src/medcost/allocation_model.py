@@ -1,4 +1,8 @@
-"""The strict loader of the allocation model: every fault of the file, with key path and line."""
+"""The strict loader of the allocation model: every fault of the file, with key path and line.
+
+Each section says once what its keys may hold: the loader, the messages and the reference page
+follow from that.
+"""
 
 from __future__ import annotations
 
@@ -6,45 +10,234 @@ import datetime as dt
 import hashlib
 import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
 from fractions import Fraction
-from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any, ClassVar, NamedTuple
 
 from medcost.errors import Fault, InputRejected, printable, quote
+from medcost.records import Record
 from medcost.toml_lines import key_lines, show_key
 
 OWN = "own"
-DepartmentClass = Literal["admin", "support", "medtech", "clinical", "non_medical"]
-Text = Annotated[str, Field(min_length=1, pattern=r"^\S(.*\S)?$")]
-OneOrMore = Annotated[list[Text], Field(min_length=1)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+DEPARTMENT_CLASSES = ("admin", "support", "medtech", "clinical", "non_medical")
+REQUIRED = object()
+
+Path_ = tuple[int | str, ...]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+class _Found(NamedTuple):
+    """One fault of a model before its line is known."""
+
+    code: str
+    path: str
+    message: str
+
+
+class Text:
+    """Text that is not empty and has no blanks at its ends."""
+
+    words = "is not text, or is empty, of several lines or with blanks at an end"
+    schema: ClassVar[dict[str, Any]] = {"type": "string"}
+
+    def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
+        """The value as the model holds it, and its faults."""
+        fits = isinstance(value, str) and re.fullmatch(r"\S(.*\S)?", value) is not None
+        return value, [] if fits else [_wrong(path, value, self.words)]
+
+
+class Choice:
+    """One of the values."""
+
+    def __init__(self, *values: str) -> None:
+        self.values = values
+        self.schema = {"type": "string", "enum": list(values)}
+
+    def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
+        """The value as the model holds it, and its faults."""
+        fits = isinstance(value, str) and value in self.values
+        words = f"is not one of {', '.join(self.values)}"
+        return value, [] if fits else [_wrong(path, value, words)]
+
+
+class Flag:
+    """true or false."""
+
+    schema: ClassVar[dict[str, Any]] = {"type": "boolean"}
+
+    def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
+        """The value as the model holds it, and its faults."""
+        return value, [] if isinstance(value, bool) else [_wrong(path, value, "is not a flag")]
+
+
+class Date:
+    """A date, written 2026-01-31."""
+
+    schema: ClassVar[dict[str, Any]] = {"type": "string", "format": "date"}
+
+    def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
+        """The value as the model holds it, and its faults."""
+        # A date with a time is a date to Python.
+        fits = isinstance(value, dt.date) and not isinstance(value, dt.datetime)
+        return value, [] if fits else [_wrong(path, value, "is not a date, written 2026-01-31")]
+
+
+class Number:
+    """A number from the lowest to the highest, whole or not."""
+
+    def __init__(self, lowest: int, highest: int, *, whole: bool) -> None:
+        self.lowest, self.highest, self.whole = lowest, highest, whole
+        kind = "integer" if whole else "number"
+        self.schema = {"type": kind, "minimum": lowest, "maximum": highest}
+
+    def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
+        """The value as the model holds it, and its faults."""
+        is_number = isinstance(value, int if self.whole else (int, float))
+        if is_number and not isinstance(value, bool) and self.lowest <= value <= self.highest:
+            return (value if self.whole else float(value)), []
+        noun = "whole number" if self.whole else "number"
+        words = f"is not a {noun} from {self.lowest} to {self.highest}"
+        return value, [_wrong(path, value, words)]
+
+
+class ListOf:
+    """A list, not empty, of what each entry may be."""
+
+    def __init__(self, entry: Kind) -> None:
+        self.entry = entry
+        self.schema = {"type": "array", "items": entry.schema}
+
+    def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
+        """The value as the model holds it, and its faults."""
+        if not isinstance(value, list) or not value:
+            return value, [_wrong(path, value, "is not a list, or is empty")]
+        entries = [self.entry.read(entry, (*path, i)) for i, entry in enumerate(value)]
+        return [entry for entry, _ in entries], [f for _, found in entries for f in found]
+
+
+class OneOrMore:
+    """A value, or a list of such values."""
+
+    def __init__(self, one: Kind) -> None:
+        self.one, self.more = one, ListOf(one)
+        self.schema = {"anyOf": [one.schema, self.more.schema]}
+
+    def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
+        """The value as the model holds it, and its faults."""
+        return (self.more if isinstance(value, list) else self.one).read(value, path)
+
+
+class In:
+    """A section of its own keys."""
+
+    def __init__(self, section: type[_Section]) -> None:
+        self.section = section
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The section as a JSON schema."""
+        keys = self.section.KEYS
+        properties = {name: key.schema for name, key in keys.items()}
+        required = [name for name, key in keys.items() if key.default is REQUIRED]
+        return {"type": "object", "properties": properties, "required": required}
+
+    def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
+        """The value as the model holds it, and its faults."""
+        if not isinstance(value, dict):
+            return value, [_wrong(path, value, "is not a section")]
+        found: list[_Found] = []
+        fields = {}
+        for name, key in self.section.KEYS.items():
+            here = (*path, name)
+            fields["class_" if name == "class" else name] = key.default
+            if name in value:
+                field, faults = key.kind.read(value[name], here)
+                fields["class_" if name == "class" else name] = field
+                found += faults
+            elif key.default is REQUIRED:
+                shown = _dotted(here)
+                found.append(_Found("model-key-missing", shown, f"{printable(shown)} is missing."))
+        known = ", ".join(self.section.KEYS)
+        for name in [name for name in value if name not in self.section.KEYS]:
+            shown = _dotted((*path, name))
+            message = f"{printable(shown)} is not a key; expected one of {known}."
+            found.append(_Found("model-key-unknown", shown, message))
+        return (value if found else self.section(**fields)), found
+
+
+class EachIn:
+    """Sections of the same keys, any number of them."""
+
+    def __init__(self, section: type[_Section]) -> None:
+        self.entries = ListOf(In(section))
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The sections as a JSON schema."""
+        return self.entries.schema
+
+    def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
+        """The value as the model holds it, and its faults."""
+        return ([], []) if value == [] else self.entries.read(value, path)
+
+
+Kind = Text | Choice | Flag | Date | Number | ListOf | OneOrMore | In | EachIn
+
+
+class Key(NamedTuple):
+    """What a key may hold, and what stands where it is left out."""
+
+    kind: Kind
+    default: Any = None
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The key as a JSON schema."""
+        if self.default is REQUIRED or self.default == []:
+            return self.kind.schema
+        is_section = isinstance(self.default, _Section)
+        return self.kind.schema | {"default": {} if is_section else self.default}
+
+
+def required(kind: Kind) -> Key:
+    """A key that may not be left out."""
+    return Key(kind, REQUIRED)
+
+
+class _Section(Record):
+    """A section of the file, its keys as fields; frozen."""
+
+    KEYS: ClassVar[Mapping[str, Key]] = {}
 
 
 class Header(_Section):
     """[model]: what the model is and on whose authority."""
 
-    id: Text
-    title: Text
-    authority: Text
+    id: str
+    title: str
+    authority: str
     effective_from: dt.date
-    currency: Text = "CNY"
+    currency: str
+
+    KEYS: ClassVar = {
+        "id": required(Text()),
+        "title": required(Text()),
+        "authority": required(Text()),
+        "effective_from": required(Date()),
+        "currency": Key(Text(), "CNY"),
+    }
 
 
 class Givers(_Section):
     """The departments a rule speaks of: one or more classes, or named ones."""
 
-    class_: DepartmentClass | Annotated[list[DepartmentClass], Field(min_length=1)] | None = Field(
-        None, alias="class"
-    )
-    departments: OneOrMore | None = None
+    class_: str | list[str] | None
+    departments: list[str] | None
+
+    KEYS: ClassVar = {
+        "class": Key(OneOrMore(Choice(*DEPARTMENT_CLASSES))),
+        "departments": Key(ListOf(Text())),
+    }
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -55,9 +248,9 @@ class Givers(_Section):
 class Receivers(_Section):
     """The classes that may receive under a rule."""
 
-    class_: DepartmentClass | Annotated[list[DepartmentClass], Field(min_length=1)] = Field(
-        alias="class"
-    )
+    class_: str | list[str]
+
+    KEYS: ClassVar = {"class": required(OneOrMore(Choice(*DEPARTMENT_CLASSES)))}
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -69,46 +262,82 @@ class Rule(_Section):
     """[[departments.rule]]: by what statistic matching givers hand on their cost, and to whom."""
 
     givers: Givers
-    driver: Text
-    pooled: bool = False
-    receivers: Receivers | None = None
+    driver: str
+    pooled: bool
+    receivers: Receivers | None
+
+    KEYS: ClassVar = {
+        "givers": required(In(Givers)),
+        "driver": required(Text()),
+        "pooled": Key(Flag(), False),
+        "receivers": Key(In(Receivers)),
+    }
 
 
 class MedtechToClinical(_Section):
     """[departments.medtech_to_clinical]: level 3."""
 
-    basis: Literal["charge", "quantity", "driver"]
-    driver: Text | None = None
+    basis: str
+    driver: str | None
+
+    KEYS: ClassVar = {
+        "basis": required(Choice("charge", "quantity", "driver")),
+        "driver": Key(Text()),
+    }
 
 
 class Rounding(_Section):
     """[departments.rounding]: another house's rounding (arithmetic rule 9)."""
 
-    multiplier_decimals: Annotated[int, Field(ge=0, le=12)] | None = None
-    amount_decimals: Annotated[int, Field(ge=0, le=2)] = 2
-    residual: Literal["largest_remainder", "largest"] = "largest_remainder"
+    multiplier_decimals: int | None
+    amount_decimals: int
+    residual: str
+
+    KEYS: ClassVar = {
+        "multiplier_decimals": Key(Number(0, 12, whole=True)),
+        "amount_decimals": Key(Number(0, 2, whole=True), 2),
+        "residual": Key(Choice("largest_remainder", "largest"), "largest_remainder"),
+    }
 
 
 class Departments(_Section):
     """[departments]: the method and rules of levels 1 to 3."""
 
-    method: Literal["direct", "step-down", "reciprocal"]
-    order: Annotated[list[Text | OneOrMore], Field(min_length=1)] | None = None
-    credit_balance: Literal["allocate", "keep"] = "allocate"
-    no_driver: Literal["reject", "keep"] = "reject"
-    negative_statistics: Literal["reject", "allow"] = "reject"
-    rule: list[Rule] = Field(default_factory=list)
-    medtech_to_clinical: MedtechToClinical | None = None
-    rounding: Rounding | None = None
+    method: str
+    order: list[str | list[str]] | None
+    credit_balance: str
+    no_driver: str
+    negative_statistics: str
+    rule: list[Rule]
+    medtech_to_clinical: MedtechToClinical | None
+    rounding: Rounding | None
+
+    KEYS: ClassVar = {
+        "method": required(Choice("direct", "step-down", "reciprocal")),
+        "order": Key(ListOf(OneOrMore(Text()))),
+        "credit_balance": Key(Choice("allocate", "keep"), "allocate"),
+        "no_driver": Key(Choice("reject", "keep"), "reject"),
+        "negative_statistics": Key(Choice("reject", "allow"), "reject"),
+        "rule": Key(EachIn(Rule), []),
+        "medtech_to_clinical": Key(In(MedtechToClinical)),
+        "rounding": Key(In(Rounding)),
+    }
 
 
 class ServiceItems(_Section):
     """[service_items]: how pools reach service items."""
 
-    method: Literal["weights", "income", "workload", "capacity"] | None = None
-    direct_cost_floor: Share = 0.5
-    direct_only: Literal["no_activity", "by_direct_cost"] = "no_activity"
-    net_activity_floor: Share = 0.1
+    method: str | None
+    direct_cost_floor: float
+    direct_only: str
+    net_activity_floor: float
+
+    KEYS: ClassVar = {
+        "method": Key(Choice("weights", "income", "workload", "capacity")),
+        "direct_cost_floor": Key(Number(0, 1, whole=False), 0.5),
+        "direct_only": Key(Choice("no_activity", "by_direct_cost"), "no_activity"),
+        "net_activity_floor": Key(Number(0, 1, whole=False), 0.1),
+    }
 
     @property
     def direct_cost_floor_exact(self) -> Fraction:
@@ -124,17 +353,29 @@ class ServiceItems(_Section):
 class Cases(_Section):
     """[cases]: how service items reach cases, and what happens to stays that cross months."""
 
-    method: Literal["bottom-up", "top-down", "cost-to-charge"] | None = None
-    work_in_progress: Literal["carry", "include"] = "carry"
+    method: str | None
+    work_in_progress: str
+
+    KEYS: ClassVar = {
+        "method": Key(Choice("bottom-up", "top-down", "cost-to-charge")),
+        "work_in_progress": Key(Choice("carry", "include"), "carry"),
+    }
 
 
 class Scope(_Section):
     """[scope]: which funds, classes and programs are costed."""
 
-    cost: Literal["medical_business", "medical", "medical_full", "hospital_full"] = "medical"
-    programs: Annotated[
-        list[Literal["medical", "public_health", "teaching", "research"]], Field(min_length=1)
-    ] = ["medical"]
+    cost: str
+    programs: list[str]
+
+    KEYS: ClassVar = {
+        "cost": Key(
+            Choice("medical_business", "medical", "medical_full", "hospital_full"), "medical"
+        ),
+        "programs": Key(
+            ListOf(Choice("medical", "public_health", "teaching", "research")), ["medical"]
+        ),
+    }
 
     @property
     def funds(self) -> tuple[str, ...]:
@@ -159,15 +400,22 @@ class AllocationModel(_Section):
 
     model: Header
     departments: Departments
-    service_items: ServiceItems = ServiceItems()
-    cases: Cases = Cases()
-    scope: Scope = Scope()
+    service_items: ServiceItems
+    cases: Cases
+    scope: Scope
+
+    KEYS: ClassVar = {
+        "model": required(In(Header)),
+        "departments": required(In(Departments)),
+        "service_items": Key(In(ServiceItems), In(ServiceItems).read({}, ())[0]),
+        "cases": Key(In(Cases), In(Cases).read({}, ())[0]),
+        "scope": Key(In(Scope), In(Scope).read({}, ())[0]),
+    }
 
 
-class LoadedModel(BaseModel):
+class LoadedModel(Record):
     """A model with the file it came from: its name, bytes' SHA-256 and the line of each key."""
 
-    model_config = ConfigDict(frozen=True)
     model: AllocationModel
     file: str
     sha256: str
@@ -186,9 +434,11 @@ def _listed(value: str | list[Any] | None) -> tuple[str, ...]:
 
 def shipped_models() -> dict[str, Path]:
     """The models that ship with medcost, by name without .toml."""
-    folder = resources.files("medcost.allocation_models")
-    files = [Path(str(entry)) for entry in folder.iterdir() if entry.name.endswith(".toml")]
-    return {file.stem: file for file in sorted(files)}
+    from medcost import allocation_models
+
+    # As a package of its own it lies elsewhere in a checkout than where it is installed.
+    folders = [Path(folder) for folder in allocation_models.__path__]
+    return {file.stem: file for folder in folders for file in sorted(folder.glob("*.toml"))}
 
 
 def load_model(name: str, through: str = "cases") -> LoadedModel:
@@ -216,20 +466,11 @@ def load_model(name: str, through: str = "cases") -> LoadedModel:
         what = f"{quote(label)} is not TOML: {printable(str(error), 200)}."
         raise InputRejected([Fault("model-unreadable", what, (quote(label),))]) from None
     lines = key_lines(text)
-    model, found = _validated(content)
+    model, found = read_model(content)
     found += _contradictions(content) + _stage_faults(content, through)
     if found or model is None:
         raise InputRejected(_placed(found, label, lines))
     return LoadedModel(model=model, file=label, sha256=hashlib.sha256(raw).hexdigest(), lines=lines)
-
-
-@dataclass(frozen=True)
-class _Found:
-    """One fault of a model before its line is known."""
-
-    code: str
-    path: str
-    message: str
 
 
 def _placed(found: list[_Found], label: str, lines: dict[str, int]) -> list[Fault]:
@@ -246,57 +487,18 @@ def _placed(found: list[_Found], label: str, lines: dict[str, int]) -> list[Faul
     ]
 
 
-def _validated(content: dict[str, Any]) -> tuple[AllocationModel | None, list[_Found]]:
+def read_model(content: dict[str, Any]) -> tuple[AllocationModel | None, list[_Found]]:
     """The model, or every key that is unknown, missing or of a value it cannot have."""
-    try:
-        return AllocationModel.model_validate(content), []
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-    found = []
-    for detail in details:
-        location = _location(detail["loc"], content, detail["type"] == "extra_forbidden")
-        if location is None:
-            continue
-        path = _dotted(location)
-        shown = printable(path)
-        if detail["type"] == "extra_forbidden":
-            known = ", ".join(_keys_beside(location[:-1]))
-            message = f"{shown} is not a key; expected one of {known}."
-            found.append(_Found("model-key-unknown", path, message))
-        elif detail["type"] == "missing":
-            found.append(_Found("model-key-missing", path, f"{shown} is missing."))
-        else:
-            given = "" if isinstance(detail["input"], dict) else f" ({quote(str(detail['input']))})"
-            found.append(_Found("model-value", path, f"{shown}{given}: {detail['msg']}."))
-    return None, found
+    model, found = In(AllocationModel).read(content, ())
+    return (None if found else model), found
 
 
-def _location(
-    parts: tuple[int | str, ...], content: Any, is_key: bool
-) -> tuple[int | str, ...] | None:
-    """The parts of a path that stand in the file; None for the branch of a union not taken.
-
-    Where a value may be a text or a list, pydantic reports both branches and names the branch
-    in the path; the one that fits the value given is kept.
-    """
-    kept: list[int | str] = []
-    value = content
-    for place, part in enumerate(parts):
-        is_last_key = is_key and place == len(parts) - 1
-        inside = isinstance(part, int) or (isinstance(value, dict) and part in value)
-        if isinstance(part, str) and not inside and not is_last_key and not isinstance(value, dict):
-            if isinstance(value, list) != part.startswith("list"):
-                return None
-            continue
-        kept.append(part)
-        if isinstance(value, dict):
-            value = value.get(part)
-        elif isinstance(value, list) and isinstance(part, int):
-            value = value[part]
-    return tuple(kept)
+def _wrong(path: Path_, value: Any, words: str) -> _Found:
+    given = "" if isinstance(value, dict) else f" ({quote(str(value))})"
+    return _Found("model-value", _dotted(path), f"{printable(_dotted(path))}{given} {words}.")
 
 
-def _dotted(location: tuple[int | str, ...]) -> str:
+def _dotted(location: Path_) -> str:
     """departments.rule[0].driver."""
     path = ""
     for part in location:
@@ -379,27 +581,6 @@ def _stage_faults(content: dict[str, Any], through: str) -> list[_Found]:
             message = f"{path} = {quote(method)} is not available yet."
             found.append(_Found("model-not-available", path, message))
     return found
-
-
-def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
-    """The keys that may stand in a section, as the file writes them."""
-    section: type[BaseModel] = AllocationModel
-    for part in location:
-        if isinstance(part, int):
-            continue
-        names = {field.alias or name: field for name, field in section.model_fields.items()}
-        section = _section_in(names[part].annotation)
-    return [field.alias or name for name, field in section.model_fields.items()]
-
-
-def _section_in(annotation: Any) -> type[BaseModel]:
-    """The section that a field holds, alone, in a list or as an option."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for inner in get_args(annotation):
-        if inner is not type(None):
-            return _section_in(inner)
-    return AllocationModel
 
 
 def _line_of(lines: dict[str, int], path: str) -> int:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from medcost.errors import Fault, InputRejected, printable, quote
@@ -22,6 +21,7 @@ from medcost.parquet_input import (
     NumberColumn,
     SourceFile,
     TextColumn,
+    batches_of,
     check_columns,
     constant_text,
     decode_number,
@@ -29,11 +29,11 @@ from medcost.parquet_input import (
     find_files,
     join_numbers,
     open_parquet,
-    read_batches,
     row_count,
     unreadable,
 )
 from medcost.tables import Table, load_table
+from medcost.text_labels import text_array
 
 SMALL_TABLES = (
     "units",
@@ -140,17 +140,17 @@ class Registers:
     @cached_property
     def unit_labels(self) -> pa.Array:
         """unit_ids as an Arrow array."""
-        return pa.array(self.unit_ids, pa.string())
+        return text_array(self.unit_ids)
 
     @cached_property
     def dept_labels(self) -> pa.Array:
         """The distinct dept_ids of all units, sorted, as an Arrow array."""
-        return pa.array(sorted(set(self.dept_ids)), pa.string())
+        return text_array(sorted(set(self.dept_ids)))
 
     @cached_property
     def item_labels(self) -> pa.Array:
         """item_ids as an Arrow array."""
-        return pa.array(self.item_ids, pa.string())
+        return text_array(self.item_ids)
 
     @cached_property
     def dept_grid(self) -> NDArray[np.int32]:
@@ -162,8 +162,8 @@ class Registers:
     @cached_property
     def dept_grid_labels(self) -> NDArray[np.int64]:
         """Position of each department's dept_id among the distinct dept labels."""
-        found = pc.index_in(pa.array(self.dept_ids, pa.string()), self.dept_labels)
-        return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
+        place = {label: i for i, label in enumerate(self.dept_labels.to_pylist())}
+        return np.array([place[dept_id] for dept_id in self.dept_ids], np.int64)
 
     def open_in(self, period: str) -> NDArray[np.bool_]:
         """Whether each department is open in the month, bool [departments]."""
@@ -181,15 +181,18 @@ class Registers:
 
 def codes_in(column: TextColumn, labels: pa.Array) -> NDArray[np.int64]:
     """Position of each row's label among the sorted labels, -1 where empty or not there."""
+    if column.labels.equals(labels):
+        return column.codes.astype(np.int64)
     first = 0
     if 0 < len(column.labels) < len(labels):
         # Lines come case by case: most batches need a small stretch of the sorted cases.
         first = _position(labels, column.labels[0].as_py())
         last = _position(labels, column.labels[-1].as_py()) + 1
         labels = labels.slice(first, last - first)
-    found = pc.index_in(column.labels, labels).fill_null(-1 - first)
-    positions = np.append(found.to_numpy(zero_copy_only=False).astype(np.int64) + first, -1)
-    return positions[column.codes]
+    place = {label: i for i, label in enumerate(labels.to_pylist(), first)}
+    found = [place.get(label, -1) for label in column.labels.to_pylist()]
+    # A code -1, of a row without a label, takes the entry added last.
+    return np.array([*found, -1], np.int64)[column.codes]
 
 
 def _position(labels: pa.Array, label: str) -> int:
@@ -347,12 +350,12 @@ def _file_batches(source: SourceFile, table: Table) -> tuple[list[pa.RecordBatch
     with open_parquet(source, table) as file:
         columns, faults = check_columns(source, file.schema_arrow, table)
         n_rows = file.metadata.num_rows
-    if faults:
-        return [], faults
-    if not columns:
-        schema = pa.schema([("_", pa.null())])
-        return [pa.record_batch([pa.nulls(n_rows)], schema=schema)], []
-    batches = list(read_batches(source, table, columns))
+        if faults:
+            return [], faults
+        if not columns:
+            schema = pa.schema([("_", pa.null())])
+            return [pa.record_batch([pa.nulls(n_rows)], schema=schema)], []
+        batches = list(batches_of(file, columns))
     return batches, partition_faults(source, batches)
 
 
@@ -363,15 +366,8 @@ def partition_faults(source: SourceFile, batches: Sequence[pa.RecordBatch]) -> l
         if (name, value) != (name, dict(source.partitions)[name]):
             what = f"{quote(source.label)} lies in two folders that disagree on {printable(name)}."
             faults.append(Fault("partition-disagrees", what, (quote(source.label),)))
-        bad = 0
-        for batch in batches:
-            if name in batch.schema.names:
-                column = batch.column(name)
-                if pa.types.is_dictionary(column.type):
-                    column = column.dictionary_decode()
-                column = column.cast(pa.string())
-                same = column.is_null() if value is None else pc.equal(column, value)
-                bad += len(column) - int(pc.sum(same.fill_null(False)).as_py() or 0)
+        columns = [batch.column(name) for batch in batches if name in batch.schema.names]
+        bad = sum(_count_other(column, value) for column in columns)
         if bad:
             rows = f"{bad:,} rows of {quote(source.label)}"
             what = f"{rows} disagree with their folder's {printable(name)}."
@@ -379,6 +375,17 @@ def partition_faults(source: SourceFile, batches: Sequence[pa.RecordBatch]) -> l
             where = (f"{place}: folder says {quote(value or '')}",)
             faults.append(Fault("partition-disagrees", what, where))
     return faults
+
+
+def _count_other(column: pa.Array, value: str | None) -> int:
+    """Rows of a column that do not hold the value."""
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    column = column.cast(pa.string())
+    same = column.is_null() if value is None else pc.equal(column, value)
+    return len(column) - int(pc.sum(same.fill_null(False)).as_py() or 0)
 
 
 def _add_chunks(
@@ -400,7 +407,8 @@ def build_registers(tables: dict[str, TableRows]) -> Registers:
     if "units" in tables:
         codes = tables["units"].codes("unit_id")
         labels = tables["units"].labels("unit_id")
-        unit_ids = tuple(labels[i] for i in np.unique(codes[codes >= 0]))
+        # Labels are those that rows have; only empty ones have none.
+        unit_ids = tuple(labels) if len(codes) else ()
     departments = _department_rows(tables, unit_ids)
     items = _item_rows(tables)
     return Registers(
@@ -428,14 +436,17 @@ def _department_rows(
 
     def texts(name: str) -> list[str | None]:
         labels = [*rows.labels(name), None]
-        return [labels[code] for code in rows.codes(name)]
+        return [labels[code] for code in rows.codes(name).tolist()]
+
+    def months(name: str, default: int) -> list[int]:
+        known = [period_number(p) if is_period(p) else default for p in rows.labels(name)]
+        return [[*known, default][code] for code in rows.codes(name).tolist()]
 
     found: dict[tuple[int, str], tuple[int, int, int]] = {}
-    columns = (texts(c) for c in ("unit_id", "dept_id", "class", "valid_from", "valid_to"))
-    for unit, dept, kind, first, last in zip(*columns, strict=True):
+    columns = (texts(c) for c in ("unit_id", "dept_id", "class"))
+    open_in = (months("valid_from", 0), months("valid_to", 10**6))
+    for unit, dept, kind, begins, ends in zip(*columns, *open_in, strict=True):
         if unit in unit_index and dept is not None and kind in classes:
-            begins = period_number(first) if first and is_period(first) else 0
-            ends = period_number(last) if last and is_period(last) else 10**6
             found.setdefault((unit_index[unit], dept), (classes.index(kind), begins, ends))
     return [(unit, dept, *rest) for (unit, dept), rest in sorted(found.items())]
 
@@ -448,8 +459,8 @@ def _item_rows(tables: dict[str, TableRows]) -> list[tuple[str, bool, int]]:
     elements = load_table("ledger").column("element").values
     ids, bases, element_labels = (rows.labels(c) for c in ("item_id", "basis", "element"))
     found: dict[str, tuple[bool, int]] = {}
-    codes = zip(rows.codes("item_id"), rows.codes("basis"), rows.codes("element"), strict=True)
-    for item, basis, element in codes:
+    codes = (rows.codes(c).tolist() for c in ("item_id", "basis", "element"))
+    for item, basis, element in zip(*codes, strict=True):
         if item >= 0 and basis >= 0:
             direct = bases[basis] == "direct"
             label = element_labels[element] if element >= 0 else None

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from medcost.book import Book, Registers, TableRows, codes_in, is_period, period_number
 from medcost.tables import ELEMENTS, load_table
+from medcost.text_labels import take_text, text_array
 
 FUNDS = load_table("ledger").column("fund").values
 PROGRAMS = load_table("ledger").column("program").values
@@ -250,15 +250,7 @@ def _cases(book: Book, period: str) -> CaseRegister:
     opened, opened_rows = _period_rows(
         book.tables.get("opening_work_in_progress"), period, registers
     )
-    ids = [
-        book.tables[name]
-        .text["case_id"]
-        .labels.take(pa.array(np.unique(book.tables[name].text["case_id"].codes[rows])))
-        for name, rows in (("cases", listed_rows), ("opening_work_in_progress", opened_rows))
-        if len(rows)
-    ]
-    labels = pc.unique(pa.chunked_array(ids, pa.string())) if ids else pa.array([], pa.string())
-    labels = labels.take(pc.array_sort_indices(labels))
+    labels = _labels_of(book, {"cases": listed_rows, "opening_work_in_progress": opened_rows})
     width = max(len(labels), 1)
 
     def keys(name: str, rows: NDArray[np.int64], units: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -268,10 +260,10 @@ def _cases(book: Book, period: str) -> CaseRegister:
 
     case_keys = keys("cases", listed_rows, listed)
     opening_keys = keys("opening_work_in_progress", opened_rows, opened)
-    unique = np.unique(np.concatenate([case_keys, opening_keys]))
-    n = len(unique)
     # Of rows that share a key, a fault by itself, the first stands.
-    case_at, first = np.unique(case_keys, return_index=True)
+    case_at, first = _distinct(case_keys)
+    unique = case_at if not len(opening_keys) else np.union1d(case_at, opening_keys)
+    n = len(unique)
     at, rows = np.searchsorted(unique, case_at), listed_rows[first]
 
     def column(values: NDArray[np.int64], default: int) -> NDArray[np.int64]:
@@ -310,15 +302,41 @@ def _cases(book: Book, period: str) -> CaseRegister:
     )
 
 
+def _labels_of(book: Book, rows_of: dict[str, NDArray[np.int64]]) -> pa.Array:
+    """The sorted case_ids that the rows of each table name."""
+    found = []
+    for name, rows in rows_of.items():
+        if len(rows):
+            column = book.tables[name].text["case_id"]
+            used = np.zeros(len(column.labels), np.bool_)
+            used[column.codes[rows]] = True
+            all_used = bool(used.all())
+            found.append(
+                column.labels if all_used else take_text(column.labels, np.flatnonzero(used))
+            )
+    if len(found) == 1:
+        return found[0]
+    return text_array(sorted({label for labels in found for label in labels.to_pylist()}))
+
+
+def _distinct(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct keys, ascending, and the first position of each."""
+    if (keys[1:] > keys[:-1]).all():
+        return keys, np.arange(len(keys))
+    unique, first = np.unique(keys, return_index=True)
+    return unique, first.astype(np.int64)
+
+
 def register_cases(units: NDArray[np.int64], ids: pa.ChunkedArray) -> CaseRegister:
     """A register of cases of which only unit and case_id are known."""
-    labels = ids.unique()
-    labels = labels.take(pc.array_sort_indices(labels))
-    code = pc.index_in(ids, labels).to_numpy().astype(np.int64)
-    unique = np.unique(units * max(len(labels), 1) + code)
+    texts = ids.to_pylist()
+    labels = sorted(set(texts))
+    place = {label: i for i, label in enumerate(labels)}
+    codes = np.array([place[text] for text in texts], np.int64)
+    unique = np.unique(units * max(len(labels), 1) + codes)
     n = len(unique)
     no_opening = np.zeros((n, len(ELEMENTS)), np.int64)
-    return _bare_cases(labels, unique, no_opening, np.zeros(n, np.int64))
+    return _bare_cases(text_array(labels), unique, no_opening, np.zeros(n, np.int64))
 
 
 def _bare_cases(

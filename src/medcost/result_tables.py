@@ -7,7 +7,7 @@ arrays; the files hold plain text and decimals (publish.write_table).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -19,9 +19,9 @@ from medcost.costing.drg_groups import QUANTILES, DrgCosts, PricedCases
 from medcost.costing.service_items import ServiceItemCosts
 from medcost.errors import Fault, InputRejected, InvariantBroken
 from medcost.money import scaled_quotients
-from medcost.parquet_input import text_array
 from medcost.period_book import PeriodBook
 from medcost.tables import CLASSES, ELEMENTS, Column, load_table
+from medcost.text_labels import take_text, text_array
 
 ELEMENT_ORDER = np.array(sorted(range(len(ELEMENTS)), key=lambda e: ELEMENTS[e]))
 # Unit costs are yuan a service in 1e-6, of fen and volumes in 1e-4; means are yuan in 1e-6.
@@ -44,7 +44,7 @@ class Filled(NamedTuple):
 
 
 # What a column of a result table is made of; an Arrow array is taken as it is.
-Given = NDArray[np.int64] | Filled | Coded | pa.Array
+Given: TypeAlias = NDArray[np.int64] | Filled | Coded | pa.Array
 
 
 def number_array(
@@ -263,7 +263,7 @@ def _case_columns(
     columns: dict[str, Given] = {
         "period": _constant(book.period, len(units)),
         "unit_id": _unit_ids(book, units),
-        "case_id": cases.case_labels.take(pa.array(cases.label[rows])),
+        "case_id": take_text(cases.case_labels, cases.label[rows]),
         **_element_columns(costs.cost[rows]),
     }
     if has_charge:
