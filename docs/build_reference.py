@@ -409,7 +409,7 @@ def toml_value(value: object) -> str:
     """A default as the model file would write it."""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return "[" + ", ".join(toml_value(entry) for entry in value) + "]"
     return f'"{value}"' if isinstance(value, str) else str(value)
 

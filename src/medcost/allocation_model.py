@@ -12,6 +12,8 @@ import re
 import tomllib
 from collections.abc import Mapping
 from fractions import Fraction
+from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -21,7 +23,6 @@ from medcost.toml_lines import key_lines, show_key
 
 OWN = "own"
 DEPARTMENT_CLASSES = ("admin", "support", "medtech", "clinical", "non_medical")
-REQUIRED = object()
 
 Path_ = tuple[int | str, ...]
 
@@ -51,7 +52,7 @@ class Choice:
 
     def __init__(self, *values: str) -> None:
         self.values = values
-        self.schema = {"type": "string", "enum": list(values)}
+        self.schema: dict[str, Any] = {"type": "string", "enum": list(values)}
 
     def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
         """The value as the model holds it, and its faults."""
@@ -88,7 +89,7 @@ class Number:
     def __init__(self, lowest: int, highest: int, *, whole: bool) -> None:
         self.lowest, self.highest, self.whole = lowest, highest, whole
         kind = "integer" if whole else "number"
-        self.schema = {"type": kind, "minimum": lowest, "maximum": highest}
+        self.schema: dict[str, Any] = {"type": kind, "minimum": lowest, "maximum": highest}
 
     def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
         """The value as the model holds it, and its faults."""
@@ -105,14 +106,14 @@ class ListOf:
 
     def __init__(self, entry: Kind) -> None:
         self.entry = entry
-        self.schema = {"type": "array", "items": entry.schema}
+        self.schema: dict[str, Any] = {"type": "array", "items": entry.schema}
 
     def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
         """The value as the model holds it, and its faults."""
         if not isinstance(value, list) or not value:
             return value, [_wrong(path, value, "is not a list, or is empty")]
         entries = [self.entry.read(entry, (*path, i)) for i, entry in enumerate(value)]
-        return [entry for entry, _ in entries], [f for _, found in entries for f in found]
+        return tuple(entry for entry, _ in entries), [f for _, found in entries for f in found]
 
 
 class OneOrMore:
@@ -120,7 +121,7 @@ class OneOrMore:
 
     def __init__(self, one: Kind) -> None:
         self.one, self.more = one, ListOf(one)
-        self.schema = {"anyOf": [one.schema, self.more.schema]}
+        self.schema: dict[str, Any] = {"anyOf": [one.schema, self.more.schema]}
 
     def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
         """The value as the model holds it, and its faults."""
@@ -136,25 +137,28 @@ class In:
     @property
     def schema(self) -> dict[str, Any]:
         """The section as a JSON schema."""
-        keys = self.section.KEYS
-        properties = {name: key.schema for name, key in keys.items()}
-        required = [name for name, key in keys.items() if key.default is REQUIRED]
+        defaults = self.section.defaults()
+        properties = {}
+        for name, kind in self.section.KEYS.items():
+            properties[name] = dict(kind.schema)
+            # What no file writes, an absent section or no sections at all, is no default to show.
+            if name in defaults and defaults[name] != ():
+                default = defaults[name]
+                properties[name]["default"] = {} if isinstance(default, _Section) else default
+        required = [name for name in self.section.KEYS if name not in defaults]
         return {"type": "object", "properties": properties, "required": required}
 
     def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
         """The value as the model holds it, and its faults."""
         if not isinstance(value, dict):
             return value, [_wrong(path, value, "is not a section")]
-        found: list[_Found] = []
-        fields = {}
-        for name, key in self.section.KEYS.items():
+        fields, found = self.section.defaults(), list[_Found]()
+        for name, kind in self.section.KEYS.items():
             here = (*path, name)
-            fields["class_" if name == "class" else name] = key.default
             if name in value:
-                field, faults = key.kind.read(value[name], here)
-                fields["class_" if name == "class" else name] = field
+                fields[name], faults = kind.read(value[name], here)
                 found += faults
-            elif key.default is REQUIRED:
+            elif name not in fields:
                 shown = _dotted(here)
                 found.append(_Found("model-key-missing", shown, f"{printable(shown)} is missing."))
         known = ", ".join(self.section.KEYS)
@@ -162,7 +166,8 @@ class In:
             shown = _dotted((*path, name))
             message = f"{printable(shown)} is not a key; expected one of {known}."
             found.append(_Found("model-key-unknown", shown, message))
-        return (value if found else self.section(**fields)), found
+        named = {f"{name}_" if iskeyword(name) else name: field for name, field in fields.items()}
+        return (value if found else self.section(**named)), found
 
 
 class EachIn:
@@ -178,36 +183,22 @@ class EachIn:
 
     def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
         """The value as the model holds it, and its faults."""
-        return ([], []) if value == [] else self.entries.read(value, path)
+        return ((), []) if value == [] else self.entries.read(value, path)
 
 
 Kind = Text | Choice | Flag | Date | Number | ListOf | OneOrMore | In | EachIn
 
 
-class Key(NamedTuple):
-    """What a key may hold, and what stands where it is left out."""
-
-    kind: Kind
-    default: Any = None
-
-    @property
-    def schema(self) -> dict[str, Any]:
-        """The key as a JSON schema."""
-        if self.default is REQUIRED or self.default == []:
-            return self.kind.schema
-        is_section = isinstance(self.default, _Section)
-        return self.kind.schema | {"default": {} if is_section else self.default}
-
-
-def required(kind: Kind) -> Key:
-    """A key that may not be left out."""
-    return Key(kind, REQUIRED)
-
-
 class _Section(Record):
-    """A section of the file, its keys as fields; frozen."""
+    """A section of the file, its keys as fields, with the defaults of those that may be absent."""
 
-    KEYS: ClassVar[Mapping[str, Key]] = {}
+    KEYS: ClassVar[Mapping[str, Kind]] = {}
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """What stands where a key is left out, by key."""
+        fields = {name: f"{name}_" if iskeyword(name) else name for name in cls.KEYS}
+        return {key: vars(cls)[field] for key, field in fields.items() if field in vars(cls)}
 
 
 class Header(_Section):
@@ -217,26 +208,26 @@ class Header(_Section):
     title: str
     authority: str
     effective_from: dt.date
-    currency: str
+    currency: str = "CNY"
 
     KEYS: ClassVar = {
-        "id": required(Text()),
-        "title": required(Text()),
-        "authority": required(Text()),
-        "effective_from": required(Date()),
-        "currency": Key(Text(), "CNY"),
+        "id": Text(),
+        "title": Text(),
+        "authority": Text(),
+        "effective_from": Date(),
+        "currency": Text(),
     }
 
 
 class Givers(_Section):
     """The departments a rule speaks of: one or more classes, or named ones."""
 
-    class_: str | list[str] | None
-    departments: list[str] | None
+    class_: str | tuple[str, ...] | None = None
+    departments: tuple[str, ...] | None = None
 
     KEYS: ClassVar = {
-        "class": Key(OneOrMore(Choice(*DEPARTMENT_CLASSES))),
-        "departments": Key(ListOf(Text())),
+        "class": OneOrMore(Choice(*DEPARTMENT_CLASSES)),
+        "departments": ListOf(Text()),
     }
 
     @property
@@ -248,9 +239,11 @@ class Givers(_Section):
 class Receivers(_Section):
     """The classes that may receive under a rule."""
 
-    class_: str | list[str]
+    class_: str | tuple[str, ...]
 
-    KEYS: ClassVar = {"class": required(OneOrMore(Choice(*DEPARTMENT_CLASSES)))}
+    KEYS: ClassVar = {
+        "class": OneOrMore(Choice(*DEPARTMENT_CLASSES)),
+    }
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -263,14 +256,14 @@ class Rule(_Section):
 
     givers: Givers
     driver: str
-    pooled: bool
-    receivers: Receivers | None
+    pooled: bool = False
+    receivers: Receivers | None = None
 
     KEYS: ClassVar = {
-        "givers": required(In(Givers)),
-        "driver": required(Text()),
-        "pooled": Key(Flag(), False),
-        "receivers": Key(In(Receivers)),
+        "givers": In(Givers),
+        "driver": Text(),
+        "pooled": Flag(),
+        "receivers": In(Receivers),
     }
 
 
@@ -278,25 +271,25 @@ class MedtechToClinical(_Section):
     """[departments.medtech_to_clinical]: level 3."""
 
     basis: str
-    driver: str | None
+    driver: str | None = None
 
     KEYS: ClassVar = {
-        "basis": required(Choice("charge", "quantity", "driver")),
-        "driver": Key(Text()),
+        "basis": Choice("charge", "quantity", "driver"),
+        "driver": Text(),
     }
 
 
 class Rounding(_Section):
     """[departments.rounding]: another house's rounding (arithmetic rule 9)."""
 
-    multiplier_decimals: int | None
-    amount_decimals: int
-    residual: str
+    multiplier_decimals: int | None = None
+    amount_decimals: int = 2
+    residual: str = "largest_remainder"
 
     KEYS: ClassVar = {
-        "multiplier_decimals": Key(Number(0, 12, whole=True)),
-        "amount_decimals": Key(Number(0, 2, whole=True), 2),
-        "residual": Key(Choice("largest_remainder", "largest"), "largest_remainder"),
+        "multiplier_decimals": Number(0, 12, whole=True),
+        "amount_decimals": Number(0, 2, whole=True),
+        "residual": Choice("largest_remainder", "largest"),
     }
 
 
@@ -304,39 +297,39 @@ class Departments(_Section):
     """[departments]: the method and rules of levels 1 to 3."""
 
     method: str
-    order: list[str | list[str]] | None
-    credit_balance: str
-    no_driver: str
-    negative_statistics: str
-    rule: list[Rule]
-    medtech_to_clinical: MedtechToClinical | None
-    rounding: Rounding | None
+    order: tuple[str | tuple[str, ...], ...] | None = None
+    credit_balance: str = "allocate"
+    no_driver: str = "reject"
+    negative_statistics: str = "reject"
+    rule: tuple[Rule, ...] = ()
+    medtech_to_clinical: MedtechToClinical | None = None
+    rounding: Rounding | None = None
 
     KEYS: ClassVar = {
-        "method": required(Choice("direct", "step-down", "reciprocal")),
-        "order": Key(ListOf(OneOrMore(Text()))),
-        "credit_balance": Key(Choice("allocate", "keep"), "allocate"),
-        "no_driver": Key(Choice("reject", "keep"), "reject"),
-        "negative_statistics": Key(Choice("reject", "allow"), "reject"),
-        "rule": Key(EachIn(Rule), []),
-        "medtech_to_clinical": Key(In(MedtechToClinical)),
-        "rounding": Key(In(Rounding)),
+        "method": Choice("direct", "step-down", "reciprocal"),
+        "order": ListOf(OneOrMore(Text())),
+        "credit_balance": Choice("allocate", "keep"),
+        "no_driver": Choice("reject", "keep"),
+        "negative_statistics": Choice("reject", "allow"),
+        "rule": EachIn(Rule),
+        "medtech_to_clinical": In(MedtechToClinical),
+        "rounding": In(Rounding),
     }
 
 
 class ServiceItems(_Section):
     """[service_items]: how pools reach service items."""
 
-    method: str | None
-    direct_cost_floor: float
-    direct_only: str
-    net_activity_floor: float
+    method: str | None = None
+    direct_cost_floor: float = 0.5
+    direct_only: str = "no_activity"
+    net_activity_floor: float = 0.1
 
     KEYS: ClassVar = {
-        "method": Key(Choice("weights", "income", "workload", "capacity")),
-        "direct_cost_floor": Key(Number(0, 1, whole=False), 0.5),
-        "direct_only": Key(Choice("no_activity", "by_direct_cost"), "no_activity"),
-        "net_activity_floor": Key(Number(0, 1, whole=False), 0.1),
+        "method": Choice("weights", "income", "workload", "capacity"),
+        "direct_cost_floor": Number(0, 1, whole=False),
+        "direct_only": Choice("no_activity", "by_direct_cost"),
+        "net_activity_floor": Number(0, 1, whole=False),
     }
 
     @property
@@ -353,28 +346,24 @@ class ServiceItems(_Section):
 class Cases(_Section):
     """[cases]: how service items reach cases, and what happens to stays that cross months."""
 
-    method: str | None
-    work_in_progress: str
+    method: str | None = None
+    work_in_progress: str = "carry"
 
     KEYS: ClassVar = {
-        "method": Key(Choice("bottom-up", "top-down", "cost-to-charge")),
-        "work_in_progress": Key(Choice("carry", "include"), "carry"),
+        "method": Choice("bottom-up", "top-down", "cost-to-charge"),
+        "work_in_progress": Choice("carry", "include"),
     }
 
 
 class Scope(_Section):
     """[scope]: which funds, classes and programs are costed."""
 
-    cost: str
-    programs: list[str]
+    cost: str = "medical"
+    programs: tuple[str, ...] = ("medical",)
 
     KEYS: ClassVar = {
-        "cost": Key(
-            Choice("medical_business", "medical", "medical_full", "hospital_full"), "medical"
-        ),
-        "programs": Key(
-            ListOf(Choice("medical", "public_health", "teaching", "research")), ["medical"]
-        ),
+        "cost": Choice("medical_business", "medical", "medical_full", "hospital_full"),
+        "programs": ListOf(Choice("medical", "public_health", "teaching", "research")),
     }
 
     @property
@@ -400,16 +389,16 @@ class AllocationModel(_Section):
 
     model: Header
     departments: Departments
-    service_items: ServiceItems
-    cases: Cases
-    scope: Scope
+    service_items: ServiceItems = ServiceItems()
+    cases: Cases = Cases()
+    scope: Scope = Scope()
 
     KEYS: ClassVar = {
-        "model": required(In(Header)),
-        "departments": required(In(Departments)),
-        "service_items": Key(In(ServiceItems), In(ServiceItems).read({}, ())[0]),
-        "cases": Key(In(Cases), In(Cases).read({}, ())[0]),
-        "scope": Key(In(Scope), In(Scope).read({}, ())[0]),
+        "model": In(Header),
+        "departments": In(Departments),
+        "service_items": In(ServiceItems),
+        "cases": In(Cases),
+        "scope": In(Scope),
     }
 
 
@@ -426,18 +415,16 @@ class LoadedModel(Record):
         return f"{quote(self.file)[1:-1]} line {_line_of(self.lines, path)}, {path}"
 
 
-def _listed(value: str | list[Any] | None) -> tuple[str, ...]:
+def _listed(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
     if value is None:
         return ()
-    return (value,) if isinstance(value, str) else tuple(value)
+    return (value,) if isinstance(value, str) else value
 
 
 def shipped_models() -> dict[str, Path]:
     """The models that ship with medcost, by name without .toml."""
-    from medcost import allocation_models
-
-    # As a package of its own it lies elsewhere in a checkout than where it is installed.
-    folders = [Path(folder) for folder in allocation_models.__path__]
+    # A package of its own: in a checkout it lies elsewhere than where it is installed.
+    folders = [Path(folder) for folder in import_module("medcost.allocation_models").__path__]
     return {file.stem: file for folder in folders for file in sorted(folder.glob("*.toml"))}
 
 

@@ -6,9 +6,9 @@ import os
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -32,7 +32,8 @@ from medcost.parquet_input import (
     row_count,
     unreadable,
 )
-from medcost.tables import Table, load_table
+from medcost.records import Record
+from medcost.tables import CLASSES, ELEMENTS, Table, load_table
 from medcost.text_labels import text_array
 
 SMALL_TABLES = (
@@ -58,11 +59,11 @@ REQUIRED_TABLES = {
     "cases": ("cases",),
 }
 MAY_BE_EMPTY = frozenset({"drivers"})
+IntArray: TypeAlias = NDArray[np.int64]
 PERIOD_PATTERN = r"[0-9]{4}-(0[1-9]|1[0-2])"
 
 
-@dataclass(frozen=True)
-class TableRows:
+class TableRows(Record):
     """One table read: columns by name and, for messages, where each row came from.
 
     first_rows: the index of each file's first row and, last, the number of rows.
@@ -105,8 +106,7 @@ class TableRows:
         return np.zeros(self.n, np.bool_)
 
 
-@dataclass(frozen=True)
-class Book:
+class Book(Record):
     """A book as read: its tables, the files of the lines, and the faults found on the way."""
 
     folder: Path
@@ -115,11 +115,10 @@ class Book:
     line_columns: tuple[tuple[str, ...], ...]
     files: dict[str, tuple[SourceFile, ...]]
     faults: tuple[Fault, ...]
-    registers: Registers = field(repr=False)
+    registers: Registers
 
 
-@dataclass(frozen=True)
-class Registers:
+class Registers(Record):
     """The sorted members, departments and items that every other table refers to.
 
     unit_ids [units] and, of the departments sorted by (unit, dept_id): dept_unit and dept_class
@@ -409,61 +408,55 @@ def build_registers(tables: dict[str, TableRows]) -> Registers:
         labels = tables["units"].labels("unit_id")
         # Labels are those that rows have; only empty ones have none.
         unit_ids = tuple(labels) if len(codes) else ()
-    departments = _department_rows(tables, unit_ids)
-    items = _item_rows(tables)
-    return Registers(
-        unit_ids,
-        tuple(dept_id for _, dept_id, *_ in departments),
-        np.array([d[0] for d in departments], np.int64),
-        np.array([d[2] for d in departments], np.int64),
-        np.array([d[3] for d in departments], np.int64),
-        np.array([d[4] for d in departments], np.int64),
-        tuple(item for item, *_ in items),
-        np.array([i[1] for i in items], np.bool_),
-        np.array([i[2] for i in items], np.int64),
-    )
+    depts = _department_rows(tables, unit_ids)
+    return Registers(unit_ids, *depts, *_item_rows(tables))
+
+
+def _first_of(keys: NDArray[np.int64], usable: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The first usable row of each key, in the order of the keys."""
+    rows = np.flatnonzero(usable)
+    _, first = np.unique(keys[rows], return_index=True)
+    return rows[first]
+
+
+def position_in(rows: TableRows, name: str, values: Sequence[str]) -> NDArray[np.int64]:
+    """Position of each row's text among the values, -1 where empty or another."""
+    position = {value: i for i, value in enumerate(values)}
+    known = [position.get(label, -1) for label in rows.labels(name)]
+    return np.array([*known, -1], np.int64)[rows.codes(name)]
 
 
 def _department_rows(
     tables: dict[str, TableRows], unit_ids: tuple[str, ...]
-) -> list[tuple[int, str, int, int, int]]:
-    """(unit, dept_id, class, first month, last month) of each department, sorted."""
+) -> tuple[tuple[str, ...], IntArray, IntArray, IntArray, IntArray]:
+    """dept_id, unit, class, first and last month of each department, sorted."""
     if "departments" not in tables:
-        return []
+        none = np.empty(0, np.int64)
+        return (), none, none, none, none
     rows = tables["departments"]
-    classes = load_table("departments").column("class").values
-    unit_index = {unit: i for i, unit in enumerate(unit_ids)}
 
-    def texts(name: str) -> list[str | None]:
-        labels = [*rows.labels(name), None]
-        return [labels[code] for code in rows.codes(name).tolist()]
-
-    def months(name: str, default: int) -> list[int]:
+    def months(name: str, default: int) -> NDArray[np.int64]:
         known = [period_number(p) if is_period(p) else default for p in rows.labels(name)]
-        return [[*known, default][code] for code in rows.codes(name).tolist()]
+        return np.array([*known, default], np.int64)[rows.codes(name)]
 
-    found: dict[tuple[int, str], tuple[int, int, int]] = {}
-    columns = (texts(c) for c in ("unit_id", "dept_id", "class"))
-    open_in = (months("valid_from", 0), months("valid_to", 10**6))
-    for unit, dept, kind, begins, ends in zip(*columns, *open_in, strict=True):
-        if unit in unit_index and dept is not None and kind in classes:
-            found.setdefault((unit_index[unit], dept), (classes.index(kind), begins, ends))
-    return [(unit, dept, *rest) for (unit, dept), rest in sorted(found.items())]
+    unit, kind = position_in(rows, "unit_id", unit_ids), position_in(rows, "class", CLASSES)
+    dept, labels = rows.codes("dept_id").astype(np.int64), rows.labels("dept_id")
+    found = _first_of(unit * len(labels) + dept, (unit >= 0) & (dept >= 0) & (kind >= 0))
+    dept_ids = tuple(labels[code] for code in dept[found].tolist())
+    from_, to = months("valid_from", 0), months("valid_to", 10**6)
+    return dept_ids, unit[found], kind[found], from_[found], to[found]
 
 
-def _item_rows(tables: dict[str, TableRows]) -> list[tuple[str, bool, int]]:
-    """(item_id, direct, element of a direct item) of each item, sorted."""
+def _item_rows(
+    tables: dict[str, TableRows],
+) -> tuple[tuple[str, ...], NDArray[np.bool_], NDArray[np.int64]]:
+    """item_id, whether it is direct, and the element of a direct item, sorted."""
     if "service_items" not in tables:
-        return []
+        return (), np.empty(0, np.bool_), np.empty(0, np.int64)
     rows = tables["service_items"]
-    elements = load_table("ledger").column("element").values
-    ids, bases, element_labels = (rows.labels(c) for c in ("item_id", "basis", "element"))
-    found: dict[str, tuple[bool, int]] = {}
-    codes = (rows.codes(c).tolist() for c in ("item_id", "basis", "element"))
-    for item, basis, element in zip(*codes, strict=True):
-        if item >= 0 and basis >= 0:
-            direct = bases[basis] == "direct"
-            label = element_labels[element] if element >= 0 else None
-            position = elements.index(label) if direct and label in elements else -1
-            found.setdefault(ids[item], (direct, position))
-    return [(item, *rest) for item, rest in sorted(found.items())]
+    item, basis = rows.codes("item_id").astype(np.int64), rows.codes("basis")
+    found = _first_of(item, (item >= 0) & (basis >= 0))
+    labels = rows.labels("item_id")
+    direct = position_in(rows, "basis", ("direct",))[found] == 0
+    element = np.where(direct, position_in(rows, "element", ELEMENTS)[found], -1)
+    return tuple(labels[code] for code in item[found].tolist()), direct, element

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 from medcost.money import format_yuan
+from medcost.records import Record
 
 EXAMPLES_SHOWN = 5
 
 
-@dataclass(frozen=True)
-class FaultCode:
+class FaultCode(Record):
     """One kind of fault: its code and, for every occurrence, why it matters and what to do."""
 
     code: str
@@ -26,12 +25,11 @@ class FaultCode:
 @cache
 def fault_codes() -> dict[str, FaultCode]:
     """Every fault code by its name, from fault_codes.csv (the docs are made from it too)."""
-    text = resources.files("medcost").joinpath("fault_codes.csv").read_text("utf-8")
+    text = Path(__file__).with_name("fault_codes.csv").read_text("utf-8")
     return {row["code"]: FaultCode(**row) for row in csv.DictReader(text.splitlines())}
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(Record):
     """One fault of a book or model: how much, where. Why and fix follow from its code.
 
     what: a sentence with the count and the money; where: every place found, most important
@@ -42,10 +40,11 @@ class Fault:
     what: str
     where: tuple[str, ...]
 
-    def __post_init__(self) -> None:
-        """A code that the list does not have would print an error without a reason."""
-        if self.code not in fault_codes():
-            raise InvariantBroken(f"fault code {self.code!r} is not in fault_codes.csv")
+    def __init__(self, code: str, what: str, where: tuple[str, ...]) -> None:
+        # A code that the list does not have would print an error without a reason.
+        if code not in fault_codes():
+            raise InvariantBroken(f"fault code {code!r} is not in fault_codes.csv")
+        super().__init__(code, what, where)
 
 
 class InputRejected(Exception):

@@ -7,7 +7,6 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,12 +17,12 @@ import pyarrow.parquet as pq
 from medcost import __version__
 from medcost.allocation_model import LoadedModel
 from medcost.parquet_input import SourceFile
+from medcost.records import Record
 
 ID_DIGITS = 12
 
 
-@dataclass(frozen=True)
-class FileRecord:
+class FileRecord(Record):
     """A file by its name within the book or run, with rows and SHA-256."""
 
     name: str
@@ -31,8 +30,7 @@ class FileRecord:
     sha256: str
 
 
-@dataclass(frozen=True)
-class RunOptions:
+class RunOptions(Record):
     """The options that results depend on; they are part of the run's id."""
 
     period: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from medcost.errors import Fault, count_of, printable, quote
+from medcost.records import Record
 from medcost.tables import Column, Table
 from medcost.text_labels import is_ascending, text_array
 
@@ -26,8 +26,7 @@ HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 BATCH_ROWS = 1 << 18
 
 
-@dataclass(frozen=True)
-class SourceFile:
+class SourceFile(Record):
     """One Parquet file of a table: its path, its name in messages, its Hive partition values."""
 
     path: Path
@@ -35,16 +34,14 @@ class SourceFile:
     partitions: tuple[tuple[str, str | None], ...] = ()
 
 
-@dataclass(frozen=True)
-class TextColumn:
+class TextColumn(Record):
     """Labels sorted by UTF-8 bytes and a code per row: int32 [rows], -1 where empty."""
 
     codes: NDArray[np.int32]
     labels: pa.Array
 
 
-@dataclass(frozen=True)
-class NumberColumn:
+class NumberColumn(Record):
     """int64 [rows] at the column's scale, and where a value is present.
 
     Dates are days since 1970, bools 0 and 1.
@@ -247,7 +244,8 @@ def encode_text(chunks: list[pa.Array]) -> TextColumn:
             if is_ascending(together):
                 together.validate(full=True)
                 return TextColumn(np.arange(len(together), dtype=np.int32), together)
-        return _encode_parts([_encode_part(chunk) for chunk in chunks])
+        parts = [_encode_part(chunk) for chunk in chunks]
+        return _as_it_is(parts) or _encode_parts(parts)
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise ColumnUnreadableError("text-not-utf8", "text is not valid UTF-8") from error
 
@@ -259,6 +257,18 @@ def _encode_part(chunk: pa.Array) -> tuple[pa.Array, NDArray[np.int64]]:
     if not pa.types.is_dictionary(chunk.type):
         chunk = chunk.dictionary_encode()
     return chunk.dictionary, np.where(_valid(chunk.indices), _words(chunk.indices), -1)
+
+
+def _as_it_is(parts: list[tuple[pa.Array, NDArray[np.int64]]]) -> TextColumn | None:
+    """The column of one dictionary that is sorted and used already, as a sorted file's is."""
+    if len(parts) != 1:
+        return None
+    labels, codes = parts[0]
+    if labels.type != pa.string() or not is_ascending(labels):
+        return None
+    labels.validate(full=True)
+    used = np.bincount(codes + 1, minlength=len(labels) + 1)[1:] > 0
+    return TextColumn(codes.astype(np.int32), labels) if used.all() else None
 
 
 def _encode_parts(parts: list[tuple[pa.Array, NDArray[np.int64]]]) -> TextColumn:

@@ -13,7 +13,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from medcost.book import Book, Registers, TableRows, codes_in, is_period, period_number
+from medcost.book import (
+    Book,
+    Registers,
+    TableRows,
+    codes_in,
+    is_period,
+    period_number,
+    position_in,
+)
+from medcost.records import Record
 from medcost.tables import ELEMENTS, load_table
 from medcost.text_labels import take_text, text_array
 
@@ -23,8 +32,7 @@ SETTINGS = load_table("cases").column("setting").values
 NO_DATE = np.iinfo(np.int64).max
 
 
-@dataclass(frozen=True)
-class LedgerRows:
+class LedgerRows(Record):
     """Postings of the period: dept, element, fund and program indices and fen, int64 [rows]."""
 
     dept: NDArray[np.int64]
@@ -34,8 +42,7 @@ class LedgerRows:
     fen: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class DriverRows:
+class DriverRows(Record):
     """Statistics of the period, sorted by (unit, driver, dept): int64 [rows], quantity in 1e-4.
 
     first_row gives the first row of (unit, driver) at unit x len(names) + driver, and the end.
@@ -47,8 +54,7 @@ class DriverRows:
     first_row: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class WeightRows:
+class WeightRows(Record):
     """Item weights, int64 [rows]: item; unit, dept label and element or -1; month; weight in 1e-6.
 
     dept is a position in the register's distinct dept labels; begins is 0 where always.
@@ -62,8 +68,7 @@ class WeightRows:
     weight: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class CaseRegister:
+class CaseRegister(Record):
     """Cases of all units in the period and opening cases not listed, sorted by (unit, case_id).
 
     Arrays [cases]: unit; label, a position in case_labels; listed; setting; dept of the case in
@@ -154,13 +159,6 @@ def in_period(rows: TableRows, period: str) -> NDArray[np.bool_]:
     return np.asarray(rows.codes("period") == code, np.bool_)
 
 
-def _choices(rows: TableRows, name: str, values: tuple[str, ...]) -> NDArray[np.int64]:
-    """Position of each row's text among the values allowed, -1 where empty or another."""
-    position = {value: i for i, value in enumerate(values)}
-    known = [position.get(label, -1) for label in rows.labels(name)]
-    return np.array([*known, -1], np.int64)[rows.codes(name)]
-
-
 def _departments_of(
     rows: TableRows, registers: Registers
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -174,12 +172,12 @@ def _ledger(book: Book, period: str, selected: NDArray[np.bool_]) -> LedgerRows:
         return LedgerRows(none, none, none, none, none)
     rows = book.tables["ledger"]
     units, dept = _departments_of(rows, book.registers)
-    element = _choices(rows, "element", ELEMENTS)
+    element = position_in(rows, "element", ELEMENTS)
     usable = in_period(rows, period) & (dept >= 0) & (element >= 0)
     usable &= np.append(selected, False)[units]
     # An empty fund is own and an empty program medical: the first of each list.
-    fund = np.maximum(_choices(rows, "fund", FUNDS), 0)
-    program = np.maximum(_choices(rows, "program", PROGRAMS), 0)
+    fund = np.maximum(position_in(rows, "fund", FUNDS), 0)
+    program = np.maximum(position_in(rows, "program", PROGRAMS), 0)
     fen = rows.values("amount")
     return LedgerRows(*(a[usable] for a in (dept, element, fund, program, fen)))
 
@@ -217,7 +215,7 @@ def _weights(book: Book, period: str) -> WeightRows:
     begins = np.array([*begun, 0], np.int64)[rows.codes("period")]
     # A row that names a unit or department nobody has fits nowhere.
     lost = ((rows.codes("unit_id") >= 0) & (unit < 0)) | ((rows.codes("dept_id") >= 0) & (dept < 0))
-    element = _choices(rows, "element", ELEMENTS)
+    element = position_in(rows, "element", ELEMENTS)
     usable = (item >= 0) & ~lost & (begins <= period_number(period))
     weight = rows.values("weight")
     # An item whose rows all fit nowhere still has rows: it is kept by a row of no month.
@@ -289,7 +287,7 @@ def _cases(book: Book, period: str) -> CaseRegister:
         unique // width,
         unique % width,
         column(np.ones(table.n, np.int64), 0).astype(np.bool_),
-        column(_choices(table, "setting", SETTINGS), -1),
+        column(position_in(table, "setting", SETTINGS), -1),
         column(dept, -1),
         column(table.codes("drg_id").astype(np.int64), -1),
         column(scheme, -1),

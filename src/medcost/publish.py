@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from medcost.manifest import (
     totals_of,
 )
 from medcost.published_balance import require_published_balance
+from medcost.records import Record
 
 CURRENT = "CURRENT.json"
 LOCK = ".medcost-lock"
@@ -41,8 +41,7 @@ LOCK = ".medcost-lock"
 WRITERS = 4
 
 
-@dataclass(frozen=True)
-class RunToPublish:
+class RunToPublish(Record):
     """One period's result tables with what the manifest says of them."""
 
     options: RunOptions
@@ -51,8 +50,7 @@ class RunToPublish:
     seconds: dict[str, float]
 
 
-@dataclass(frozen=True)
-class PublishedRun:
+class PublishedRun(Record):
     """Where a period's result is, and whether it was there before."""
 
     period: str

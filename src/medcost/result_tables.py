@@ -148,7 +148,7 @@ def codes_of(table: pa.Table, column: str) -> tuple[list[str], NDArray[np.int64]
 
 
 def _require_fit(table: str, column: Column, given: Given) -> None:
-    values = given.values if isinstance(given, Filled) else given
+    values = np.asarray(given.values if isinstance(given, Filled) else given)
     largest = 10**column.precision - 1
     if len(values) and (values.max() > largest or values.min() < -largest):
         place = f"{table}.{column.name}"
@@ -170,9 +170,9 @@ def _constant(label: str, n: int) -> Coded:
     return Coded(text_array([label]), np.zeros(n, np.int64))
 
 
-def _element_columns(cost: NDArray[np.int64]) -> dict[str, Given]:
+def _element_columns(cost: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
     by_element = np.ascontiguousarray(cost.T)
-    columns: dict[str, Given] = dict(zip(ELEMENTS, by_element, strict=True))
+    columns = dict(zip(ELEMENTS, by_element, strict=True))
     columns["total"] = by_element.sum(axis=0)
     return columns
 

@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 
 def text_array(labels: Sequence[str]) -> pa.Array:
     """Labels as an Arrow array."""
-    encoded = [label.encode("utf-8") for label in labels]
-    ends = np.cumsum([len(label) for label in encoded], dtype=np.int64)
-    return _from_bytes(ends, b"".join(encoded))
+    together = "".join(labels)
+    text = together.encode("utf-8")
+    sizes = [len(label) for label in labels]
+    if len(text) > len(together):
+        sizes = [len(label.encode("utf-8")) for label in labels]
+    return _from_bytes(np.cumsum(sizes, dtype=np.int64), text)
 
 
 def take_text(labels: pa.Array, rows: NDArray[np.int64]) -> pa.Array:

@@ -7,7 +7,6 @@ own (分项逐级结转, 国卫财务发〔2021〕4号); every giver's whole fen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -35,13 +34,13 @@ from medcost.costing.reciprocal import SingularSystem, System, build_system, sol
 from medcost.errors import Fault, InputRejected, count_of, quote
 from medcost.money import LARGEST_FEN, format_yuan
 from medcost.period_book import FUNDS, PROGRAMS, PeriodBook
+from medcost.records import Record
 from medcost.tables import CLASSES, ELEMENTS
 
 GROSS_COST_BOUND = 1_000_000
 
 
-@dataclass(frozen=True)
-class Flows:
+class Flows(Record):
     """Who handed what to whom: giver, receiver and driver index [flows], fen [flows, elements]."""
 
     giver: NDArray[np.int64]
@@ -51,8 +50,7 @@ class Flows:
     fen: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class DepartmentCosts:
+class DepartmentCosts(Record):
     """Fen [departments, elements] before and after each level, and the flows between.
 
     ledger and out_of_scope: [units, elements]; traceable: the direct cost that direct items may
@@ -78,8 +76,7 @@ class DepartmentCosts:
         return self.direct + received + self.handed_on
 
 
-@dataclass(frozen=True)
-class Orders:
+class Orders(Record):
     """Level 3: net services of medtech departments by ordering department of the same unit.
 
     performing, ordering: departments [pairs], sorted; quantity in 1e-4, charge in fen [pairs].
@@ -91,8 +88,7 @@ class Orders:
     charge: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class _Handed:
+class _Handed(Record):
     """Result of levels 1 and 2: turn, receiver and fen of each flow, and what went wrong."""
 
     links: Links

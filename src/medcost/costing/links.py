@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +9,7 @@ from medcost.allocation_model import OWN, AllocationModel, LoadedModel, Rule
 from medcost.book import Registers
 from medcost.errors import Fault, count_of, quote
 from medcost.period_book import PeriodBook
+from medcost.records import Record
 from medcost.tables import CLASSES
 
 NON_MEDICAL = CLASSES.index("non_medical")
@@ -22,8 +21,7 @@ NEVER = np.iinfo(np.int64).max
 LARGEST_STATISTIC = 9.0e18
 
 
-@dataclass(frozen=True)
-class Links:
+class Links(Record):
     """Givers in closing order and what each may hand on to.
 
     givers: departments [turns], sorted by unit, tier and dept_id; rule: of each giver, -1 for
@@ -96,7 +94,7 @@ def closing_rank(book: PeriodBook, model: AllocationModel) -> NDArray[np.int64]:
     return rank
 
 
-def match_rules(registers: Registers, rules: list[Rule]) -> NDArray[np.int64]:
+def match_rules(registers: Registers, rules: tuple[Rule, ...]) -> NDArray[np.int64]:
     """The first rule that matches each department, int64 [departments]; -1 where none does."""
     rule_of = np.full(len(registers.dept_ids), -1, np.int64)
     for i, rule in enumerate(rules):

@@ -14,13 +14,13 @@ det <= product of the columns' absolute sums (Hadamard), so refining ends.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medcost._core.residual import add_corrections, residuals
+from medcost.records import Record
 
 MARGIN_BITS = 20
 WORD = 1 << 64
@@ -30,8 +30,7 @@ class SingularSystem(Exception):
     """The equations have no single solution."""
 
 
-@dataclass(frozen=True)
-class System:
+class System(Record):
     """The reciprocal equations of one unit and their certified approximate inverse.
 
     served: statistic of receiving giver (row) from giver (column), int64 [givers, givers], zero
@@ -52,8 +51,7 @@ class System:
         return sum(int(column).bit_length() for column in columns)
 
 
-@dataclass(frozen=True)
-class Approximation:
+class Approximation(Record):
     """Integers y in 2^-bits per unit of statistic, and the error of every T y in 2^-bits."""
 
     unit_costs: NDArray[np.object_]
