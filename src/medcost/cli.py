@@ -124,10 +124,10 @@ def _cost_opening(folder: Path, period: str) -> Any:
     from medcost.allocation_model import load_model
     from medcost.book import open_book
     from medcost.month_end import cost_period
+    from medcost.result_tables import as_written
 
-    return cost_period(open_book(folder), load_model(DEFAULT_MODEL), period).tables[
-        "work_in_progress"
-    ]
+    costed = cost_period(open_book(folder), load_model(DEFAULT_MODEL), period)
+    return as_written(costed.tables["work_in_progress"])
 
 
 @cli.command()

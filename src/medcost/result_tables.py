@@ -61,15 +61,34 @@ def number_array(
 
 
 def coded_array(column: Coded) -> pa.Array:
-    """The dictionary-encoded Arrow array of a text column."""
-    codes = column.codes.astype(np.int32)
-    bitmap = None
+    """The dictionary-encoded Arrow array of a text column, of the labels that rows have."""
+    labels, codes = column
     empty = codes < 0
+    is_used = np.bincount(codes + 1, minlength=len(labels) + 1)[1:] > 0
+    if not is_used.all():
+        # A label that no row has must not change a byte of the file.
+        labels = take_text(labels, np.flatnonzero(is_used))
+        codes = np.append(np.cumsum(is_used) - 1, 0)[codes]
+    bitmap = None
     if empty.any():
         bitmap = pa.py_buffer(np.packbits(~empty, bitorder="little"))
-        codes[empty] = 0
-    indices = pa.Array.from_buffers(pa.int32(), len(codes), [bitmap, pa.py_buffer(codes)])
-    return pa.DictionaryArray.from_arrays(indices, column.labels)
+        codes = np.where(empty, 0, codes)
+    words = pa.py_buffer(codes.astype(np.int32))
+    indices = pa.Array.from_buffers(pa.int32(), len(codes), [bitmap, words])
+    return pa.DictionaryArray.from_arrays(indices, labels)
+
+
+def as_written(table: pa.Table) -> pa.Table:
+    """A result table in the types that a reader of its file finds."""
+    fields = []
+    for field in table.schema:
+        kind = field.type
+        if pa.types.is_dictionary(kind):
+            kind = kind.value_type
+        elif pa.types.is_decimal(kind):
+            kind = pa.decimal128(kind.precision, kind.scale)
+        fields.append((field.name, kind))
+    return table.cast(pa.schema(fields))
 
 
 def arrow_type(column: Column) -> pa.DataType:
