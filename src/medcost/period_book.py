@@ -262,15 +262,20 @@ def _cases(book: Book, period: str) -> CaseRegister:
     case_at, first = _distinct(case_keys)
     unique = case_at if not len(opening_keys) else np.union1d(case_at, opening_keys)
     n = len(unique)
-    at, rows = np.searchsorted(unique, case_at), listed_rows[first]
+    table = book.tables.get("cases")
+    rows = listed_rows[first]
+    at = np.arange(n) if n == len(case_at) else np.searchsorted(unique, case_at)
+    is_sorted = table is not None and table.n == n == len(rows) and (np.diff(rows) == 1).all()
 
     def column(values: NDArray[np.int64], default: int) -> NDArray[np.int64]:
+        if is_sorted:
+            # The table's rows are the cases, in their order.
+            return values
         out = np.full(n, default, np.int64)
         out[at] = values[rows] if len(rows) else 0
         return out
 
     opening, opening_charge = _opening(book, opened_rows, np.searchsorted(unique, opening_keys), n)
-    table = book.tables.get("cases")
     if table is None:
         return _bare_cases(labels, unique, opening, opening_charge)
     units = registers.unit_of(table.text["unit_id"])

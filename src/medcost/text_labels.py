@@ -7,6 +7,7 @@ small tables of a book take to read, and pa.array of a list imports pandas, if i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,14 +27,20 @@ def text_array(labels: Sequence[str]) -> pa.Array:
 def take_text(labels: pa.Array, rows: NDArray[np.int64]) -> pa.Array:
     """The labels at the rows, as Array.take gives them; no label is empty."""
     starts, data = _parts(labels)
-    lengths = np.diff(starts)[rows]
+    sizes = np.diff(starts)
+    size = int(sizes[0]) if len(sizes) else 0
+    if size and (sizes == size).all():
+        # Labels of one length are words.
+        words = data[starts[0] : starts[-1]].view(f"V{size}")[rows]
+        return _from_bytes(np.arange(1, len(rows) + 1) * size, words)
+    lengths = sizes[rows]
     ends = np.cumsum(lengths, dtype=np.int64)
     # Where each byte of the result comes from: its place, moved by its label's.
     moved = np.repeat(starts[:-1][rows] - (ends - lengths), lengths)
     return _from_bytes(ends, data[moved + np.arange(len(moved))])
 
 
-def _from_bytes(ends: NDArray[np.int64], text: bytes | NDArray[np.uint8]) -> pa.Array:
+def _from_bytes(ends: NDArray[np.int64], text: bytes | NDArray[Any]) -> pa.Array:
     if len(ends) and ends[-1] > np.iinfo(np.int32).max:
         raise OverflowError("labels take more than 2 GB")
     offsets = np.append(0, ends).astype(np.int32)
