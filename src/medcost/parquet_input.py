@@ -256,7 +256,9 @@ def _encode_part(chunk: pa.Array) -> tuple[pa.Array, NDArray[np.int64]]:
         return text_array([]), np.full(len(chunk), -1)
     if not pa.types.is_dictionary(chunk.type):
         chunk = chunk.dictionary_encode()
-    return chunk.dictionary, np.where(_valid(chunk.indices), _words(chunk.indices), -1)
+    return chunk.dictionary, np.where(
+        _valid(chunk.indices), _words(chunk.indices).astype(np.int64), -1
+    )
 
 
 def _as_it_is(parts: list[tuple[pa.Array, NDArray[np.int64]]]) -> TextColumn | None:

@@ -184,7 +184,7 @@ def show_departments(console: Console, tables: dict[str, pa.Table], names: dict[
         return [yuan(amount) for amount in (direct, sum(received), handed_on, full_cost)]
 
     for name in CLASSES:
-        if (class_of == classes.index(name)).any():
+        if name in classes:
             grid.add_row(CLASS_NAMES[name], *amounts(*sums[classes.index(name)]))
     grid.add_section()
     grid.add_row("合计 total", *amounts(*sums.sum(axis=0)), bold=True)
