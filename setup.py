@@ -6,7 +6,20 @@ import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-KERNELS = ["split", "sums", "step_down", "residual", "case_cost"]
+KERNELS = [
+    "split",
+    "sums",
+    "step_down",
+    "residual",
+    "case_cost",
+    "key_table",
+    "labels",
+    "net_lines",
+    "part_costs",
+    "page_headers",
+    "plain_values",
+    "pages",
+]
 CHECKED = os.environ.get("MEDCOST_CHECKED") == "1"
 
 setup(

@@ -229,3 +229,9 @@ def case_costs(
         bound = sum(abs(m) for (_, _, inexact), m in entries if inexact)
         cases.append((cost >> 64, cost & (2**64 - 1), min(bound, LARGEST)))
     return cases
+
+
+def find_labels(labels: Sequence[bytes], texts: Sequence[bytes]) -> list[int]:
+    """Return the position of each text among the labels, -1 for no label, -2 for no text."""
+    position = {label: i for i, label in enumerate(labels)}
+    return [position.get(text, -1) if text else -2 for text in texts]

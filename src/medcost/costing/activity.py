@@ -1,73 +1,55 @@
-"""One pass over the service lines: a case x activity matrix in integers, and the orders of level 3.
+"""One pass over the service lines: the activity matrix in integers, and the orders of level 3.
 
 Lines are netted at (department, item, case) before anything else (arithmetic rule 4). The pass
-also gathers the faults of the lines: it is the only one that sees them all.
+counts the lines at fault; only the stretches that hold some are looked at again, by the checks.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from medcost._core.sums import group_sums, sort_order
+from medcost._core.key_table import KeyTable
+from medcost._core.labels import LabelTable
+from medcost._core.net_lines import LineNetter, Places
+from medcost._core.sums import add_rows, group_sums
 from medcost.book import Book, is_period, partition_faults
 from medcost.checks.findings import Finding
 from medcost.checks.service_lines import (
-    DecodedLines,
     decode_lines,
     find_line_faults,
     named_cases,
 )
+from medcost.costing.activity_matrix import (
+    MEASURES,
+    QUANTITY,
+    WHOLE_SERVICE,
+    ActivityMatrix,
+    MatrixPart,
+    narrowest,
+    write_part,
+)
 from medcost.costing.departments import Orders
 from medcost.costing.links import CLINICAL, MEDTECH
 from medcost.errors import Fault
-from medcost.parquet_input import (
-    BATCH_ROWS,
-    READ_ERRORS,
-    SourceFile,
-    open_parquet,
-    read_batches,
-    unreadable,
-)
+from medcost.line_blocks import EMPTY, LineBlock, label_table, plain_blocks
+from medcost.page_reader import PagesUnsupported, page_blocks
+from medcost.parquet_input import READ_ERRORS, SourceFile, open_parquet, read_batches, unreadable
 from medcost.period_book import PeriodBook, register_cases
-from medcost.tables import load_table
+from medcost.tables import Column, load_table
 
-QUANTITY, CHARGE, DIRECT_COST = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class ActivityMatrix:
-    """Net services of a period, exact integers; rows (receivers of cost) x activities.
-
-    Rows are sorted by performing unit, then case; row_unit: performing unit; row_case: case of
-    the register, -1 for the unit's unlinked lines [rows]. Activities are sorted by department,
-    then item: activity_dept, activity_item [activities]. Entries of row r are starts[r] to
-    starts[r + 1]: activity, quantity (1e-4), charge (fen), direct_cost (fen) [entries].
-    """
-
-    row_unit: NDArray[np.int64]
-    row_case: NDArray[np.int64]
-    activity_dept: NDArray[np.int64]
-    activity_item: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    activity: NDArray[np.int64]
-    quantity: NDArray[np.int64]
-    charge: NDArray[np.int64]
-    direct_cost: NDArray[np.int64]
-    has_charge: bool
-    n_lines: int
-
-    @property
-    def entry_row(self) -> NDArray[np.int64]:
-        """Row of each entry."""
-        return np.repeat(np.arange(len(self.row_unit)), np.diff(self.starts))
+# Lines of one thread's piece of work: a part of the matrix. Whole row groups, so a part may be
+# larger; its size does not depend on the number of threads, nor do the parts.
+PIECE_ROWS = 1 << 20
+LABELS = ("period", "unit_id", "dept_id", "item_id", "case_id", "case_unit_id", "ordering_dept_id")
 
 
 @dataclass(frozen=True)
@@ -82,20 +64,6 @@ class Activity:
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Group sums of one piece of a file."""
-
-    keys: NDArray[np.int64]
-    values: NDArray[np.int64]
-    order_keys: NDArray[np.int64]
-    order_values: NDArray[np.int64]
-    findings: list[Finding]
-    faults: list[Fault]
-    n_lines: int
-    posting_ids: pa.Array | None
-
-
-@dataclass(frozen=True)
 class _Piece:
     """Some row groups of one file, small enough to be one thread's work."""
 
@@ -103,6 +71,38 @@ class _Piece:
     columns: tuple[str, ...]
     row_groups: tuple[int, ...]
     first_row: int
+    rows: int
+    metadata: pq.FileMetaData
+
+
+@dataclass(frozen=True)
+class _Netted:
+    """One piece netted: its part of the matrix, where it went, and what is added up of it.
+
+    activity_sums: total and negative of each measure [activities, 2 x measures];
+    row_charge: fen [rows].
+    """
+
+    activity_key: NDArray[np.int64]
+    activity_sums: NDArray[np.int64]
+    row_key: NDArray[np.int64]
+    row_charge: NDArray[np.int64]
+    part: MatrixPart | Path
+    quantity_step: int
+    order_keys: NDArray[np.int64]
+    order_sums: NDArray[np.int64]
+    findings: tuple[Finding, ...]
+    faults: tuple[Fault, ...]
+    n_lines: int
+    posting_ids: pa.Array | None
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """The look-up table of each text column of the lines, and what the codes mean."""
+
+    tables: Mapping[str, LabelTable]
+    places: Places
 
 
 def read_activity(
@@ -110,27 +110,37 @@ def read_activity(
     period_book: PeriodBook,
     threads: int = 1,
     progress: Callable[[int], None] | None = None,
+    parts_in: Path | None = None,
 ) -> Activity:
     """Read the period's lines of the chosen units and net them.
 
-    progress is told the rows of each piece read. The result does not depend on the number of
-    threads, the order of the rows or their split into files. Time O(lines); memory O(entries)
-    plus two pieces a thread.
+    parts_in: a folder for the parts of the matrix; without one they stay in memory. progress is
+    told the rows of each piece read. The result does not depend on the number of threads, the
+    order of the rows or their split into files. Time O(lines); memory O(receivers + activities)
+    plus one piece a thread.
     """
-    pieces = list(_pieces(book, period_book.period))
+    pieces = list(enumerate(_pieces(book, period_book.period)))
+    labels = _labels(book, period_book)
+    of_thread = threading.local()
 
-    def read(piece: _Piece) -> _Part:
-        part = _read_piece(piece, period_book)
+    def read(numbered: tuple[int, _Piece]) -> _Netted:
+        number, piece = numbered
+        if not hasattr(of_thread, "netter"):
+            of_thread.netter = LineNetter(labels.places)
+        netted = _read_piece(piece, period_book, labels, of_thread.netter)
+        if isinstance(netted.part, MatrixPart) and parts_in is not None:
+            path = write_part(netted.part, parts_in / f"part-{number:05d}.arrow")
+            netted = replace(netted, part=path)
         if progress is not None:
-            progress(part.n_lines)
-        return part
+            progress(netted.n_lines)
+        return netted
 
     if threads > 1 and len(pieces) > 1:
         with ThreadPoolExecutor(threads) as pool:
-            parts = list(pool.map(read, pieces))
+            netted = list(pool.map(read, pieces))
     else:
-        parts = [read(piece) for piece in pieces]
-    return _join(book, period_book, parts)
+        netted = [read(piece) for piece in pieces]
+    return _join(book, period_book, netted, threads)
 
 
 def with_cases_of_lines(book: Book, period_book: PeriodBook) -> PeriodBook:
@@ -156,7 +166,7 @@ def with_cases_of_lines(book: Book, period_book: PeriodBook) -> PeriodBook:
 
 
 def _pieces(book: Book, period: str) -> Iterator[_Piece]:
-    """Row groups of each file in pieces of about BATCH_ROWS rows.
+    """Row groups of each file in pieces of about PIECE_ROWS rows.
 
     Row groups that are of one other month by statistics or, without the column, by their folder
     are not read.
@@ -177,8 +187,8 @@ def _pieces(book: Book, period: str) -> Iterator[_Piece]:
         for group in range(metadata.num_row_groups):
             n = metadata.row_group(group).num_rows
             skip = _is_of_another_month(metadata.row_group(group), period, folder_period)
-            if groups and (skip or rows + n > BATCH_ROWS):
-                yield _Piece(source, columns, tuple(groups), first)
+            if groups and (skip or rows + n > PIECE_ROWS):
+                yield _Piece(source, columns, tuple(groups), first, rows, metadata)
                 first, rows, groups = first + rows, 0, []
             if skip:
                 first += n
@@ -186,7 +196,7 @@ def _pieces(book: Book, period: str) -> Iterator[_Piece]:
                 groups.append(group)
                 rows += n
         if groups:
-            yield _Piece(source, columns, tuple(groups), first)
+            yield _Piece(source, columns, tuple(groups), first, rows, metadata)
 
 
 def _is_of_another_month(
@@ -209,50 +219,190 @@ def _is_of_another_month(
     return False
 
 
-def _read_piece(piece: _Piece, book: PeriodBook) -> _Part:
-    """Net the lines of one piece, and look at each for faults."""
-    table = load_table("service_lines")
-    none = np.empty(0, np.int64)
-    keys, values = [none], [np.empty((0, 3), np.int64)]
-    order_keys, order_values = [none], [np.empty((0, 2), np.int64)]
+def _labels(whole: Book, book: PeriodBook) -> _Labels:
+    registers, cases = book.registers, book.cases
+    units, depts = label_table(registers.unit_labels), label_table(registers.dept_labels)
+    months = sorted({book.period, *filter(is_period, whole.tables["ledger"].labels("period"))})
+    n_depts = len(registers.dept_ids)
+    is_medtech = registers.dept_class == MEDTECH
+    may_receive = (registers.dept_class == CLINICAL) & registers.open_in(book.period)
+    by_label = np.lexsort((cases.unit, cases.label))
+    first = np.searchsorted(cases.label[by_label], np.arange(len(cases.case_labels) + 1))
+    places = Places(
+        np.ascontiguousarray(registers.dept_grid[:-1, :-1]),
+        book.selected.astype(np.uint8),
+        registers.open_in(book.period).astype(np.uint8),
+        registers.item_direct.astype(np.uint8),
+        is_medtech.astype(np.uint8),
+        may_receive.astype(np.uint8) if n_depts else np.empty(0, np.uint8),
+        first.astype(np.int32),
+        by_label.astype(np.int32),
+        cases.unit.astype(np.int32),
+        cases.dept.astype(np.int32),
+        months.index(book.period),
+    )
+    tables = {
+        "period": label_table(pa.array(months, pa.string())),
+        "unit_id": units,
+        "dept_id": depts,
+        "item_id": label_table(registers.item_labels),
+        "case_id": label_table(cases.case_labels),
+        "case_unit_id": units,
+        "ordering_dept_id": depts,
+    }
+    return _Labels(tables, places)
+
+
+def _read_piece(piece: _Piece, book: PeriodBook, labels: _Labels, netter: LineNetter) -> _Netted:
+    """Net the lines of one piece; where some are at fault, look at each."""
     findings: list[Finding] = []
     faults: list[Fault] = []
-    posting_ids: list[pa.Array] = []
-    first, n_lines = piece.first_row, 0
-    batches = read_batches(piece.source, table, piece.columns, list(piece.row_groups))
     try:
-        for batch in batches:
-            lines, problems = decode_lines(batch, piece.source, book)
-            faults += problems + partition_faults(piece.source, [batch])
-            if lines is not None:
-                findings += find_line_faults(lines, book, piece.source, first)
-                k, v = group_sums(*_net_input(lines, book))
-                keys.append(k)
-                values.append(v)
-                k, v = group_sums(*_order_input(lines, book))
-                order_keys.append(k)
-                order_values.append(v)
-                n_lines += int(lines.considered.sum())
-                if lines.posting_ids is not None:
-                    posting_ids.append(lines.posting_ids)
-            first += batch.num_rows
+        is_odd = _net(piece, labels, netter)
+        part, sums, row_charge = _part(piece, netter)
     except READ_ERRORS as error:
         faults.append(unreadable(piece.source, error))
     except OverflowError:
         faults.append(_overflow(piece.source.label))
-    try:
-        net, ordered = _summed(keys, values), _summed(order_keys, order_values)
-    except OverflowError:
-        net, ordered = (keys[0], values[0]), (order_keys[0], order_values[0])
-        faults.append(_overflow(piece.source.label))
-    return _Part(
-        *net,
-        *ordered,
-        findings,
-        faults,
-        n_lines,
-        pa.concat_arrays(posting_ids) if posting_ids else None,
+    if faults:
+        is_odd = True
+        netter.begin(0)
+        part, sums, row_charge = _part(piece, netter)
+    order_keys, order_sums = netter.orders()
+    ids = None
+    if is_odd or "line_id" in piece.columns:
+        found, problems, ids = _look_at_lines(piece, book)
+        findings += found
+        faults += [fault for fault in problems if fault not in faults]
+    return _Netted(
+        part.activity_key,
+        sums,
+        part.row_key,
+        row_charge,
+        part,
+        part.quantity_step,
+        order_keys,
+        order_sums,
+        tuple(findings),
+        tuple(faults),
+        netter.n_lines,
+        ids,
     )
+
+
+def _net(piece: _Piece, labels: _Labels, netter: LineNetter) -> bool:
+    """Net the lines of one piece; whether any is at fault or cannot be netted."""
+    table = load_table("service_lines")
+    texts = {name: labels.tables[name] for name in LABELS if name in piece.columns}
+    numbers = {name: table.column(name) for name in MEASURES if name in piece.columns}
+    partitions = dict(piece.source.partitions)
+    if any(name in partitions for name in (*MEASURES, "performed_on")):
+        # No folder's name can give a number: the checks say so.
+        netter.begin(0)
+        return True
+    constants = {
+        name: _code_of(label, labels.tables[name])
+        for name, label in partitions.items()
+        if name in labels.tables
+    }
+    source, groups = piece.source, piece.row_groups
+    try:
+        blocks = page_blocks(source, groups, texts, numbers, piece.metadata)
+        return _net_blocks(blocks, piece, constants, netter)
+    except PagesUnsupported:
+        blocks = plain_blocks(source, groups, texts, numbers)
+        return _net_blocks(blocks, piece, constants, netter)
+
+
+def _net_blocks(
+    blocks: Iterator[LineBlock], piece: _Piece, constants: Mapping[str, int], netter: LineNetter
+) -> bool:
+    """Net all blocks; whether a line is at fault or disagrees with its folder."""
+    disagrees = False
+    netter.begin(piece.rows, "charge" in piece.columns, "direct_cost" in piece.columns)
+    for block in blocks:
+        codes = dict(block.codes)
+        for name, code in constants.items():
+            if name in codes:
+                disagrees |= bool((codes[name] != code).any())
+            else:
+                codes[name] = np.full(block.n, code, np.int32)
+        _add_block(netter, block, codes)
+    return disagrees or netter.n_odd > 0
+
+
+def _code_of(label: str | None, table: LabelTable) -> int:
+    """Code of a folder's label."""
+    if not label:
+        return EMPTY
+    text = np.frombuffer(label.encode("utf-8"), np.uint8)
+    return int(table.find(np.array([0, len(text)], np.int32), text)[0])
+
+
+def _add_block(
+    netter: LineNetter, block: LineBlock, codes: Mapping[str, NDArray[np.int32]]
+) -> None:
+    netter.add(
+        codes["period"],
+        codes["unit_id"],
+        codes["dept_id"],
+        codes["item_id"],
+        block.values["quantity"],
+        codes.get("case_id"),
+        codes.get("case_unit_id"),
+        codes.get("ordering_dept_id"),
+        block.values.get("charge"),
+        block.values.get("direct_cost"),
+        block.states.get("quantity"),
+        block.states.get("charge"),
+        block.states.get("direct_cost"),
+    )
+
+
+def _part(
+    piece: _Piece, netter: LineNetter
+) -> tuple[MatrixPart, NDArray[np.int64], NDArray[np.int64]]:
+    """The piece's part of the matrix, its sums by activity and its charges by row."""
+    key, sums, row_key, row_charge, starts, rank = netter.finish()
+    bounds, are_whole = netter.bounds()
+    n = int(starts[-1])
+    activity = np.empty(n, np.uint16 if len(key) <= 1 << 16 else np.uint32)
+    netter.take_activity(rank, activity)
+    quantity_step = WHOLE_SERVICE if are_whole else 1
+    measures: list[NDArray[np.signedinteger] | None] = []
+    for m, name in enumerate(MEASURES):
+        if name not in piece.columns or not n:
+            measures.append(None)
+            continue
+        step = quantity_step if m == QUANTITY else 1
+        values = np.empty(n, narrowest(bounds[m][0] // step, bounds[m][1] // step))
+        netter.take_measure(m, step, values)
+        measures.append(values)
+    part = MatrixPart(key, row_key, starts, activity, tuple(measures), quantity_step)
+    return part, sums, row_charge
+
+
+def _look_at_lines(
+    piece: _Piece, book: PeriodBook
+) -> tuple[list[Finding], list[Fault], pa.Array | None]:
+    """Every fault of the piece's lines, and the ids of its postings."""
+    table = load_table("service_lines")
+    findings: list[Finding] = []
+    faults: list[Fault] = []
+    ids: list[pa.Array] = []
+    first = piece.first_row
+    try:
+        for batch in read_batches(piece.source, table, piece.columns, list(piece.row_groups)):
+            lines, problems = decode_lines(batch, piece.source, book)
+            faults += problems + partition_faults(piece.source, [batch])
+            if lines is not None:
+                findings += find_line_faults(lines, book, piece.source, first)
+                ids.append(lines.posting_ids)
+            first += batch.num_rows
+    except READ_ERRORS as error:
+        faults.append(unreadable(piece.source, error))
+    found = [some for some in ids if some is not None]
+    return findings, faults, pa.concat_arrays(found) if found else None
 
 
 def _overflow(label: str) -> Fault:
@@ -260,77 +410,34 @@ def _overflow(label: str) -> Fault:
     return Fault("amount-out-of-range", what, (label,))
 
 
-def _net_input(
-    lines: DecodedLines, book: PeriodBook
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Key of (performing unit, case or none, department, item) and the three measures."""
-    usable = lines.usable
-    registers = book.registers
-    sizes = (len(registers.unit_ids), book.cases.n + 1, len(registers.dept_ids))
-    if math.prod(sizes) * len(registers.item_ids) >= 1 << 63:
-        raise OverflowError("units x cases x departments x items do not fit one key")
-    unit, case = lines.unit[usable], lines.case[usable] + 1
-    key = unit * (book.cases.n + 1) + case
-    key = key * len(book.registers.dept_ids) + lines.dept[usable]
-    key = key * len(book.registers.item_ids) + lines.item[usable]
-    measures = (lines.quantity, lines.charge, lines.direct_cost)
-    return key, np.ascontiguousarray(np.stack([m[usable] for m in measures], axis=1))
-
-
-def _order_input(
-    lines: DecodedLines, book: PeriodBook
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Key of (performing medtech department, ordering clinical one), quantity and charge."""
-    classes = book.registers.dept_class
-    rows = np.flatnonzero(lines.usable & (lines.ordering >= 0))
-    shared = ~book.registers.item_direct[lines.item[rows]]
-    rows = rows[shared]
-    rows = rows[classes[lines.dept[rows]] == MEDTECH]
-    may_receive = (classes == CLINICAL) & book.registers.open_in(book.period)
-    rows = rows[may_receive[lines.ordering[rows]]]
-    key = lines.dept[rows] * len(classes) + lines.ordering[rows]
-    values = np.stack([lines.quantity[rows], lines.charge[rows]], axis=1)
-    return key, np.ascontiguousarray(values)
-
-
-def _join(book: Book, period_book: PeriodBook, parts: Sequence[_Part]) -> Activity:
+def _join(book: Book, period_book: PeriodBook, netted: Sequence[_Netted], threads: int) -> Activity:
     """Add the pieces up; sums of integers, so their order does not matter."""
-    findings = tuple(finding for part in parts for finding in part.findings)
-    faults = [fault for part in parts for fault in part.faults]
-    none, no_values = np.empty(0, np.int64), np.empty((0, 3), np.int64)
+    findings = tuple(finding for piece in netted for finding in piece.findings)
+    faults = [fault for piece in netted for fault in piece.faults]
+    has_charge = any("charge" in columns for columns in book.line_columns)
     try:
-        keys, values = _summed(
-            [none, *(p.keys for p in parts)], [no_values, *(p.values for p in parts)]
-        )
-        order_keys, order_values = _summed(
-            [none, *(p.order_keys for p in parts)],
-            [no_values[:, :2], *(p.order_values for p in parts)],
-        )
+        matrix = _matrix(period_book, netted, has_charge, threads)
+        orders = _orders(period_book, netted)
     except OverflowError:
         faults.append(_overflow("service_lines"))
-        keys, values = none, no_values
-        order_keys, order_values = none, no_values[:, :2]
-    n_depts = max(len(period_book.registers.dept_ids), 1)
-    orders = Orders(
-        order_keys // n_depts,
-        order_keys % n_depts,
-        np.ascontiguousarray(order_values[:, 0]),
-        np.ascontiguousarray(order_values[:, 1]),
-    )
-    has_charge = any("charge" in columns for columns in book.line_columns)
-    n_lines = sum(part.n_lines for part in parts)
-    matrix = _matrix(period_book, keys, values, has_charge, n_lines)
-    ids = [part.posting_ids for part in parts if part.posting_ids is not None]
+        matrix = _matrix(period_book, [], has_charge, threads)
+        orders = _orders(period_book, [])
+    ids = [piece.posting_ids for piece in netted if piece.posting_ids is not None]
     return Activity(matrix, orders, findings, tuple(faults), _doubled_ids(ids))
 
 
-def _summed(
-    keys: list[NDArray[np.int64]], values: list[NDArray[np.int64]]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Group sums over all parts; the first is empty, and one other is summed already."""
-    if len(keys) == 2:
-        return keys[1], values[1]
-    return group_sums(np.concatenate(keys), np.vstack(values))
+def _orders(book: PeriodBook, netted: Sequence[_Netted]) -> Orders:
+    n_depts = max(len(book.registers.dept_ids), 1)
+    keys, sums = group_sums(
+        np.concatenate([np.empty(0, np.int64), *(piece.order_keys for piece in netted)]),
+        np.vstack([np.empty((0, 2), np.int64), *(piece.order_sums for piece in netted)]),
+    )
+    return Orders(
+        keys // n_depts,
+        keys % n_depts,
+        np.ascontiguousarray(sums[:, 0]),
+        np.ascontiguousarray(sums[:, 1]),
+    )
 
 
 def _doubled_ids(ids: Sequence[pa.Array]) -> int:
@@ -341,47 +448,82 @@ def _doubled_ids(ids: Sequence[pa.Array]) -> int:
     return len(together) - len(together.unique())
 
 
-def _first_of_runs(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Position of the first of each run of equal values."""
-    if not len(values):
-        return np.empty(0, np.int64)
-    return np.append(0, np.flatnonzero(values[1:] != values[:-1]) + 1).astype(np.int64)
-
-
-def _distinct(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Distinct keys, ascending, and the position of each key among them. Time O(keys)."""
-    order = sort_order(keys)
-    ordered = keys[order]
-    first = _first_of_runs(ordered)
-    position = np.empty(len(keys), np.int64)
-    position[order] = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(keys))))
-    return ordered[first], position
-
-
 def _matrix(
-    book: PeriodBook,
-    keys: NDArray[np.int64],
-    values: NDArray[np.int64],
-    has_charge: bool,
-    n_lines: int,
+    book: PeriodBook, netted: Sequence[_Netted], has_charge: bool, threads: int
 ) -> ActivityMatrix:
-    n_items = max(len(book.registers.item_ids), 1)
-    n_depts = max(len(book.registers.dept_ids), 1)
-    width = n_items * n_depts
-    row_of = keys // width
-    row_start = _first_of_runs(row_of)
-    row_keys = row_of[row_start]
-    activities, activity = _distinct(keys - row_of * width)
-    return ActivityMatrix(
-        row_keys // (book.cases.n + 1),
-        row_keys % (book.cases.n + 1) - 1,
-        activities // n_items,
-        activities % n_items,
-        np.append(row_start, len(keys)).astype(np.int64),
-        activity,
-        np.ascontiguousarray(values[:, QUANTITY]),
-        np.ascontiguousarray(values[:, CHARGE]),
-        np.ascontiguousarray(values[:, DIRECT_COST]),
-        has_charge,
-        n_lines,
+    """The sums over all parts, and where the parts are."""
+    n_items, n_cases = len(book.registers.item_ids), book.cases.n
+    activity_key, sums = _added(
+        [piece.activity_key for piece in netted], [piece.activity_sums for piece in netted]
     )
+    ones = [np.ones(len(piece.row_key), np.int64) for piece in netted]
+    row_key, row_sums = _added(
+        [piece.row_key for piece in netted],
+        [np.stack([p.row_charge, one], axis=1) for p, one in zip(netted, ones, strict=True)],
+    )
+    matrix = ActivityMatrix(
+        row_key // (n_cases + 1),
+        row_key % (n_cases + 1) - 1,
+        np.ascontiguousarray(row_sums[:, 0]),
+        row_sums[:, 1] > 1,
+        activity_key // max(n_items, 1),
+        activity_key % max(n_items, 1),
+        np.ascontiguousarray(sums[:, : len(MEASURES)]),
+        np.ascontiguousarray(sums[:, len(MEASURES) :]),
+        tuple(piece.part for piece in netted),
+        min((piece.quantity_step for piece in netted), default=WHOLE_SERVICE),
+        n_cases,
+        n_items,
+        has_charge,
+        sum(piece.n_lines for piece in netted),
+        threads,
+    )
+    if matrix.negative.any() and matrix.row_is_split.any():
+        matrix = replace(matrix, negative=_negative_over_all_parts(matrix))
+    return matrix
+
+
+def _added(
+    keys: Sequence[NDArray[np.int64]], sums: Sequence[NDArray[np.int64]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct keys of all pieces, ascending, and the sums of each. Expected time O(keys)."""
+    if not keys:
+        return np.empty(0, np.int64), np.empty((0, 2 * len(MEASURES)), np.int64)
+    table = KeyTable()
+    slots = [table.add(of_piece) for of_piece in keys]
+    added = np.zeros((len(table), sums[0].shape[1]), np.int64)
+    for slot, of_piece in zip(slots, sums, strict=True):
+        add_rows(added, slot, np.ascontiguousarray(of_piece))
+    known = table.known()
+    order = np.argsort(known, kind="stable")
+    return known[order], added[order]
+
+
+def _negative_over_all_parts(matrix: ActivityMatrix) -> NDArray[np.int64]:
+    """Sums of net entries below zero, where a receiver and activity may stand in several parts."""
+    n_activities = len(matrix.activity_dept)
+
+    def is_negative(part: MatrixPart, activities: NDArray[np.int64]) -> NDArray[np.bool_]:
+        below = np.zeros(len(part.activity), np.bool_)
+        for measure in part.measures:
+            if measure is not None:
+                below |= measure < 0
+        split = matrix.row_is_split[matrix.receivers_of(part)]
+        return below & np.repeat(split, np.diff(part.starts))
+
+    below = matrix.entries_where(is_negative)
+    if not len(below.row):
+        return matrix.negative
+    wanted = KeyTable()
+    wanted.add(np.unique(below.row * n_activities + below.activity))
+
+    def is_wanted(part: MatrixPart, activities: NDArray[np.int64]) -> NDArray[np.bool_]:
+        rows = np.repeat(matrix.receivers_of(part), np.diff(part.starts))
+        return wanted.find(rows * n_activities + activities) >= 0
+
+    entries = matrix.entries_where(is_wanted)
+    key, net = group_sums(entries.row * n_activities + entries.activity, entries.measures)
+    negative = matrix.negative.copy()
+    add_rows(negative, below.activity, -np.minimum(below.measures, 0))
+    add_rows(negative, key % n_activities, np.minimum(net, 0))
+    return negative

@@ -15,7 +15,13 @@ from medcost._core.split import split_rows
 from medcost._core.sums import add_rows
 from medcost.allocation_model import LoadedModel
 from medcost.balance import add_at, exact_sums, require_equal
-from medcost.costing.activity import ActivityMatrix
+from medcost.costing.activity_matrix import (
+    CHARGE,
+    DIRECT_COST,
+    MEASURES,
+    QUANTITY,
+    ActivityMatrix,
+)
 from medcost.costing.departments import DepartmentCosts, department_label
 from medcost.costing.direct_items import TracedItems, trace_direct_items
 from medcost.costing.together import split_exactly
@@ -33,19 +39,26 @@ LARGEST_MEASURE = 2.0**62
 class Measures:
     """How the shared services of a period are measured, integers.
 
-    base: of each entry, what is counted (quantity, charge or, by direct cost, purchase cost),
-    0 where nothing is [entries]; weight: of each activity and element [activities, elements];
-    net, gross: of each department and element, Sum base x weight and Sum |base| x weight, as
-    Python integers; is_wide: departments whose gross measure needs more than 64 bits, which are
-    costed in Python integers. Common divisors are taken out: only ratios within a department
-    matter.
+    kind: the measure that counts of each activity's entries, a position in MEASURES
+    [activities]; step: what one unit of each measure is, in 1e-4 services or fen [measures];
+    base: its net sum, 0 for direct items [activities]; weight: of each activity and element
+    [activities, elements], or [activities, 1] where all elements weigh the same; net, gross: of
+    each department and element, Sum base x weight and Sum |base of entries| x weight, as Python
+    integers; is_wide: departments whose gross measure needs more than 64 bits, which are costed
+    in Python integers. Common divisors are taken out: only ratios within a department matter.
     """
 
+    kind: NDArray[np.int64]
+    step: NDArray[np.int64]
     base: NDArray[np.int64]
     weight: NDArray[np.int64]
     net: NDArray[np.object_]
     gross: NDArray[np.object_]
     is_wide: NDArray[np.bool_]
+
+    def weight_in(self, element: int) -> NDArray[np.int64]:
+        """Weight of each activity in one element [activities]."""
+        return np.ascontiguousarray(self.weight[:, min(element, self.weight.shape[1] - 1)])
 
 
 @dataclass(frozen=True)
@@ -54,10 +67,12 @@ class ServiceItemCosts:
 
     cost: fen [activities, elements]; shared: the part that comes from pools; pool_left: what is
     shared by measure, 0 where nothing is [departments, elements]; no_activity: the rest of the
-    pools [departments, elements]; volume (1e-4) and charge (fen) [activities].
+    pools [departments, elements]; volume (1e-4) and charge (fen) [activities]; dept_unit: unit
+    of each department.
     """
 
     matrix: ActivityMatrix
+    dept_unit: NDArray[np.int64]
     measures: Measures
     traced: TracedItems
     cost: NDArray[np.int64]
@@ -73,14 +88,14 @@ def cost_service_items(
     """Cost every activity of the period.
 
     Raises InputRejected (weight-missing, net-activity-too-small, direct-cost-not-in-ledger
-    together), InvariantBroken if a balance fails. Time O(entries +
-    activities x elements).
+    together), InvariantBroken if a balance fails. Time O(activities x elements), and O(entries)
+    where the ledger is short of direct cost.
     """
     traced = trace_direct_items(book, loaded, matrix, departments)
-    base, weight, missing = _bases_and_weights(book, loaded, matrix)
+    kind, weight, missing = _kinds_and_weights(book, loaded, matrix)
     faults = list(traced.faults)
     faults += _missing_faults(book, matrix, traced.left, missing)
-    measures = _measures(book, matrix, base, weight)
+    measures = _measures(book, matrix, kind, weight)
     faults += _floor_faults(book, loaded, traced.left, measures)
     if faults:
         raise InputRejected(faults)
@@ -88,38 +103,32 @@ def cost_service_items(
     pool_left = np.where(shared_out, traced.left, 0)
     no_activity = np.where(shared_out, 0, traced.left)
     cost = _split_pools(matrix, measures, pool_left)
-    direct = np.flatnonzero(traced.traced)
-    add_at(cost, matrix.activity[direct], traced.element[direct], traced.traced[direct])
+    direct = np.flatnonzero(traced.of_activity)
+    add_at(cost, direct, traced.element[direct], traced.of_activity[direct])
     costs = ServiceItemCosts(
         matrix,
+        book.registers.dept_unit,
         measures,
         traced,
         cost,
         pool_left,
         no_activity,
-        _sum_by_activity(matrix, matrix.quantity),
-        _sum_by_activity(matrix, matrix.charge),
+        np.ascontiguousarray(matrix.total[:, QUANTITY]),
+        np.ascontiguousarray(matrix.total[:, CHARGE]),
     )
     _require_balance(book, departments, costs)
     return costs
 
 
-def _sum_by_activity(matrix: ActivityMatrix, values: NDArray[np.int64]) -> NDArray[np.int64]:
-    sums = np.zeros((len(matrix.activity_dept), 1), np.int64)
-    add_rows(sums, matrix.activity, np.ascontiguousarray(values.reshape(-1, 1)))
-    return sums[:, 0]
-
-
-def _bases_and_weights(
+def _kinds_and_weights(
     book: PeriodBook, loaded: LoadedModel, matrix: ActivityMatrix
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """What is counted of each entry, each activity's weights, and where a weight is missing."""
+    """What counts of each activity, its weights (0: nothing), and where one is missing."""
     settings = loaded.model.service_items
     direct = book.registers.item_direct[matrix.activity_item]
-    counted = matrix.charge if settings.method == "income" else matrix.quantity
-    base = np.where(direct[matrix.activity], 0, counted)
     shape = (len(matrix.activity_dept), len(ELEMENTS))
-    weight, missing = np.ones(shape, np.int64), np.zeros(shape, np.bool_)
+    kind = np.full(shape[0], CHARGE if settings.method == "income" else QUANTITY)
+    weight, missing = np.ones((shape[0], 1), np.int64), np.zeros((shape[0], 1), np.bool_)
     if settings.method == "weights":
         weight, missing = find_weights(book, matrix.activity_dept, matrix.activity_item)
         missing &= ~direct[:, None]
@@ -128,36 +137,43 @@ def _bases_and_weights(
         has_shared = np.zeros(len(book.registers.dept_ids), np.bool_)
         has_shared[matrix.activity_dept[~direct]] = True
         direct_only = ~has_shared[matrix.activity_dept]
-        base = np.where(direct_only[matrix.activity], matrix.direct_cost, base)
+        kind[direct_only] = DIRECT_COST
         weight[direct_only] = 1
         direct = direct & ~direct_only
     weight[direct] = 0
-    return base, weight, missing
+    if (weight == weight[:, :1]).all():
+        weight = np.ascontiguousarray(weight[:, :1])
+    return kind, weight, np.broadcast_to(missing, shape)
 
 
 def _measures(
     book: PeriodBook,
     matrix: ActivityMatrix,
-    base: NDArray[np.int64],
+    kind: NDArray[np.int64],
     weight: NDArray[np.int64],
 ) -> Measures:
     """Take out common divisors and add up net and gross measures, exactly."""
-    n_depts = len(book.registers.dept_ids)
+    n_depts, n_elements = len(book.registers.dept_ids), len(ELEMENTS)
     dept = matrix.activity_dept
-    base_divisor = np.zeros(n_depts, np.int64)
-    np.gcd.at(base_divisor, dept[matrix.activity], base)
-    base = base // np.maximum(base_divisor, 1)[dept[matrix.activity]]
-    weight_divisor = np.zeros((n_depts, len(ELEMENTS)), np.int64)
-    np.gcd.at(weight_divisor, dept, weight)
-    weight = weight // np.maximum(weight_divisor, 1)[dept]
-    net_base = _sum_by_activity(matrix, base)
-    gross_base = _sum_by_activity(matrix, np.abs(base))
-    size = np.zeros((n_depts, len(ELEMENTS)))
-    np.add.at(size, dept, gross_base.astype(np.float64)[:, None] * weight)
-    is_wide: NDArray[np.bool_] = np.any(size >= LARGEST_MEASURE, axis=1)
+    step = np.ones(len(MEASURES), np.int64)
+    step[QUANTITY] = matrix.quantity_step
+    counts = weight.any(axis=1)
+    activities = np.arange(len(dept))
+    net_base = np.where(counts, matrix.total[activities, kind], 0) // step[kind]
+    negative = np.where(counts, matrix.negative[activities, kind], 0) // step[kind]
+    if (np.abs(net_base.astype(np.float64)) - 2.0 * negative >= LARGEST_MEASURE).any():
+        raise OverflowError("an activity's gross measure does not fit 64 bits")
+    gross_base = net_base - 2 * negative
+    first, of_dept = _departments_of(dept)
+    divisor = np.gcd.reduceat(weight, first, axis=0) if len(first) else weight
+    weight = weight // np.maximum(np.repeat(divisor, of_dept, axis=0), 1)
+    size = gross_base.astype(np.float64)[:, None] * weight
+    is_wide = np.zeros(n_depts, np.bool_)
+    if len(first):
+        is_wide[dept[first]] = (np.add.reduceat(size, first, axis=0) >= LARGEST_MEASURE).any(axis=1)
     narrow = np.where(is_wide[dept][:, None], 0, weight)
-    net = np.zeros((n_depts, len(ELEMENTS)), np.int64)
-    gross = np.zeros((n_depts, len(ELEMENTS)), np.int64)
+    net = np.zeros((n_depts, weight.shape[1]), np.int64)
+    gross = np.zeros((n_depts, weight.shape[1]), np.int64)
     add_rows(net, dept, net_base[:, None] * narrow)
     add_rows(gross, dept, gross_base[:, None] * narrow)
     net_exact, gross_exact = net.astype(object), gross.astype(object)
@@ -165,7 +181,24 @@ def _measures(
         weights = weight[activity].astype(object)
         net_exact[dept[activity]] += int(net_base[activity]) * weights
         gross_exact[dept[activity]] += int(gross_base[activity]) * weights
-    return Measures(base, weight, net_exact, gross_exact, is_wide)
+    shape = (n_depts, n_elements)
+    return Measures(
+        kind,
+        step,
+        net_base,
+        weight,
+        np.broadcast_to(net_exact, shape),
+        np.broadcast_to(gross_exact, shape),
+        is_wide,
+    )
+
+
+def _departments_of(dept: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First activity of each department that has some, and how many it has."""
+    if not len(dept):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    first = np.append(0, np.flatnonzero(dept[1:] != dept[:-1]) + 1)
+    return first, np.diff(np.append(first, len(dept)))
 
 
 def _missing_faults(
@@ -195,7 +228,10 @@ def _floor_faults(
     """Pools with money whose net measure is a small rest of large reversals."""
     floor = loaded.model.service_items.net_activity_floor_exact
     places = []
-    for dept, element in np.argwhere(np.asarray(measures.net > 0, np.bool_) & (left != 0)).tolist():
+    at_stake = np.asarray(measures.net > 0, np.bool_) & (left != 0)
+    # Doubles leave out what is far above the floor; exact numbers decide the rest.
+    near = measures.net.astype(float) <= (float(floor) + 1e-9) * measures.gross.astype(float)
+    for dept, element in np.argwhere(at_stake & near).tolist():
         net, gross = int(measures.net[dept, element]), int(measures.gross[dept, element])
         if net < floor * gross:
             label = department_label(book.registers, dept)
@@ -212,28 +248,27 @@ def _split_pools(
 ) -> NDArray[np.int64]:
     """Split each pool over its department's activities by net measure, element by element."""
     cost = np.zeros((len(matrix.activity_dept), len(ELEMENTS)), np.int64)
-    net_base = _sum_by_activity(matrix, measures.base)
-    depts, first = np.unique(matrix.activity_dept, return_index=True)
-    counts = np.diff(np.append(first, len(matrix.activity_dept)))
-    for element in range(len(ELEMENTS)):
-        amounts = pool_left[depts, element]
-        shared = (amounts != 0) & ~measures.is_wide[depts]
+    first, counts = _departments_of(matrix.activity_dept)
+    depts = matrix.activity_dept[first]
+    narrow = ~measures.is_wide[depts]
+    alike = measures.weight.shape[1] == 1
+    # Elements that are measured alike are split together: their weights are added up once.
+    groups = [list(range(len(ELEMENTS)))] if alike else [[e] for e in range(len(ELEMENTS))]
+    for elements in groups:
+        amounts = pool_left[np.ix_(depts, elements)]
+        shared = amounts.any(axis=1) & narrow
         rows = np.repeat(shared, counts)
         starts = np.concatenate([[0], np.cumsum(counts[shared])]).astype(np.int64)
-        weights = np.ascontiguousarray((net_base * measures.weight[:, element])[rows])
-        fen = np.ascontiguousarray(amounts[shared].reshape(-1, 1))
-        cost[rows, element] = split_rows(fen, starts, weights)[:, 0]
-        for dept in np.flatnonzero((amounts != 0) & measures.is_wide[depts]).tolist():
-            of_dept = np.arange(first[dept], first[dept] + counts[dept])
-            wide = [
-                base * weight
-                for base, weight in zip(
-                    net_base[of_dept].tolist(),
-                    measures.weight[of_dept, element].tolist(),
-                    strict=True,
-                )
-            ]
-            cost[of_dept, element] = split_exactly(int(amounts[dept]), wide)
+        weights = (measures.base * measures.weight_in(elements[0]))[rows]
+        parts = split_rows(np.ascontiguousarray(amounts[shared]), starts, weights)
+        cost[np.ix_(rows, elements)] = parts
+    for i in np.flatnonzero(~narrow).tolist():
+        of_dept = np.arange(first[i], first[i] + counts[i])
+        for element in np.flatnonzero(pool_left[depts[i]]).tolist():
+            weights_in = measures.weight_in(element)[of_dept].tolist()
+            wide = [b * w for b, w in zip(measures.base[of_dept].tolist(), weights_in, strict=True)]
+            amount = int(pool_left[depts[i], element])
+            cost[of_dept, element] = split_exactly(amount, wide)
     return cost
 
 

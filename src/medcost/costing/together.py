@@ -18,6 +18,8 @@ from medcost.errors import InvariantBroken
 # Pieces are compared in 2^-62 fen, so that a signed piece fits int64.
 PIECE_ONE = 1 << 62
 LARGEST_COST = 1 << 62
+# 2^-10 fen in 2^-64 fen: what a proposed cost may be off by (arithmetic rule 7).
+ROUGH = 1 << 54
 
 
 def round_together(
@@ -48,10 +50,37 @@ def round_together(
     rounds, count = divmod(abs(missing), len(cut))
     cut = cut + step * rounds
     if count:
-        slack = 2 * int(error.max()) // 4 + 4
-        chosen = _largest(step * piece, count, slack, step, exact, exact_of)
+        # Near a whole fen the exact piece stands in for the proposed one.
+        bound = np.where(np.isin(np.arange(len(error)), list(exact)), 0, error) if exact else error
+        chosen = _largest(step * piece, bound, count, step, exact, exact_of)
         cut[chosen] += step
     return cut
+
+
+def open_places(
+    whole: NDArray[np.int64], fraction: NDArray[np.uint64], error: NDArray[np.int64], total: int
+) -> NDArray[np.int64]:
+    """Positions of the costs that the bound leaves open: more digits might round them otherwise.
+
+    whole, fraction, error, total: as for round_together. What is open for round_together with
+    the same or smaller errors is among them.
+    """
+    near, cut, piece = _first_cut(whole, fraction, error)
+    missing = total - sum_exactly(cut)
+    doubtful = int(np.count_nonzero(near))
+    if abs(missing) + 2 * doubtful >= len(cut):
+        return np.arange(len(cut))
+    clear = np.flatnonzero(~near)
+    is_open = near.copy()
+    for step in (1, -1):
+        # A doubtful cost may be cut to the other side of a whole fen, and may itself get one.
+        most, least = step * missing + doubtful, step * missing - 2 * doubtful
+        if most > 0:
+            low, high = _bounds(step * piece[clear], error[clear])
+            reached = _largest_but(low, most)
+            passed = _largest_but(high, least) if least > 0 else PIECE_ONE
+            is_open[clear] |= (high >= reached) & (low <= passed)
+    return np.flatnonzero(is_open)
 
 
 def split_exactly(amount: int, weights: list[int]) -> list[int]:
@@ -72,6 +101,17 @@ def sum_exactly(values: NDArray[np.int64]) -> int:
     return (int((values >> 32).sum()) << 32) + int((values & 0xFFFFFFFF).sum())
 
 
+def _first_cut(
+    whole: NDArray[np.int64], fraction: NDArray[np.uint64], error: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+    """Where the bound reaches a whole fen; the costs cut toward zero; pieces in 2^-62 fen."""
+    bound = error.astype(np.uint64)
+    near = (bound > 0) & ((fraction < bound) | (fraction >= np.uint64(0) - bound))
+    below = (whole < 0) & (fraction > 0)
+    piece = (fraction >> np.uint64(2)).astype(np.int64) - np.where(below, PIECE_ONE, 0)
+    return near, whole + below, piece
+
+
 def _cut_toward_zero(
     whole: NDArray[np.int64],
     fraction: NDArray[np.uint64],
@@ -79,11 +119,7 @@ def _cut_toward_zero(
     exact_of: Callable[[int], Fraction],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[int, Fraction]]:
     """Whole part toward zero, signed piece in 2^-62 fen, and the exact costs that were needed."""
-    bound = error.astype(np.uint64)
-    near = (bound > 0) & ((fraction < bound) | (fraction >= np.uint64(0) - bound))
-    below = (whole < 0) & (fraction > 0)
-    cut = whole + below
-    piece = (fraction >> np.uint64(2)).astype(np.int64) - np.where(below, PIECE_ONE, 0)
+    near, cut, piece = _first_cut(whole, fraction, error)
     exact: dict[int, Fraction] = {}
     for i in np.flatnonzero(near).tolist():
         exact[i] = exact_of(i)
@@ -93,18 +129,32 @@ def _cut_toward_zero(
     return cut, piece, exact
 
 
+def _bounds(
+    piece: NDArray[np.int64], error: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """What a piece is at least and at most, in 2^-62 fen; two for the digits cut off."""
+    reach = (error >> 2) + 2
+    return piece - reach, piece + reach
+
+
+def _largest_but(values: NDArray[np.int64], count: int) -> int:
+    """The value that count values reach or exceed, 0 < count <= len(values)."""
+    return int(np.partition(values, len(values) - count)[len(values) - count])
+
+
 def _largest(
     piece: NDArray[np.int64],
+    error: NDArray[np.int64],
     count: int,
-    slack: int,
     step: int,
     exact: dict[int, Fraction],
     exact_of: Callable[[int], Fraction],
 ) -> NDArray[np.int64]:
     """Positions of the count largest pieces, the first on ties; pieces already have the sign."""
-    threshold = int(np.partition(piece, len(piece) - count)[len(piece) - count])
-    sure = np.flatnonzero(piece > threshold + slack)
-    open_ = np.flatnonzero((piece >= threshold - slack) & (piece <= threshold + slack))
+    low, high = _bounds(piece, error)
+    reached, passed = _largest_but(low, count), _largest_but(high, count)
+    sure = np.flatnonzero(low > passed)
+    open_ = np.flatnonzero((high >= reached) & (low <= passed))
     wanted = count - len(sure)
     if wanted < len(open_):
         costs = [exact[i] if i in exact else exact_of(i) for i in open_.tolist()]

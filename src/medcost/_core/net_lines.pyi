@@ -1,0 +1,101 @@
+"""Service lines netted into sparse rows (unit, case) x activity (department, item)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+class Places:
+    """What the codes of a line's labels mean, for all lines of a period; frozen.
+
+    dept_grid: department of (unit, dept label), -1 where there is none, int32 [units, labels];
+    selected: uint8 [units]; is_open, is_medtech, may_receive: uint8 [departments]; is_direct:
+    uint8 [items]; case_first, int32 [case labels + 1]: where the cases of a label begin in
+    case_at, int32 [cases]; case_unit and case_dept (-1: none): int32 [cases]; period: code of
+    the period, any other known code is another month.
+    Raises ValueError where they do not fit one another, OverflowError where a pair of codes
+    does not fit 62 bits.
+    """
+
+    n_depts: int
+    n_items: int
+    n_cases: int
+    n_labels: int
+    period: int
+    def __init__(
+        self,
+        dept_grid: NDArray[np.int32],
+        selected: NDArray[np.uint8],
+        is_open: NDArray[np.uint8],
+        is_direct: NDArray[np.uint8],
+        is_medtech: NDArray[np.uint8],
+        may_receive: NDArray[np.uint8],
+        case_first: NDArray[np.int32],
+        case_at: NDArray[np.int32],
+        case_unit: NDArray[np.int32],
+        case_dept: NDArray[np.int32],
+        period: int,
+    ) -> None: ...
+
+class LineNetter:
+    """Nets the lines of one stretch of a file at (unit, case, department, item); one thread.
+
+    n_lines: lines of the chosen units and the period, or that cannot be placed in any; n_odd:
+    those of them that have a fault. A line that cannot be placed is left out; a number at fault
+    counts as 0.
+    """
+
+    n_lines: int
+    n_odd: int
+    def __init__(self, places: Places) -> None: ...
+    def begin(self, rows: int) -> None:
+        """Forget the stretch before; rows: at most so many lines come, below 2^31."""
+
+    def add(
+        self,
+        period: NDArray[np.int32],
+        unit: NDArray[np.int32],
+        dept: NDArray[np.int32],
+        item: NDArray[np.int32],
+        quantity: NDArray[np.int64],
+        case: NDArray[np.int32] | None = None,
+        case_unit: NDArray[np.int32] | None = None,
+        ordering: NDArray[np.int32] | None = None,
+        charge: NDArray[np.int64] | None = None,
+        direct_cost: NDArray[np.int64] | None = None,
+        quantity_state: NDArray[np.uint8] | None = None,
+        charge_state: NDArray[np.uint8] | None = None,
+        direct_state: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Net the lines of one block, all arrays [lines].
+
+        Codes are positions among the labels of Places, -1 where unknown, -2 where empty.
+        Quantities in 1e-4, money in fen;
+        states: 0 fine, 1 empty, 2 at fault. A column not given is empty in all rows.
+        Raises ValueError where lengths differ or more lines come than announced,
+        OverflowError where a sum does not fit 64 bits. Expected time O(lines).
+        """
+
+    def orders(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """What clinical departments ordered of medtech ones.
+
+        Key performing x departments + ordering, int64 [pairs]; quantity and charge [pairs, 2].
+        """
+
+    def finish(
+        self,
+    ) -> tuple[
+        NDArray[np.int64],
+        NDArray[np.int64],
+        NDArray[np.int64],
+        NDArray[np.int32],
+        NDArray[np.int64],
+        NDArray[np.int64],
+        NDArray[np.int64],
+    ]:
+        """The stretch as sparse rows.
+
+        Activity keys department x items + item, ascending [activities]; row keys
+        unit x (cases + 1) + case + 1, ascending [rows]; starts [rows + 1]; activity of each
+        entry, a position among the activity keys; quantity, charge and direct cost of each
+        entry. The entries' arrays are valid until begin. Raises OverflowError where a sum does
+        not fit 64 bits. Time O(lines + activities log activities).
+        """

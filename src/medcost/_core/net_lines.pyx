@@ -1,0 +1,651 @@
+"""Service lines netted into sparse rows (unit, case) x activity (department, item)."""
+
+import numpy as np
+
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
+
+from medcost._core.int128 cimport add_overflows
+from medcost._core.key_table cimport KeyTable
+from medcost._core.sums import sort_order
+
+ctypedef fused packed_t:
+    int8_t
+    int16_t
+    int32_t
+    int64_t
+
+ctypedef fused activity_t:
+    uint16_t
+    uint32_t
+
+cdef extern from *:
+    """
+    #define medcost_prefetch(place) __builtin_prefetch(place, 1, 3)
+    """
+    void prefetch "medcost_prefetch"(const void *place) noexcept nogil
+
+cdef enum:
+    EMPTY = -2
+    FAULT = 2
+    FEWEST_SLOTS = 4096
+    # Lines between asking for an activity's slot and using it: about one trip to memory.
+    AHEAD = 12
+    MEASURES = 3
+    # Flags of departments and items: what keeps a line from the short way.
+    CLOSED = 1
+    MEDTECH = 2
+    DIRECT = 4
+    # What the lines of a run are.
+    OTHERS = 0
+    UNPLACED = 1
+    PLACED = 2
+
+
+cdef class Places:
+    """What the codes of a line's labels mean; see net_lines.pyi."""
+
+    cdef readonly int64_t n_depts, n_items, n_cases, n_labels, period
+    cdef bint orders_known
+    cdef const int32_t[:, ::1] grid
+    cdef const uint8_t[::1] selected, is_direct, may_receive
+    cdef uint8_t[::1] dept_flags, item_flags
+    cdef const int32_t[::1] case_first, case_at, case_unit, case_dept
+
+    def __init__(
+        self,
+        const int32_t[:, ::1] dept_grid not None,
+        const uint8_t[::1] selected not None,
+        const uint8_t[::1] is_open not None,
+        const uint8_t[::1] is_direct not None,
+        const uint8_t[::1] is_medtech not None,
+        const uint8_t[::1] may_receive not None,
+        const int32_t[::1] case_first not None,
+        const int32_t[::1] case_at not None,
+        const int32_t[::1] case_unit not None,
+        const int32_t[::1] case_dept not None,
+        int64_t period,
+    ):
+        self.n_depts = is_open.shape[0]
+        self.n_items = is_direct.shape[0]
+        self.n_cases = case_unit.shape[0]
+        self.n_labels = dept_grid.shape[1]
+        if dept_grid.shape[0] != selected.shape[0]:
+            raise ValueError("the grid has a row for each unit")
+        if is_medtech.shape[0] != self.n_depts or may_receive.shape[0] != self.n_depts:
+            raise ValueError("the flags of departments do not fit")
+        if case_at.shape[0] != self.n_cases or case_dept.shape[0] != self.n_cases:
+            raise ValueError("the columns of cases do not fit")
+        if case_first.shape[0] < 1 or case_first[case_first.shape[0] - 1] != self.n_cases:
+            raise ValueError("case_first ends with the number of cases")
+        largest = max(self.n_depts, 1) * max(self.n_items, self.n_depts, 1)
+        if largest >= 1 << 62 or selected.shape[0] * (self.n_cases + 1) >= 1 << 62:
+            raise OverflowError("departments x items or units x cases do not fit one key")
+        self.grid, self.selected = dept_grid, selected
+        self.is_direct, self.may_receive = is_direct, may_receive
+        closed = np.where(np.asarray(is_open), 0, CLOSED)
+        self.dept_flags = (closed | np.where(np.asarray(is_medtech), MEDTECH, 0)).astype(np.uint8)
+        self.item_flags = np.where(np.asarray(is_direct), DIRECT, 0).astype(np.uint8)
+        if self.n_depts and (np.max(dept_grid) >= self.n_depts or np.min(dept_grid) < -1):
+            raise ValueError("the grid names no department")
+        self.case_first, self.case_at = case_first, case_at
+        self.case_unit, self.case_dept = case_unit, case_dept
+        self.period = period
+        self.orders_known = self.n_cases > 0 and np.max(case_dept) >= 0
+
+    cdef int32_t dept_of(self, int64_t unit, int64_t label) noexcept nogil:
+        if unit < 0 or label < 0 or label >= self.n_labels or unit >= self.grid.shape[0]:
+            return -1
+        return self.grid[unit, label]
+
+    cdef int32_t case_of(self, int64_t unit, int64_t label) noexcept nogil:
+        """Case of the unit with the label, -1 where there is none."""
+        cdef int32_t i
+        if label < 0 or label >= self.case_first.shape[0] - 1:
+            return -1
+        for i in range(self.case_first[label], self.case_first[label + 1]):
+            if self.case_unit[self.case_at[i]] == unit:
+                return self.case_at[i]
+        return -1
+
+
+cdef struct Columns:
+    const int32_t *period
+    const int32_t *unit
+    const int32_t *dept
+    const int32_t *item
+    const int32_t *case
+    const int32_t *case_unit
+    const int32_t *ordering
+    const int64_t *quantity
+    const int64_t *charge
+    const int64_t *direct_cost
+    const uint8_t *quantity_state
+    const uint8_t *charge_state
+    const uint8_t *direct_state
+
+
+cdef const int32_t *codes_or_null(const int32_t[::1] column, Py_ssize_t n) except? NULL:
+    if column is None:
+        return NULL
+    if column.shape[0] != n:
+        raise ValueError("the columns of a block differ in length")
+    return &column[0] if n else NULL
+
+
+cdef const int64_t *values_or_null(const int64_t[::1] column, Py_ssize_t n) except? NULL:
+    if column is None:
+        return NULL
+    if column.shape[0] != n:
+        raise ValueError("the columns of a block differ in length")
+    return &column[0] if n else NULL
+
+
+cdef const uint8_t *states_or_null(const uint8_t[::1] column, Py_ssize_t n) except? NULL:
+    if column is None:
+        return NULL
+    if column.shape[0] != n:
+        raise ValueError("the columns of a block differ in length")
+    return &column[0] if n else NULL
+
+
+cdef struct Slot:
+    # One activity of the stretch; 64 bytes, so that a line of the book touches one line of cache.
+    int64_t key
+    int64_t number
+    int64_t last_entry
+    int64_t total[MEASURES]
+    int64_t unused[2]
+
+
+cdef inline int64_t place_of(int64_t key, int64_t mask) noexcept nogil:
+    # Fibonacci hashing: the high bits of the product depend on every bit of the key.
+    cdef uint64_t product = <uint64_t>key * <uint64_t>0x9E3779B97F4A7C15
+    return <int64_t>((product ^ (product >> 32)) & <uint64_t>mask)
+
+
+cdef class SlotTable:
+    """Activities of a stretch by key, with their sums: open addressing."""
+
+    cdef Slot *slots
+    cdef int64_t mask, n
+
+    def __cinit__(self):
+        self.slots = <Slot *>calloc(FEWEST_SLOTS, sizeof(Slot))
+        if self.slots == NULL:
+            raise MemoryError
+        self.mask = FEWEST_SLOTS - 1
+
+    def __dealloc__(self):
+        free(self.slots)
+
+    cdef void reset(self) noexcept nogil:
+        memset(self.slots, 0, (self.mask + 1) * sizeof(Slot))
+        self.n = 0
+
+    cdef inline void fetch(self, int64_t key) noexcept nogil:
+        """Ask for the key's slot: the table is larger than the cache that is near."""
+        prefetch(&self.slots[place_of(key, self.mask)])
+
+    cdef inline Slot *find(self, int64_t key) noexcept nogil:
+        """The key's slot, a new one where there is none; NULL where memory ran out."""
+        cdef int64_t at = place_of(key, self.mask)
+        while self.slots[at].number != 0:
+            if self.slots[at].key == key:
+                return &self.slots[at]
+            at = (at + 1) & self.mask
+        return self.insert(key, at)
+
+    cdef Slot *insert(self, int64_t key, int64_t at) noexcept nogil:
+        cdef Slot *slots
+        cdef int64_t size = self.mask + 1, i
+        if 3 * (self.n + 1) > 2 * size:
+            slots = <Slot *>calloc(4 * size, sizeof(Slot))
+            if slots == NULL:
+                return NULL
+            for i in range(size):
+                if self.slots[i].number != 0:
+                    slots[self.free_place(slots, 4 * size - 1, self.slots[i].key)] = self.slots[i]
+            free(self.slots)
+            self.slots, self.mask = slots, 4 * size - 1
+            at = self.free_place(slots, self.mask, key)
+        self.n += 1
+        self.slots[at].key = key
+        self.slots[at].number = self.n
+        self.slots[at].last_entry = -1
+        return &self.slots[at]
+
+    cdef int64_t free_place(self, Slot *slots, int64_t mask, int64_t key) noexcept nogil:
+        cdef int64_t at = place_of(key, mask)
+        while slots[at].number != 0:
+            at = (at + 1) & mask
+        return at
+
+
+cdef struct Run:
+    # Lines of one unit and case that follow each other.
+    int64_t unit
+    int64_t case_unit
+    int64_t label
+    int64_t case
+    int64_t period
+    int64_t first_entry
+    int kind
+
+
+cdef struct Entries:
+    # Net services, in arrays of their own: each is written once and read once.
+    uint32_t *number
+    int64_t *values[MEASURES]
+
+
+cdef int allocate(Entries *entries, int64_t n) except -1:
+    """Room for n entries; the memory is not touched before it is used."""
+    cdef Py_ssize_t m
+    release(entries)
+    entries.number = <uint32_t *>malloc((n + 1) * sizeof(uint32_t))
+    for m in range(MEASURES):
+        entries.values[m] = <int64_t *>malloc((n + 1) * sizeof(int64_t))
+        if entries.number == NULL or entries.values[m] == NULL:
+            release(entries)
+            raise MemoryError
+    return 0
+
+
+cdef void release(Entries *entries) noexcept:
+    cdef Py_ssize_t m
+    free(entries.number)
+    entries.number = NULL
+    for m in range(MEASURES):
+        free(entries.values[m])
+        entries.values[m] = NULL
+
+
+cdef class LineNetter:
+    """Nets the lines of one stretch of a file; see net_lines.pyi."""
+
+    cdef Places places
+    cdef SlotTable activities
+    cdef KeyTable ordered
+    cdef Run run
+    cdef int64_t n_entries, n_runs, capacity
+    cdef bint has[MEASURES]
+    cdef readonly int64_t n_lines, n_odd
+    cdef bint wraps, lacks_memory, any_fraction
+    # Entries of the stretch, and where they go when they are regrouped; the two change places,
+    # so that no memory is touched for the first time twice.
+    cdef Entries entries, regrouped
+    cdef int64_t low[MEASURES]
+    cdef int64_t high[MEASURES]
+    cdef int64_t[::1] run_key, run_start, run_charge
+    cdef int64_t[:, ::1] order_sums
+
+    def __init__(self, Places places not None):
+        self.places = places
+        self.activities, self.ordered = SlotTable(), KeyTable()
+        self.order_sums = np.zeros((64, 2), np.int64)
+        self.capacity = -1
+        self.begin(0)
+
+    def __dealloc__(self):
+        release(&self.entries)
+        release(&self.regrouped)
+
+    def begin(self, Py_ssize_t rows, bint has_charge=False, bint has_direct_cost=False):
+        """Forget the stretch before; at most rows lines come, with these columns."""
+        if rows >= 1 << 31:
+            raise ValueError("a stretch has fewer than 2^31 lines")
+        if rows > self.capacity:
+            self.capacity = -1
+            release(&self.regrouped)
+            allocate(&self.entries, rows)
+            self.run_key, self.run_start, self.run_charge = (
+                np.empty(rows + 1, np.int64) for _ in range(3)
+            )
+            self.capacity = rows
+        self.has[0], self.has[1], self.has[2] = True, has_charge, has_direct_cost
+        self.activities.reset()
+        self.ordered.reset()
+        np.asarray(self.order_sums)[:] = 0
+        self.n_entries = self.n_runs = self.n_lines = self.n_odd = 0
+        self.run.unit = self.run.case_unit = self.run.label = self.run.period = -3
+        self.run.kind = OTHERS
+        self.wraps = self.lacks_memory = self.any_fraction = False
+        for m in range(MEASURES):
+            self.low[m] = self.high[m] = 0
+
+    def add(
+        self,
+        const int32_t[::1] period not None,
+        const int32_t[::1] unit not None,
+        const int32_t[::1] dept not None,
+        const int32_t[::1] item not None,
+        const int64_t[::1] quantity not None,
+        const int32_t[::1] case=None,
+        const int32_t[::1] case_unit=None,
+        const int32_t[::1] ordering=None,
+        const int64_t[::1] charge=None,
+        const int64_t[::1] direct_cost=None,
+        const uint8_t[::1] quantity_state=None,
+        const uint8_t[::1] charge_state=None,
+        const uint8_t[::1] direct_state=None,
+    ):
+        """Net the lines of one block."""
+        cdef Columns c
+        cdef Py_ssize_t n = period.shape[0]
+        if self.n_entries + n > self.capacity:
+            raise ValueError("more lines than were announced")
+        if (charge is not None) != self.has[1] or (direct_cost is not None) != self.has[2]:
+            raise ValueError("a block has the columns that were announced")
+        c.period, c.unit = codes_or_null(period, n), codes_or_null(unit, n)
+        c.dept, c.item = codes_or_null(dept, n), codes_or_null(item, n)
+        c.case, c.case_unit = codes_or_null(case, n), codes_or_null(case_unit, n)
+        c.ordering, c.quantity = codes_or_null(ordering, n), values_or_null(quantity, n)
+        c.charge, c.direct_cost = values_or_null(charge, n), values_or_null(direct_cost, n)
+        c.quantity_state = states_or_null(quantity_state, n)
+        c.charge_state = states_or_null(charge_state, n)
+        c.direct_state = states_or_null(direct_state, n)
+        self.ordered.reserve(n)
+        if self.order_sums.shape[0] < self.ordered.n + n:
+            self.order_sums = np.concatenate(
+                [self.order_sums, np.zeros((self.ordered.n + n, 2), np.int64)]
+            )
+        with nogil:
+            self.net(self.places, self.activities, &c, n)
+        if self.lacks_memory:
+            raise MemoryError
+        if self.wraps:
+            raise OverflowError("quantities, charges or purchase costs do not fit 64 bits")
+
+    cdef void net(
+        self, Places places, SlotTable activities, const Columns *c, Py_ssize_t n
+    ) noexcept nogil:
+        cdef Py_ssize_t i, ahead
+        cdef int64_t dept, item, label
+        cdef int64_t n_items = places.n_items
+        cdef uint8_t flags, special = CLOSED
+        cdef bint has_states = (
+            c.quantity_state != NULL or c.charge_state != NULL or c.direct_state != NULL
+        )
+        cdef const int32_t *grid_row = NULL
+        if c.direct_cost == NULL:
+            special |= DIRECT
+        if places.orders_known or c.ordering != NULL:
+            special |= MEDTECH
+        for i in range(n):
+            if (
+                c.period[i] != self.run.period
+                or c.unit[i] != self.run.unit
+                or (c.case != NULL and c.case[i] != self.run.label)
+                or (c.case_unit != NULL and self.case_unit_of(c, i) != self.run.case_unit)
+                or grid_row == NULL
+            ):
+                self.begin_run(places, c, i)
+                grid_row = &places.grid[self.run.unit, 0] if self.run.kind == PLACED else NULL
+            if self.run.kind == OTHERS:
+                continue
+            self.n_lines += 1
+            ahead = min(i + AHEAD, n - 1)
+            if grid_row != NULL and 0 <= c.dept[ahead] < places.n_labels:
+                activities.fetch(grid_row[c.dept[ahead]] * n_items + c.item[ahead])
+            label = c.dept[i]
+            if self.run.kind == UNPLACED or label < 0 or label >= places.n_labels:
+                self.n_odd += 1
+                continue
+            dept, item = grid_row[label], c.item[i]
+            if dept < 0 or item < 0 or item >= n_items:
+                self.n_odd += 1
+                continue
+            flags = places.dept_flags[dept] | places.item_flags[item]
+            if flags & special or has_states or c.ordering != NULL:
+                self.look_closer(places, c, i, dept, item)
+            self.add_entry(activities, c, i, dept * n_items + item)
+
+    cdef inline int64_t case_unit_of(self, const Columns *c, Py_ssize_t i) noexcept nogil:
+        return c.unit[i] if c.case_unit[i] == EMPTY else c.case_unit[i]
+
+    cdef void begin_run(self, Places places, const Columns *c, Py_ssize_t i) noexcept nogil:
+        """Say what the lines of the unit and case of line i are."""
+        cdef Run *run = &self.run
+        cdef int64_t key
+        run.period, run.unit = c.period[i], c.unit[i]
+        run.label = EMPTY if c.case == NULL else c.case[i]
+        run.case_unit = run.unit if c.case_unit == NULL else self.case_unit_of(c, i)
+        run.first_entry = self.n_entries
+        run.case = -1
+        if run.period >= 0 and run.period != places.period:
+            run.kind = OTHERS
+        elif 0 <= run.unit < places.selected.shape[0] and not places.selected[run.unit]:
+            run.kind = OTHERS
+        elif run.period < 0 or not 0 <= run.unit < places.selected.shape[0] or run.case_unit < 0:
+            run.kind = UNPLACED
+        else:
+            run.case = places.case_of(run.case_unit, run.label)
+            run.kind = UNPLACED if run.label != EMPTY and run.case < 0 else PLACED
+        if run.kind != PLACED:
+            return
+        key = run.unit * (places.n_cases + 1) + run.case + 1
+        if self.n_runs and self.run_start[self.n_runs - 1] == self.n_entries:
+            # The run before has no usable line.
+            self.n_runs -= 1
+        elif self.n_runs and self.run_key[self.n_runs - 1] == key:
+            # A new block, or lines without a place between: the same run goes on.
+            run.first_entry = self.run_start[self.n_runs - 1]
+            return
+        self.run_key[self.n_runs] = key
+        self.run_start[self.n_runs] = self.n_entries
+        self.run_charge[self.n_runs] = 0
+        self.n_runs += 1
+
+    cdef void look_closer(
+        self, Places places, const Columns *c, Py_ssize_t i, int64_t dept, int64_t item
+    ) noexcept nogil:
+        """Count line i if it is at fault, and add it to the orders of level 3."""
+        cdef bint odd = (places.dept_flags[dept] & CLOSED) != 0
+        cdef bint is_direct = places.is_direct[item] != 0
+        cdef int64_t ordering = -1
+        odd |= c.quantity_state != NULL and c.quantity_state[i] != 0
+        odd |= c.charge_state != NULL and c.charge_state[i] == FAULT
+        if c.direct_cost == NULL:
+            odd |= is_direct
+        elif c.direct_state != NULL and c.direct_state[i] != 0:
+            odd |= is_direct or c.direct_state[i] == FAULT
+        if c.ordering != NULL and c.ordering[i] != EMPTY:
+            ordering = places.dept_of(self.run.unit, c.ordering[i])
+            odd |= ordering < 0 and places.dept_of(self.run.case_unit, c.ordering[i]) < 0
+        elif self.run.case >= 0 and self.run.case_unit == self.run.unit:
+            ordering = places.case_dept[self.run.case]
+        self.n_odd += odd
+        if ordering >= 0 and places.dept_flags[dept] & MEDTECH:
+            if places.may_receive[ordering] and not is_direct:
+                self.add_order(c, i, dept * places.n_depts + ordering)
+
+    cdef inline void add_entry(
+        self, SlotTable activities, const Columns *c, Py_ssize_t i, int64_t key
+    ) noexcept nogil:
+        """Add line i to the run's entry of its activity, or begin one."""
+        cdef Slot *slot = activities.find(key)
+        cdef int64_t at
+        cdef bint is_new, wraps
+        if slot == NULL:
+            self.lacks_memory = True
+            return
+        at = slot.last_entry
+        is_new = at < self.run.first_entry
+        if is_new:
+            at = self.n_entries
+            self.n_entries += 1
+            slot.last_entry = at
+            self.entries.number[at] = <uint32_t>(slot.number - 1)
+        # A constant divisor is a multiplication.
+        self.any_fraction |= c.quantity[i] % 10000 != 0
+        wraps = self.add_measure(slot, at, is_new, 0, c.quantity[i])
+        if c.charge != NULL:
+            wraps |= self.add_measure(slot, at, is_new, 1, c.charge[i])
+            wraps |= add_overflows(
+                self.run_charge[self.n_runs - 1], c.charge[i], &self.run_charge[self.n_runs - 1]
+            )
+        if c.direct_cost != NULL:
+            wraps |= self.add_measure(slot, at, is_new, 2, c.direct_cost[i])
+        self.wraps |= wraps
+
+    cdef inline bint add_measure(
+        self, Slot *slot, int64_t at, bint is_new, int m, int64_t value
+    ) noexcept nogil:
+        cdef bint wraps = add_overflows(slot.total[m], value, &slot.total[m])
+        if not is_new:
+            wraps |= add_overflows(self.entries.values[m][at], value, &value)
+        self.entries.values[m][at] = value
+        self.low[m] = min(self.low[m], value)
+        self.high[m] = max(self.high[m], value)
+        return wraps
+
+    cdef void add_order(self, const Columns *c, Py_ssize_t i, int64_t key) noexcept nogil:
+        cdef int64_t slot = self.ordered.add_slot(key)
+        cdef bint wraps = add_overflows(
+            self.order_sums[slot, 0], c.quantity[i], &self.order_sums[slot, 0]
+        )
+        if c.charge != NULL:
+            wraps |= add_overflows(
+                self.order_sums[slot, 1], c.charge[i], &self.order_sums[slot, 1]
+            )
+        self.wraps |= wraps
+
+    def orders(self):
+        """Key performing x departments + ordering department, and quantity and charge."""
+        n = len(self.ordered)
+        return self.ordered.known(), np.asarray(self.order_sums)[:n].copy()
+
+    def finish(self):
+        """The stretch's rows and entries; see net_lines.pyi."""
+        cdef int64_t runs = self.n_runs, i, number
+        cdef int64_t[::1] keys
+        cdef int64_t[:, ::1] totals
+        if runs and self.run_start[runs - 1] == self.n_entries:
+            # The last run has no usable line.
+            runs -= 1
+        row_keys = np.asarray(self.run_key)[:runs].copy()
+        charges = np.asarray(self.run_charge)[:runs].copy()
+        starts = np.append(np.asarray(self.run_start)[:runs], self.n_entries)
+        if runs and (row_keys[1:] <= row_keys[:-1]).any():
+            row_keys, starts, charges = self.regroup(row_keys, starts, charges)
+        n = self.activities.n
+        keys_array, totals_array = np.empty(n, np.int64), np.zeros((n, 2 * MEASURES), np.int64)
+        keys, totals = keys_array, totals_array
+        for i in range(self.activities.mask + 1):
+            number = self.activities.slots[i].number - 1
+            if number >= 0:
+                keys[number] = self.activities.slots[i].key
+                for m in range(MEASURES):
+                    totals[number, m] = self.activities.slots[i].total[m]
+        for m in range(MEASURES):
+            if self.low[m] < 0:
+                with nogil:
+                    self.add_negative(totals, m)
+        if self.wraps:
+            raise OverflowError("quantities, charges or purchase costs do not fit 64 bits")
+        order = np.argsort(keys_array)
+        rank = np.empty(n, np.uint32)
+        rank[order] = np.arange(n, dtype=np.uint32)
+        return keys_array[order], totals_array[order], row_keys, charges, starts, rank
+
+    cdef void add_negative(self, int64_t[:, ::1] totals, int m) noexcept nogil:
+        """Add the net entries below zero to their activity's last columns."""
+        cdef int64_t i, value
+        for i in range(self.n_entries):
+            value = self.entries.values[m][i]
+            if value < 0:
+                self.wraps |= add_overflows(
+                    totals[self.entries.number[i], MEASURES + m],
+                    value,
+                    &totals[self.entries.number[i], MEASURES + m],
+                )
+
+    cdef regroup(self, keys, starts, charges):
+        """Bring the runs of a row together and net them; rows ascend."""
+        cdef const int64_t[::1] order = sort_order(keys)
+        cdef const int64_t[::1] old_keys = keys, old_starts = starts, old_charges = charges
+        new_keys, new_charges = np.empty(len(keys), np.int64), np.empty(len(keys), np.int64)
+        new_starts = np.empty(len(keys) + 1, np.int64)
+        cdef int64_t[::1] row_keys = new_keys, row_charges = new_charges, row_starts = new_starts
+        cdef int64_t[::1] last = np.full(self.activities.n, -1, np.int64)
+        cdef int64_t run, entry, rows = 0, n = 0, first = 0
+        cdef bint wraps = False
+        if self.regrouped.number == NULL:
+            allocate(&self.regrouped, self.capacity)
+        with nogil:
+            for run in range(order.shape[0]):
+                if rows == 0 or old_keys[order[run]] != row_keys[rows - 1]:
+                    row_keys[rows] = old_keys[order[run]]
+                    row_charges[rows] = 0
+                    row_starts[rows] = first = n
+                    rows += 1
+                wraps |= add_overflows(
+                    row_charges[rows - 1], old_charges[order[run]], &row_charges[rows - 1]
+                )
+                for entry in range(old_starts[order[run]], old_starts[order[run] + 1]):
+                    wraps |= self.move(entry, last, first, &n)
+            row_starts[rows] = n
+        if wraps:
+            raise OverflowError("quantities, charges or purchase costs do not fit 64 bits")
+        self.entries, self.regrouped = self.regrouped, self.entries
+        self.n_entries = n
+        return new_keys[:rows], new_starts[: rows + 1], new_charges[:rows]
+
+    cdef inline bint move(
+        self, int64_t entry, int64_t[::1] last, int64_t first, int64_t *n
+    ) noexcept nogil:
+        """Add an entry to the row's entry of its activity, or begin one."""
+        cdef uint32_t number = self.entries.number[entry]
+        cdef int64_t at = last[number], value
+        cdef bint is_new = at < first, wraps = False
+        cdef Py_ssize_t m
+        if is_new:
+            at = n[0]
+            n[0] += 1
+            last[number] = at
+            self.regrouped.number[at] = number
+        for m in range(MEASURES):
+            if not self.has[m]:
+                continue
+            value = self.entries.values[m][entry]
+            if not is_new:
+                wraps |= add_overflows(self.regrouped.values[m][at], value, &value)
+                self.low[m] = min(self.low[m], value)
+                self.high[m] = max(self.high[m], value)
+            self.regrouped.values[m][at] = value
+        return wraps
+
+    def bounds(self):
+        """Bounds of each measure, and whether all quantities are multiples of 10^4."""
+        return [(self.low[m], self.high[m]) for m in range(MEASURES)], not self.any_fraction
+
+    def take_activity(self, const uint32_t[::1] rank not None, activity_t[::1] activity not None):
+        """Write the rank of each entry's activity."""
+        cdef int64_t i
+        if activity.shape[0] != self.n_entries or rank.shape[0] != self.activities.n:
+            raise ValueError("ranks and entries do not fit")
+        with nogil:
+            for i in range(self.n_entries):
+                activity[i] = <activity_t>rank[self.entries.number[i]]
+
+    def take_measure(self, Py_ssize_t measure, int64_t step, packed_t[::1] values not None):
+        """Write a measure of each entry, in multiples of step."""
+        cdef int64_t i
+        cdef const int64_t *given
+        if values.shape[0] != self.n_entries or not 0 <= measure < MEASURES or step < 1:
+            raise ValueError("the measure and its place do not fit")
+        if not self.has[measure]:
+            raise ValueError("the stretch has no such measure")
+        given = self.entries.values[measure]
+        with nogil:
+            if step == 1:
+                for i in range(self.n_entries):
+                    values[i] = <packed_t>given[i]
+            elif step == 10000:
+                for i in range(self.n_entries):
+                    values[i] = <packed_t>(given[i] // 10000)
+            else:
+                for i in range(self.n_entries):
+                    values[i] = <packed_t>(given[i] // step)

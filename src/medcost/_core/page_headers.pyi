@@ -1,0 +1,47 @@
+"""Headers of Parquet pages: Thrift's compact protocol, read from bytes that nobody vouches for."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+class PageError(ValueError):
+    """Bytes that are no valid page, or one of a kind that is not read here."""
+
+class PageHeader:
+    """What one header says; every number is from 0 to 2^31 - 1.
+
+    kind: "data", "data_v2" or "dictionary". start: where the page's bytes start in the chunk.
+    stored_size, size: their number there and unpacked, with the levels of a data_v2 page.
+    encoding, level_encoding: numbers of parquet.thrift. n_rows is n_values for "data".
+    n_nulls, levels_size, is_compressed: of data_v2.
+    """
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def stored_size(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def n_values(self) -> int: ...
+    @property
+    def n_rows(self) -> int: ...
+    @property
+    def n_nulls(self) -> int: ...
+    @property
+    def levels_size(self) -> int: ...
+    @property
+    def encoding(self) -> int: ...
+    @property
+    def level_encoding(self) -> int: ...
+    @property
+    def is_compressed(self) -> bool: ...
+
+def read_header(chunk: NDArray[np.uint8], start: int) -> PageHeader:
+    """Return the page header that starts there; its page lies within the chunk.
+
+    chunk: uint8 [bytes]. Raises PageError for bytes that are no header, for what is negative,
+    missing, repeated or of another type than parquet.thrift says, for a page longer than the
+    chunk, for index pages and for pages with repetition levels.
+    """

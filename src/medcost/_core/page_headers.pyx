@@ -1,0 +1,210 @@
+"""Headers of Parquet pages: Thrift's compact protocol, read from bytes that nobody vouches for."""
+
+from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint8_t, uint64_t
+
+cdef enum:
+    # What a field may hold other than a number, all of which are >= 0 where they are valid.
+    ABSENT = -1
+    IS_FALSE = -2
+    IS_TRUE = -3
+    N_FIELDS = 9
+    DEEPEST = 4
+
+    # Types of the compact protocol.
+    STOP = 0
+    TRUE = 1
+    FALSE = 2
+    BYTE = 3
+    I16 = 4
+    I32 = 5
+    I64 = 6
+    DOUBLE = 7
+    BINARY = 8
+    STRUCT = 12
+
+    # Fields of PageHeader (parquet.thrift).
+    PAGE_TYPE = 1
+    SIZE = 2
+    STORED_SIZE = 3
+    CHECKSUM = 4
+    DATA = 5
+    DICTIONARY = 7
+    DATA_V2 = 8
+
+
+class PageError(ValueError):
+    """Bytes that are no valid page, or one of a kind that is not read here."""
+
+
+cdef struct Source:
+    const uint8_t *at
+    const uint8_t *end
+    bint bad
+
+
+cdef uint64_t read_varint(Source *source) noexcept nogil:
+    cdef uint64_t value = 0, byte
+    cdef int shift = 0
+    while source.at < source.end and shift < 64:
+        byte = source.at[0]
+        source.at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value
+        shift += 7
+    source.bad = True
+    return 0
+
+
+cdef int64_t read_signed(Source *source) noexcept nogil:
+    cdef uint64_t value = read_varint(source)
+    return <int64_t>(value >> 1) ^ -<int64_t>(value & 1)
+
+
+cdef void skip_bytes(Source *source, uint64_t n) noexcept nogil:
+    if n > <uint64_t>(source.end - source.at):
+        source.bad = True
+    else:
+        source.at += n
+
+
+cdef int read_field_header(Source *source, int64_t *field) noexcept nogil:
+    """Return the type of the next field and move its number on; STOP where the bytes end."""
+    cdef uint8_t byte
+    if source.bad or source.at >= source.end:
+        source.bad = True
+        return STOP
+    byte = source.at[0]
+    source.at += 1
+    if byte == STOP:
+        return STOP
+    if byte >> 4:
+        field[0] += byte >> 4
+    else:
+        field[0] = read_signed(source)
+    return byte & 15
+
+
+cdef void skip_value(Source *source, int type_, int depth) noexcept nogil:
+    """Pass over a value that is not needed; lists, sets and maps stand in no page header."""
+    cdef int64_t field = 0
+    cdef int inner
+    if type_ == TRUE or type_ == FALSE:
+        return
+    if type_ == BYTE:
+        skip_bytes(source, 1)
+    elif type_ == I16 or type_ == I32 or type_ == I64:
+        read_varint(source)
+    elif type_ == DOUBLE:
+        skip_bytes(source, 8)
+    elif type_ == BINARY:
+        skip_bytes(source, read_varint(source))
+    elif type_ == STRUCT and depth < DEEPEST:
+        inner = read_field_header(source, &field)
+        while inner != STOP:
+            skip_value(source, inner, depth + 1)
+            inner = read_field_header(source, &field)
+    else:
+        source.bad = True
+
+
+cdef void read_struct(Source *source, int64_t *fields, int64_t *inner, int depth) noexcept nogil:
+    """Write fields 1 to 8 of a struct; of those of a page header the one struct goes to inner.
+
+    Twice the same field, or two inner structs, are refused: readers differ in what they take.
+    """
+    cdef int64_t field = 0, value
+    cdef int type_, i
+    for i in range(N_FIELDS):
+        fields[i] = ABSENT
+    type_ = read_field_header(source, &field)
+    while type_ != STOP:
+        if not 0 < field < N_FIELDS:
+            skip_value(source, type_, depth)
+        elif fields[field] != ABSENT:
+            source.bad = True
+        elif type_ == TRUE or type_ == FALSE:
+            fields[field] = IS_TRUE if type_ == TRUE else IS_FALSE
+        elif type_ == I32:
+            value = read_signed(source)
+            # A checksum is any 32 bits; all else that is read here counts something.
+            if depth == 0 and field == CHECKSUM:
+                value = 0 if INT32_MIN <= value <= INT32_MAX else ABSENT
+            if not 0 <= value <= INT32_MAX:
+                source.bad = True
+            fields[field] = value
+        elif type_ == STRUCT and depth == 0 and DATA <= field <= DATA_V2:
+            for i in range(DATA, DATA_V2 + 1):
+                source.bad |= fields[i] != ABSENT
+            fields[field] = 0
+            read_struct(source, inner, NULL, depth + 1)
+        elif type_ == STRUCT:
+            skip_value(source, type_, depth)
+            fields[field] = 0
+        else:
+            source.bad = True
+        if source.bad:
+            return
+        type_ = read_field_header(source, &field)
+
+
+cdef class PageHeader:
+    """One page header; see page_headers.pyi."""
+
+    cdef readonly str kind
+    cdef readonly Py_ssize_t start, stored_size, size
+    cdef readonly Py_ssize_t n_values, n_rows, n_nulls, levels_size
+    cdef readonly int encoding, level_encoding
+    cdef readonly bint is_compressed
+
+
+cdef bint copy_fields(PageHeader header, const int64_t *fields, const int64_t *inner):
+    """Fill in a header by its kind; return whether all that the kind needs is there."""
+    cdef int64_t least
+    header.size, header.stored_size = fields[SIZE], fields[STORED_SIZE]
+    header.n_values = inner[1]
+    header.is_compressed = True
+    header.level_encoding = 0
+    if fields[PAGE_TYPE] == 0 and fields[DATA] != ABSENT:
+        header.kind = "data"
+        header.encoding, header.level_encoding = inner[2], inner[3]
+        header.n_rows = inner[1]
+        least = min(inner[1], inner[2], inner[3], inner[4])
+    elif fields[PAGE_TYPE] == 2 and fields[DICTIONARY] != ABSENT:
+        header.kind = "dictionary"
+        header.encoding = inner[2]
+        least = min(inner[1], inner[2])
+    elif fields[PAGE_TYPE] == 3 and fields[DATA_V2] != ABSENT:
+        header.kind = "data_v2"
+        header.n_nulls, header.n_rows, header.encoding = inner[2], inner[3], inner[4]
+        header.levels_size = inner[5]
+        header.is_compressed = inner[7] != IS_FALSE
+        least = min(min(inner[1], inner[2], inner[3]), min(inner[4], inner[5]))
+        # Repetition levels are those of nested columns.
+        if inner[6] != 0 or inner[7] >= 0 or inner[5] > min(fields[SIZE], fields[STORED_SIZE]):
+            return False
+    else:
+        return False
+    return least >= 0 and min(header.size, header.stored_size) >= 0
+
+
+def read_header(const uint8_t[::1] chunk not None, Py_ssize_t start):
+    """Return the page header that starts there; see page_headers.pyi."""
+    cdef Source source
+    cdef int64_t fields[N_FIELDS]
+    cdef int64_t inner[N_FIELDS]
+    cdef PageHeader header = PageHeader.__new__(PageHeader)
+    if not 0 <= start < chunk.shape[0]:
+        raise PageError("the pages end too soon")
+    source.at = &chunk[start]
+    source.end = source.at + (chunk.shape[0] - start)
+    source.bad = False
+    read_struct(&source, fields, inner, 0)
+    if source.bad:
+        raise PageError("a page header cannot be read")
+    header.start = source.at - &chunk[0]
+    if not copy_fields(header, fields, inner):
+        raise PageError("a page header lacks what its page needs")
+    if header.stored_size > chunk.shape[0] - header.start:
+        raise PageError("a page is longer than its chunk")
+    return header

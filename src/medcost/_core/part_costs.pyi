@@ -1,0 +1,85 @@
+"""Sums over a part of the activity matrix: by activity, by row, and costs in fixed point.
+
+A part's rows are given by starts, int64 [rows + 1]: row r has entries starts[r] to
+starts[r + 1]; activity: uint16 or uint32 [entries], a position among the part's activities;
+measure: int8 to int64 [entries], in multiples of step; receivers: the place of each row in the
+sums, int64 [rows]. All raise ValueError where arrays do not fit one another.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+def scaled_rates(
+    pools: NDArray[np.int64],
+    weights: NDArray[np.int64],
+    totals: NDArray[np.int64],
+    shifts: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Floor of pool x weight x 2^shift / total, int64, and 1 where it is not exact [activities].
+
+    totals above 0; shifts from 0 to 62. A floor is less than 1 below the exact rate. Raises
+    OverflowError where a rate does not fit 64 bits.
+    """
+
+def add_costs(
+    starts: NDArray[np.int64],
+    activity: NDArray[np.uint16] | NDArray[np.uint32],
+    measure: NDArray[np.signedinteger],
+    step: int,
+    rates: NDArray[np.int64],
+    receivers: NDArray[np.int64],
+    costs: NDArray[np.int64],
+) -> None:
+    """Add Sum rate x measure x step of each row to its receiver, lane by lane, in place.
+
+    rates: int64 [activities, 8], lanes 0 to 6 the scaled rates of the elements, lane 7 unused;
+    costs: int64 [receivers, 8]; its lane 7 takes Sum |measure x step|, which stays at the
+    largest int64 once it is reached.
+
+    Proof of the range: the sums wrap modulo 2^64, where order does not matter, and so equal
+    the true total if that fits 63 bits. With B = Sum over a unit's departments of |pool| x
+    gross / net measure, a receiver's exact cost is at most B, since its measure in a department
+    is at most the gross one; its total at scale 2^k is at most B x 2^k + Sum |measure|. The
+    caller chooses k so that B x 2^k < 2^61 and gives rows with Sum |measure| >= 2^60 to
+    add_wide_costs. Proof of the error: each rate is less than 1 below the exact one, so a total
+    is off by less than Sum |measure|, that is lane 7 / 2^k fen; receivers for which this is not
+    below 2^-10 fen are costed by add_wide_costs. Time O(entries x 8).
+    """
+
+def add_wide_costs(
+    starts: NDArray[np.int64],
+    activity: NDArray[np.uint16] | NDArray[np.uint32],
+    measure: NDArray[np.signedinteger],
+    step: int,
+    whole: NDArray[np.int64],
+    part: NDArray[np.uint64],
+    inexact: NDArray[np.uint8],
+    receivers: NDArray[np.int64],
+    chosen: NDArray[np.uint8],
+    cost: NDArray[np.int64],
+    fraction: NDArray[np.uint64],
+    error: NDArray[np.int64],
+) -> None:
+    """Add the 128-bit costs of the chosen rows to their receivers, one element, in place.
+
+    whole + part x 2^-64: floor of each activity's rate in fen, inexact: 1 where there is a
+    rest [activities]; chosen: uint8 [rows]; cost + fraction x 2^-64: fen, and error: what it is
+    less than off, in 2^-64 fen [receivers].
+
+    Proof of the range: as for add_costs, modulo 2^128 and with B < 2^62. Proof of the error:
+    each inexact rate is less than 2^-64 fen below the exact one.
+    """
+
+def add_direct_costs(
+    starts: NDArray[np.int64],
+    activity: NDArray[np.uint16] | NDArray[np.uint32],
+    direct_cost: NDArray[np.signedinteger],
+    element: NDArray[np.int8],
+    receivers: NDArray[np.int64],
+    costs: NDArray[np.int64],
+) -> None:
+    """Add each entry's purchase cost, fen, to its row's receiver and its activity's element.
+
+    element: int8 [activities], -1 for activities left out; costs: int64 [receivers, elements],
+    in place. Raises OverflowError where a sum does not fit 64 bits.
+    """

@@ -1,0 +1,346 @@
+"""Service lines read page by page: dictionaries are translated once, rows never become Arrow's.
+
+Whatever is unusual raises PagesUnsupported, and the plain reader takes the piece instead. It knows
+every storage; this one knows those that are common, and trusts no byte of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from medcost._core.labels import LabelTable
+from medcost._core.page_headers import PageError, PageHeader, read_header
+from medcost._core.pages import PageColumn, fill_block
+from medcost._core.plain_values import numbers as plain_numbers
+from medcost._core.plain_values import text_codes, wide_numbers
+from medcost.line_blocks import LineBlock, decode_states
+from medcost.parquet_input import SourceFile
+from medcost.tables import Column
+
+BLOCK_ROWS = 1 << 14
+MOST_CHUNK_BYTES = 1 << 28
+MOST_PAGE_BYTES = 1 << 27
+
+# Numbers of parquet.thrift.
+PLAIN, PLAIN_DICTIONARY, RLE, RLE_DICTIONARY = 0, 2, 3, 8
+INDEXED = (PLAIN_DICTIONARY, RLE_DICTIONARY)
+CODECS = {
+    "UNCOMPRESSED": None,
+    "SNAPPY": "snappy",
+    "GZIP": "gzip",
+    "BROTLI": "brotli",
+    "ZSTD": "zstd",
+    "LZ4": "lz4_raw",
+}
+
+Entries = tuple[NDArray[Any], NDArray[np.uint8] | None]
+# Translates plain values: the page's bytes, where its values start, the most there may be.
+Translator = Callable[[NDArray[np.uint8], int, int], Entries]
+
+
+class PagesUnsupported(Exception):
+    """A file that is broken, or stored in a way that only the plain reader knows."""
+
+
+def page_blocks(
+    source: SourceFile,
+    row_groups: Sequence[int],
+    texts: Mapping[str, LabelTable],
+    numbers: Mapping[str, Column],
+    metadata: pq.FileMetaData | None = None,
+) -> Iterator[LineBlock]:
+    """The rows of some row groups, in blocks of at most BLOCK_ROWS, in the order of the file.
+
+    texts: the labels of each text column wanted; numbers: the contract's columns. metadata: the
+    file's, where it is at hand. The arrays of a block are valid until the next. Raises
+    PagesUnsupported, also after blocks: they must then be discarded and read by the plain reader.
+    """
+    try:
+        if metadata is None:
+            metadata = pq.read_metadata(source.path)
+        columns = [
+            *(_Pages(metadata, name, _texts(labels), True) for name, labels in texts.items()),
+            *(_number_pages(metadata, column) for column in numbers.values()),
+        ]
+        with open(source.path, "rb", buffering=0) as file:
+            for number in row_groups:
+                group = metadata.row_group(number)
+                for column in columns:
+                    column.open_chunk(file.fileno(), group)
+                yield from _blocks(columns, group.num_rows)
+    except (PageError, pa.ArrowException, OSError, MemoryError) as error:
+        raise PagesUnsupported(str(error)) from error
+
+
+def _blocks(columns: list[_Pages], n_rows: int) -> Iterator[LineBlock]:
+    """The blocks of one row group whose chunks are open."""
+    rows = [column.rows for column in columns]
+    texts = [column for column in columns if column.is_text]
+    numbers = [column for column in columns if not column.is_text]
+    for start in range(0, n_rows, BLOCK_ROWS):
+        n = min(BLOCK_ROWS, n_rows - start)
+        waiting = fill_block(rows, n, True)
+        while waiting >= 0:
+            columns[waiting].next_page()
+            waiting = fill_block(rows, n, False)
+        yield LineBlock(
+            n,
+            {column.name: column.rows.codes[:n] for column in texts},
+            {column.name: column.rows.values[:n] for column in numbers},
+            {column.name: column.rows.states[:n] for column in numbers if column.rows.is_faulty},
+        )
+
+
+class _Pages:
+    """The pages of one column: chunk by chunk read, page by page unpacked and handed on."""
+
+    def __init__(
+        self, metadata: pq.FileMetaData, name: str, translate: Translator, is_text: bool
+    ) -> None:
+        self.name = name
+        self.is_text = is_text
+        self.translate = translate
+        self.number = _column_number(metadata, name)
+        described = metadata.schema.column(self.number)
+        if described.max_repetition_level or described.max_definition_level > 1:
+            raise PageError(f"{name} is nested")
+        if is_text and (described.physical_type, described.logical_type.type) != (
+            "BYTE_ARRAY",
+            "STRING",
+        ):
+            raise PageError(f"{name} is not text")
+        self.is_nullable = described.max_definition_level == 1
+        self.rows = PageColumn(is_text, self.is_nullable, BLOCK_ROWS)
+        self.memory = np.empty(0, np.uint8)
+
+    def open_chunk(self, file: int, group: pq.RowGroupMetaData) -> None:
+        """Read a row group's chunk of the column; its pages are then to come."""
+        chunk = group.column(self.number)
+        start, size = chunk.data_page_offset, chunk.total_compressed_size
+        if chunk.has_dictionary_page and chunk.dictionary_page_offset > 0:
+            start = min(start, chunk.dictionary_page_offset)
+        if chunk.file_path or chunk.compression not in CODECS:
+            raise PageError(f"{self.name} is stored in another file or packed in another way")
+        if chunk.num_values != group.num_rows or start < 0 or not 0 <= size <= MOST_CHUNK_BYTES:
+            raise PageError(f"{self.name} has other rows than its row group, or too many bytes")
+        if len(self.memory) < size:
+            # Read into the same memory again and again: its pages are there already.
+            self.memory = np.empty(size + size // 4, np.uint8)
+        self.chunk = self.memory[:size]
+        if os.preadv(file, [self.chunk], start) != size:
+            raise PageError("the file ends before its pages")
+        self.buffer = pa.py_buffer(self.chunk)
+        self.unpack = _unpacker(CODECS[chunk.compression])
+        self.at = 0
+        self.n_rows = group.num_rows
+        self.most_bytes = min(MOST_PAGE_BYTES, chunk.total_uncompressed_size)
+        self.rows.start_chunk()
+
+    def next_page(self) -> None:
+        """Hand on the next data page, and the dictionary where it comes first."""
+        header = read_header(self.chunk, self.at)
+        if header.kind == "dictionary":
+            if self.at:
+                raise PageError("a dictionary comes after a page")
+            self._take_dictionary(header)
+            self.at = header.start + header.stored_size
+            header = read_header(self.chunk, self.at)
+        if header.n_rows != header.n_values or header.n_rows > self.n_rows:
+            raise PageError("a page has other rows than its row group")
+        self.n_rows -= header.n_rows
+        self.at = header.start + header.stored_size
+        if header.kind == "data":
+            self._take_page(header)
+        elif header.kind == "data_v2":
+            self._take_page_v2(header)
+        else:
+            raise PageError("a chunk has two dictionaries")
+
+    def _unpacked(self, start: int, stored_size: int, size: int) -> NDArray[np.uint8]:
+        """A page's bytes; what it says of their number must be so."""
+        if size > self.most_bytes:
+            raise PageError("a page is too large")
+        return np.frombuffer(self.unpack(self.buffer.slice(start, stored_size), size), np.uint8)
+
+    def _take_dictionary(self, header: PageHeader) -> None:
+        if header.encoding not in (PLAIN, PLAIN_DICTIONARY):
+            raise PageError("a dictionary is stored in another way")
+        body = self._unpacked(header.start, header.stored_size, header.size)
+        entries, states = self.translate(body, 0, header.n_values)
+        if len(entries) != header.n_values:
+            raise PageError("a dictionary has other entries than it says")
+        self.rows.set_dictionary(entries, states)
+
+    def _take_page(self, header: PageHeader) -> None:
+        if self.is_nullable and header.level_encoding != RLE:
+            raise PageError("levels are stored in another way")
+        body = self._unpacked(header.start, header.stored_size, header.size)
+        start = self.rows.open_page(body, header.n_rows)
+        self._take_values(header, body, start)
+
+    def _take_page_v2(self, header: PageHeader) -> None:
+        n_levels = header.levels_size
+        levels = self.chunk[header.start : header.start + n_levels]
+        self.rows.open_page_v2(levels, header.n_rows, header.n_nulls)
+        start, stored_size = header.start + n_levels, header.stored_size - n_levels
+        size = header.size - n_levels
+        if header.is_compressed and size:
+            body = self._unpacked(start, stored_size, size)
+        elif size == stored_size:
+            body = self.chunk[start : start + size]
+        else:
+            raise PageError("a page has another length than it says")
+        self._take_values(header, body, 0)
+
+    def _take_values(self, header: PageHeader, body: NDArray[np.uint8], start: int) -> None:
+        if header.encoding in INDEXED:
+            self.rows.set_indices(body, start)
+        elif header.encoding == PLAIN:
+            self.rows.set_values(*self.translate(body, start, header.n_rows))
+        else:
+            raise PageError("values are stored in another way")
+
+
+def _column_number(metadata: pq.FileMetaData, name: str) -> int:
+    found = [i for i, path in enumerate(_paths(metadata)) if path == name]
+    if len(found) != 1:
+        raise PageError(f"{name} is not a column of the file, or is twice")
+    return found[0]
+
+
+def _paths(metadata: pq.FileMetaData) -> list[str]:
+    return [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+
+
+def _unpacker(codec: str | None) -> Callable[[pa.Buffer, int], pa.Buffer | bytes]:
+    """How a codec's bytes become a page of exactly some size; raises PageError or Arrow's."""
+    if codec is None:
+        return _as_stored
+    if codec in ("gzip", "brotli"):
+        return lambda stored, size: _unpacked_stream(codec, stored, size)
+    unpack = pa.Codec(codec).decompress
+    if codec == "zstd":
+        # The only one that checks the size both ways.
+        return unpack
+    if codec == "snappy":
+        return lambda stored, size: _unpacked_snappy(unpack, stored, size)
+    return lambda stored, size: _unpacked_lz4(unpack, stored, size)
+
+
+def _as_stored(stored: pa.Buffer, size: int) -> pa.Buffer:
+    if len(stored) != size:
+        raise PageError("a page has another length than it says")
+    return stored
+
+
+def _unpacked_stream(codec: str, stored: pa.Buffer, size: int) -> bytes:
+    with pa.CompressedInputStream(pa.BufferReader(stored), codec) as stream:
+        # One byte more than there should be, to see that there is none.
+        body: bytes = stream.read(size + 1)
+    if len(body) != size:
+        raise PageError("a page has another length than it says")
+    return body
+
+
+def _unpacked_snappy(
+    unpack: Callable[[pa.Buffer, int], pa.Buffer], stored: pa.Buffer, size: int
+) -> pa.Buffer:
+    """Snappy tells the size first; Arrow leaves the rest of a larger buffer as it was."""
+    said, shift = 0, 0
+    for byte in bytes(stored.slice(0, min(len(stored), 5))):
+        said |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            break
+    if said != size:
+        raise PageError("a page has another length than it says")
+    return unpack(stored, size)
+
+
+def _unpacked_lz4(
+    unpack: Callable[[pa.Buffer, int], pa.Buffer], stored: pa.Buffer, size: int
+) -> pa.Buffer:
+    """LZ4 tells no size, and Arrow leaves the rest of a larger buffer as it was."""
+    body = unpack(stored, size)
+    if size:
+        try:
+            unpack(stored, size - 1)
+        except (OSError, pa.ArrowException):
+            return body
+        raise PageError("a page has another length than it says")
+    return body
+
+
+def _texts(labels: LabelTable) -> Translator:
+    return lambda body, start, most: (text_codes(labels, body, start, most), None)
+
+
+def _number_pages(metadata: pq.FileMetaData, column: Column) -> _Pages:
+    number = _column_number(metadata, column.name)
+    translate = _translator(metadata.schema.column(number), column)
+    return _Pages(metadata, column.name, translate, False)
+
+
+def _translator(described: Any, column: Column) -> Translator:
+    """How the plain values of a number column become integers at the contract's scale."""
+    kind, logical = described.physical_type, described.logical_type.type
+    width = {"INT32": 4, "INT64": 8, "FLOAT": 4, "DOUBLE": 8}.get(kind, described.length)
+    swapped = kind == "FIXED_LEN_BYTE_ARRAY"
+    if logical == "DATE" and kind == "INT32" and column.type == "date32":
+        return lambda body, start, most: plain_numbers(body, start, most, 4, False, 2**31)
+    if column.scale is None or column.precision > 18:
+        raise PageError(f"{column.name} is not a decimal")
+    if logical == "DECIMAL" and kind in ("INT32", "INT64", "FIXED_LEN_BYTE_ARRAY"):
+        if described.scale == column.scale:
+            limit = 10**column.precision - 1
+            return lambda body, start, most: plain_numbers(
+                body, start, most, width, swapped, limit
+            )
+        if width > 16 or not 1 <= described.precision <= 38:
+            raise PageError(f"{column.name} has more digits than 128 bits hold")
+        type_ = pa.decimal128(described.precision, described.scale)
+
+        def from_decimals(body: NDArray[np.uint8], start: int, most: int) -> Entries:
+            words = wide_numbers(body, start, most, width, swapped)
+            return _decoded(words, len(words), type_, column)
+
+        return from_decimals
+    stored = _stored_type(described)
+
+    def from_others(body: NDArray[np.uint8], start: int, most: int) -> Entries:
+        if (len(body) - start) % width or (len(body) - start) // width > most:
+            raise PageError("numbers do not fit their page")
+        values = np.frombuffer(body[start:].tobytes(), stored[0]).astype(stored[1])
+        return _decoded(values, len(values), pa.from_numpy_dtype(stored[1]), column)
+
+    return from_others
+
+
+def _stored_type(described: Any) -> tuple[np.dtype[Any], np.dtype[Any]]:
+    """The type of the bytes, and the narrower one that Arrow makes of them."""
+    kind, logical = described.physical_type, described.logical_type.type
+    if logical == "NONE":
+        types = {"INT32": "<i4", "INT64": "<i8", "FLOAT": "<f4", "DOUBLE": "<f8"}
+        if kind in types:
+            return np.dtype(types[kind]), np.dtype(types[kind])
+    if logical == "INT" and kind in ("INT32", "INT64"):
+        said = json.loads(described.logical_type.to_json())
+        sign, width = "i" if said["isSigned"] else "u", said["bitWidth"] // 8
+        stored = np.dtype(f"<{sign}{4 if kind == 'INT32' else 8}")
+        if width in (1, 2, 4, 8) and width <= stored.itemsize:
+            return stored, np.dtype(f"<{sign}{width}")
+    raise PageError("numbers are stored in another way")
+
+
+def _decoded(values: NDArray[Any], n: int, type_: pa.DataType, column: Column) -> Entries:
+    """Any other numbers, by the one rule for all of them."""
+    chunk = pa.Array.from_buffers(type_, n, [None, pa.py_buffer(values)])
+    return decode_states(chunk, column)
