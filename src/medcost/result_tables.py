@@ -43,7 +43,7 @@ class Filled(NamedTuple):
     valid: NDArray[np.bool_]
 
 
-# What a column of a result table is made of; an Arrow array is taken as it is.
+# What a column of a result table is made of; text that does not repeat is an Arrow array.
 Given: TypeAlias = NDArray[np.int64] | Filled | Coded | pa.Array
 
 
@@ -147,7 +147,7 @@ def _column_array(
     elif isinstance(given, np.ndarray):
         array = number_array(given[chosen], arrow_type(column))
     else:
-        array = given if rows is None else given.take(pa.array(rows))
+        array = given if rows is None else take_text(given, rows)
     return array
 
 

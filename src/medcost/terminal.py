@@ -229,7 +229,7 @@ def show_drg_groups(console: Console, tables: dict[str, pa.Table], names: dict[s
                 ("margin", True),
             ],
         )
-        for row in table.take(pa.array(rows)).to_pylist():
+        for row in (table.slice(row, 1).to_pylist()[0] for row in rows.tolist()):
             grid.add_row(
                 safe(row["unit_id"]),
                 safe(row["drg_id"]),
