@@ -11,6 +11,7 @@ departments[13-units]         13 units, 2,700 rules in all (1,800 reciprocal giv
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import platform
 import resource
 import statistics
@@ -22,7 +23,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from medcost import __version__
-from medcost.allocation_model import AllocationModel, LoadedModel
+from medcost.allocation_model import LoadedModel, read_model
 from medcost.book import Registers
 from medcost.costing.departments import cost_departments
 from medcost.costing.reciprocal import build_system, solve_gross_cost
@@ -36,13 +37,20 @@ PERIOD = "2026-01"
 def reciprocal_model() -> LoadedModel:
     """Every support department by its own statistic, solved together."""
     content = {
-        "model": {"id": "b", "title": "b", "authority": "timing", "effective_from": "2026-01-01"},
+        "model": {
+            "id": "b",
+            "title": "b",
+            "authority": "timing",
+            "effective_from": dt.date(2026, 1, 1),
+        },
         "departments": {
             "method": "reciprocal",
             "rule": [{"givers": {"class": "support"}, "driver": "own"}],
         },
     }
-    model = AllocationModel.model_validate(content, strict=False)
+    model, _ = read_model(content)
+    if model is None:
+        raise ValueError("the model of the benchmark is at fault")
     return LoadedModel(model=model, file="benchmark", sha256="", lines={})
 
 

@@ -15,14 +15,20 @@ def exact_sums(
 ) -> NDArray[np.object_]:
     """Sum of fen of each group, Python integers [n_groups, elements]; never wraps.
 
-    groups: [rows]; fen: [rows, elements]. Each amount is cut into two halves of 32 bits, whose
-    sums cannot leave 64 bits for fewer than 2^31 rows.
+    groups: [rows]; fen: [rows, elements]. Where a sum leaves 64 bits on the way, each amount is cut
+    into two halves of 32 bits, whose sums cannot for fewer than 2^31 rows.
     """
+    fen = np.ascontiguousarray(fen)
     low = np.zeros((n_groups, fen.shape[1]), np.int64)
-    high = np.zeros((n_groups, fen.shape[1]), np.int64)
-    np.add.at(low, groups, fen & 0xFFFFFFFF)
-    np.add.at(high, groups, fen >> 32)
-    return np.asarray(low.astype(object) + high.astype(object) * (1 << 32), dtype=object)
+    try:
+        add_rows(low, groups, fen)
+    except OverflowError:
+        low[:] = 0
+        high = np.zeros_like(low)
+        add_rows(low, groups, fen & 0xFFFFFFFF)
+        add_rows(high, groups, fen >> 32)
+        return np.asarray(low.astype(object) + high.astype(object) * (1 << 32), dtype=object)
+    return low.astype(object)
 
 
 def add_at(

@@ -6,13 +6,13 @@ import os
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from medcost.errors import Fault, InputRejected, printable, quote
@@ -22,6 +22,7 @@ from medcost.parquet_input import (
     NumberColumn,
     SourceFile,
     TextColumn,
+    batches_of,
     check_columns,
     constant_text,
     decode_number,
@@ -29,11 +30,11 @@ from medcost.parquet_input import (
     find_files,
     join_numbers,
     open_parquet,
-    read_batches,
     row_count,
     unreadable,
 )
-from medcost.tables import Table, load_table
+from medcost.tables import CLASSES, ELEMENTS, Table, load_table
+from medcost.text_labels import text_array
 
 SMALL_TABLES = (
     "units",
@@ -58,6 +59,7 @@ REQUIRED_TABLES = {
     "cases": ("cases",),
 }
 MAY_BE_EMPTY = frozenset({"drivers"})
+IntArray: TypeAlias = NDArray[np.int64]
 PERIOD_PATTERN = r"[0-9]{4}-(0[1-9]|1[0-2])"
 
 
@@ -115,7 +117,7 @@ class Book:
     line_columns: tuple[tuple[str, ...], ...]
     files: dict[str, tuple[SourceFile, ...]]
     faults: tuple[Fault, ...]
-    registers: Registers = field(repr=False)
+    registers: Registers
 
 
 @dataclass(frozen=True)
@@ -140,17 +142,17 @@ class Registers:
     @cached_property
     def unit_labels(self) -> pa.Array:
         """unit_ids as an Arrow array."""
-        return pa.array(self.unit_ids, pa.string())
+        return text_array(self.unit_ids)
 
     @cached_property
     def dept_labels(self) -> pa.Array:
         """The distinct dept_ids of all units, sorted, as an Arrow array."""
-        return pa.array(sorted(set(self.dept_ids)), pa.string())
+        return text_array(sorted(set(self.dept_ids)))
 
     @cached_property
     def item_labels(self) -> pa.Array:
         """item_ids as an Arrow array."""
-        return pa.array(self.item_ids, pa.string())
+        return text_array(self.item_ids)
 
     @cached_property
     def dept_grid(self) -> NDArray[np.int32]:
@@ -162,8 +164,8 @@ class Registers:
     @cached_property
     def dept_grid_labels(self) -> NDArray[np.int64]:
         """Position of each department's dept_id among the distinct dept labels."""
-        found = pc.index_in(pa.array(self.dept_ids, pa.string()), self.dept_labels)
-        return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
+        place = {label: i for i, label in enumerate(self.dept_labels.to_pylist())}
+        return np.array([place[dept_id] for dept_id in self.dept_ids], np.int64)
 
     def open_in(self, period: str) -> NDArray[np.bool_]:
         """Whether each department is open in the month, bool [departments]."""
@@ -181,15 +183,18 @@ class Registers:
 
 def codes_in(column: TextColumn, labels: pa.Array) -> NDArray[np.int64]:
     """Position of each row's label among the sorted labels, -1 where empty or not there."""
+    if column.labels.equals(labels):
+        return column.codes.astype(np.int64)
     first = 0
     if 0 < len(column.labels) < len(labels):
         # Lines come case by case: most batches need a small stretch of the sorted cases.
         first = _position(labels, column.labels[0].as_py())
         last = _position(labels, column.labels[-1].as_py()) + 1
         labels = labels.slice(first, last - first)
-    found = pc.index_in(column.labels, labels).fill_null(-1 - first)
-    positions = np.append(found.to_numpy(zero_copy_only=False).astype(np.int64) + first, -1)
-    return positions[column.codes]
+    place = {label: i for i, label in enumerate(labels.to_pylist(), first)}
+    found = [place.get(label, -1) for label in column.labels.to_pylist()]
+    # A code -1, of a row without a label, takes the entry added last.
+    return np.array([*found, -1], np.int64)[column.codes]
 
 
 def _position(labels: pa.Array, label: str) -> int:
@@ -347,12 +352,12 @@ def _file_batches(source: SourceFile, table: Table) -> tuple[list[pa.RecordBatch
     with open_parquet(source, table) as file:
         columns, faults = check_columns(source, file.schema_arrow, table)
         n_rows = file.metadata.num_rows
-    if faults:
-        return [], faults
-    if not columns:
-        schema = pa.schema([("_", pa.null())])
-        return [pa.record_batch([pa.nulls(n_rows)], schema=schema)], []
-    batches = list(read_batches(source, table, columns))
+        if faults:
+            return [], faults
+        if not columns:
+            schema = pa.schema([("_", pa.null())])
+            return [pa.record_batch([pa.nulls(n_rows)], schema=schema)], []
+        batches = list(batches_of(file, columns))
     return batches, partition_faults(source, batches)
 
 
@@ -363,15 +368,8 @@ def partition_faults(source: SourceFile, batches: Sequence[pa.RecordBatch]) -> l
         if (name, value) != (name, dict(source.partitions)[name]):
             what = f"{quote(source.label)} lies in two folders that disagree on {printable(name)}."
             faults.append(Fault("partition-disagrees", what, (quote(source.label),)))
-        bad = 0
-        for batch in batches:
-            if name in batch.schema.names:
-                column = batch.column(name)
-                if pa.types.is_dictionary(column.type):
-                    column = column.dictionary_decode()
-                column = column.cast(pa.string())
-                same = column.is_null() if value is None else pc.equal(column, value)
-                bad += len(column) - int(pc.sum(same.fill_null(False)).as_py() or 0)
+        columns = [batch.column(name) for batch in batches if name in batch.schema.names]
+        bad = sum(_count_other(column, value) for column in columns)
         if bad:
             rows = f"{bad:,} rows of {quote(source.label)}"
             what = f"{rows} disagree with their folder's {printable(name)}."
@@ -379,6 +377,17 @@ def partition_faults(source: SourceFile, batches: Sequence[pa.RecordBatch]) -> l
             where = (f"{place}: folder says {quote(value or '')}",)
             faults.append(Fault("partition-disagrees", what, where))
     return faults
+
+
+def _count_other(column: pa.Array, value: str | None) -> int:
+    """Rows of a column that do not hold the value."""
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    column = column.cast(pa.string())
+    same = column.is_null() if value is None else pc.equal(column, value)
+    return len(column) - int(pc.sum(same.fill_null(False)).as_py() or 0)
 
 
 def _add_chunks(
@@ -400,59 +409,57 @@ def build_registers(tables: dict[str, TableRows]) -> Registers:
     if "units" in tables:
         codes = tables["units"].codes("unit_id")
         labels = tables["units"].labels("unit_id")
-        unit_ids = tuple(labels[i] for i in np.unique(codes[codes >= 0]))
-    departments = _department_rows(tables, unit_ids)
-    items = _item_rows(tables)
-    return Registers(
-        unit_ids,
-        tuple(dept_id for _, dept_id, *_ in departments),
-        np.array([d[0] for d in departments], np.int64),
-        np.array([d[2] for d in departments], np.int64),
-        np.array([d[3] for d in departments], np.int64),
-        np.array([d[4] for d in departments], np.int64),
-        tuple(item for item, *_ in items),
-        np.array([i[1] for i in items], np.bool_),
-        np.array([i[2] for i in items], np.int64),
-    )
+        # Labels are those that rows have; only empty ones have none.
+        unit_ids = tuple(labels) if len(codes) else ()
+    depts = _department_rows(tables, unit_ids)
+    return Registers(unit_ids, *depts, *_item_rows(tables))
+
+
+def _first_of(keys: NDArray[np.int64], usable: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The first usable row of each key, in the order of the keys."""
+    rows = np.flatnonzero(usable)
+    _, first = np.unique(keys[rows], return_index=True)
+    return rows[first]
+
+
+def position_in(rows: TableRows, name: str, values: Sequence[str]) -> NDArray[np.int64]:
+    """Position of each row's text among the values, -1 where empty or another."""
+    position = {value: i for i, value in enumerate(values)}
+    known = [position.get(label, -1) for label in rows.labels(name)]
+    return np.array([*known, -1], np.int64)[rows.codes(name)]
 
 
 def _department_rows(
     tables: dict[str, TableRows], unit_ids: tuple[str, ...]
-) -> list[tuple[int, str, int, int, int]]:
-    """(unit, dept_id, class, first month, last month) of each department, sorted."""
+) -> tuple[tuple[str, ...], IntArray, IntArray, IntArray, IntArray]:
+    """dept_id, unit, class, first and last month of each department, sorted."""
     if "departments" not in tables:
-        return []
+        none = np.empty(0, np.int64)
+        return (), none, none, none, none
     rows = tables["departments"]
-    classes = load_table("departments").column("class").values
-    unit_index = {unit: i for i, unit in enumerate(unit_ids)}
 
-    def texts(name: str) -> list[str | None]:
-        labels = [*rows.labels(name), None]
-        return [labels[code] for code in rows.codes(name)]
+    def months(name: str, default: int) -> NDArray[np.int64]:
+        known = [period_number(p) if is_period(p) else default for p in rows.labels(name)]
+        return np.array([*known, default], np.int64)[rows.codes(name)]
 
-    found: dict[tuple[int, str], tuple[int, int, int]] = {}
-    columns = (texts(c) for c in ("unit_id", "dept_id", "class", "valid_from", "valid_to"))
-    for unit, dept, kind, first, last in zip(*columns, strict=True):
-        if unit in unit_index and dept is not None and kind in classes:
-            begins = period_number(first) if first and is_period(first) else 0
-            ends = period_number(last) if last and is_period(last) else 10**6
-            found.setdefault((unit_index[unit], dept), (classes.index(kind), begins, ends))
-    return [(unit, dept, *rest) for (unit, dept), rest in sorted(found.items())]
+    unit, kind = position_in(rows, "unit_id", unit_ids), position_in(rows, "class", CLASSES)
+    dept, labels = rows.codes("dept_id").astype(np.int64), rows.labels("dept_id")
+    found = _first_of(unit * len(labels) + dept, (unit >= 0) & (dept >= 0) & (kind >= 0))
+    dept_ids = tuple(labels[code] for code in dept[found].tolist())
+    from_, to = months("valid_from", 0), months("valid_to", 10**6)
+    return dept_ids, unit[found], kind[found], from_[found], to[found]
 
 
-def _item_rows(tables: dict[str, TableRows]) -> list[tuple[str, bool, int]]:
-    """(item_id, direct, element of a direct item) of each item, sorted."""
+def _item_rows(
+    tables: dict[str, TableRows],
+) -> tuple[tuple[str, ...], NDArray[np.bool_], NDArray[np.int64]]:
+    """item_id, whether it is direct, and the element of a direct item, sorted."""
     if "service_items" not in tables:
-        return []
+        return (), np.empty(0, np.bool_), np.empty(0, np.int64)
     rows = tables["service_items"]
-    elements = load_table("ledger").column("element").values
-    ids, bases, element_labels = (rows.labels(c) for c in ("item_id", "basis", "element"))
-    found: dict[str, tuple[bool, int]] = {}
-    codes = zip(rows.codes("item_id"), rows.codes("basis"), rows.codes("element"), strict=True)
-    for item, basis, element in codes:
-        if item >= 0 and basis >= 0:
-            direct = bases[basis] == "direct"
-            label = element_labels[element] if element >= 0 else None
-            position = elements.index(label) if direct and label in elements else -1
-            found.setdefault(ids[item], (direct, position))
-    return [(item, *rest) for item, rest in sorted(found.items())]
+    item, basis = rows.codes("item_id").astype(np.int64), rows.codes("basis")
+    found = _first_of(item, (item >= 0) & (basis >= 0))
+    labels = rows.labels("item_id")
+    direct = position_in(rows, "basis", ("direct",))[found] == 0
+    element = np.where(direct, position_in(rows, "element", ELEMENTS)[found], -1)
+    return tuple(labels[code] for code in item[found].tolist()), direct, element

@@ -124,10 +124,10 @@ def _cost_opening(folder: Path, period: str) -> Any:
     from medcost.allocation_model import load_model
     from medcost.book import open_book
     from medcost.month_end import cost_period
+    from medcost.result_tables import as_written
 
-    return cost_period(open_book(folder), load_model(DEFAULT_MODEL), period).tables[
-        "work_in_progress"
-    ]
+    costed = cost_period(open_book(folder), load_model(DEFAULT_MODEL), period)
+    return as_written(costed.tables["work_in_progress"])
 
 
 @cli.command()
@@ -313,23 +313,29 @@ def recost(
 
 def _show_what_if(done: Any, out: Path) -> None:
     from medcost import terminal
+    from medcost.result_tables import as_written
 
     console = terminal.make_console()
     terminal.show_comparison(console, done.comparison, done.original.name)
-    terminal.show_reconciliation(console, done.result.tables)
+    terminal.show_reconciliation(
+        console, {"reconciliation": as_written(done.result.tables["reconciliation"])}
+    )
     terminal.show_files(console, out / done.place.folder.name, done.place.is_new)
 
 
 def _show_result(opened: Any, result: Any, folder: Path, is_new: bool, currency: str) -> None:
     from medcost import terminal
+    from medcost.result_tables import as_written
 
     console = terminal.make_console()
     lines = f", {result.n_lines:,} service lines" if result.n_lines else ""
     console.print(f"[bold]{result.period}[/]: {len(result.units)} units{lines}, {currency}\n")
-    terminal.show_departments(console, result.tables, _department_names(opened))
-    if "drg_cost" in result.tables:
-        terminal.show_drg_groups(console, result.tables, _group_names(opened))
-    terminal.show_reconciliation(console, result.tables)
+    shown = ("department_cost", "drg_cost", "reconciliation")
+    tables = {name: as_written(result.tables[name]) for name in shown if name in result.tables}
+    terminal.show_departments(console, tables, _department_names(opened))
+    if "drg_cost" in tables:
+        terminal.show_drg_groups(console, tables, _group_names(opened))
+    terminal.show_reconciliation(console, tables)
     terminal.show_files(console, folder, is_new)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from medcost.money import divide_half_away
 from medcost.parquet_input import decode_number
-from medcost.result_tables import build_table
+from medcost.result_tables import Filled, Given, build_table
 from medcost.tables import load_table
 
 KEYS = ("unit_id", "dept_id", "item_id", "scheme", "drg_id")
@@ -39,14 +39,14 @@ def compare_tables(before: Mapping[str, pa.Table], after: Mapping[str, pa.Table]
     old, new = (_fen(rows[name]) for name in ("before", "after"))
     rate, has_rate = _rates(new - old, old)
     months = {month for table in after.values() for month in table["period"].unique().to_pylist()}
-    columns: dict[str, object] = {
+    columns: dict[str, Given] = {
         "period": pa.array([min(months, default="")] * len(rows), pa.string()),
         "level": rows["level"].combine_chunks(),
         **{key: rows[key].combine_chunks() for key in KEYS},
         "before": old,
         "after": new,
         "change": new - old,
-        "change_rate": (rate, has_rate),
+        "change_rate": Filled(rate, has_rate),
     }
     return build_table("comparison", columns)
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
 from medcost.money import format_yuan
@@ -28,7 +27,7 @@ class FaultCode:
 @cache
 def fault_codes() -> dict[str, FaultCode]:
     """Every fault code by its name, from fault_codes.csv (the docs are made from it too)."""
-    text = resources.files("medcost").joinpath("fault_codes.csv").read_text("utf-8")
+    text = Path(__file__).with_name("fault_codes.csv").read_text("utf-8")
     return {row["code"]: FaultCode(**row) for row in csv.DictReader(text.splitlines())}
 
 

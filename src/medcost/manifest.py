@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from medcost import __version__
@@ -78,11 +77,10 @@ def run_id(loaded: LoadedModel, options: RunOptions, outputs: Sequence[FileRecor
 def totals_of(reconciliation: pa.Table) -> dict[str, str]:
     """Yuan of each reason over all units and elements, as text so that no fen is lost."""
     sums: dict[str, Decimal] = {}
-    wide = reconciliation["amount"].cast(pa.decimal128(38, 2))
-    for reason in sorted(reconciliation["reason"].unique().to_pylist()):
-        of_reason = wide.filter(pc.equal(reconciliation["reason"], reason))
-        sums[reason] = pc.sum(of_reason).as_py()
-    return {reason: str(amount) for reason, amount in sums.items()}
+    reasons, amounts = reconciliation["reason"], reconciliation["amount"]
+    for reason, amount in zip(reasons.to_pylist(), amounts.to_pylist(), strict=True):
+        sums[reason] = sums.get(reason, Decimal(0)) + amount
+    return {reason: str(sums[reason]) for reason in sorted(sums)}
 
 
 def build_manifest(

@@ -10,16 +10,17 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from medcost.errors import Fault, count_of, printable, quote
 from medcost.tables import Column, Table
+from medcost.text_labels import is_ascending, text_array
 
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 BATCH_ROWS = 1 << 18
@@ -215,9 +216,16 @@ def read_batches(
 ) -> Iterator[pa.RecordBatch]:
     """The file's batches of at most BATCH_ROWS rows; raises OSError or pa.ArrowException."""
     with open_parquet(source, table) as file:
-        yield from file.iter_batches(
-            BATCH_ROWS, row_groups=row_groups, columns=list(columns), use_threads=False
-        )
+        yield from batches_of(file, columns, row_groups)
+
+
+def batches_of(
+    file: pq.ParquetFile, columns: tuple[str, ...], row_groups: list[int] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The open file's batches of at most BATCH_ROWS rows."""
+    yield from file.iter_batches(
+        BATCH_ROWS, row_groups=row_groups, columns=list(columns), use_threads=False
+    )
 
 
 def constant_text(label: str | None, rows: int) -> pa.Array:
@@ -225,7 +233,7 @@ def constant_text(label: str | None, rows: int) -> pa.Array:
     if label is None:
         return pa.nulls(rows, pa.string())
     indices = pa.array(np.zeros(rows, np.int32))
-    return pa.DictionaryArray.from_arrays(indices, pa.array([label], pa.string()))
+    return pa.DictionaryArray.from_arrays(indices, text_array([label]))
 
 
 def encode_text(chunks: list[pa.Array]) -> TextColumn:
@@ -233,47 +241,81 @@ def encode_text(chunks: list[pa.Array]) -> TextColumn:
 
     Raises ColumnUnreadableError for text that is not valid UTF-8.
     """
-    encoded = [_as_dictionary(chunk) for chunk in chunks]
-    if not encoded:
-        return TextColumn(np.empty(0, np.int32), pa.array([], pa.string()))
-    distinct = pa.chunked_array([part.dictionary for part in encoded], pa.string())
     try:
-        distinct.validate(full=True)
-    except pa.ArrowInvalid as error:
+        if chunks and all(chunk.type == pa.string() for chunk in chunks):
+            together = chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
+            if is_ascending(together):
+                together.validate(full=True)
+                return TextColumn(np.arange(len(together), dtype=np.int32), together)
+        parts = [_encode_part(chunk) for chunk in chunks]
+        return _as_it_is(parts) or _encode_parts(parts)
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise ColumnUnreadableError("text-not-utf8", "text is not valid UTF-8") from error
-    labels = distinct.unique().drop_null()
-    labels = labels.take(pc.array_sort_indices(labels))
-    codes = []
-    empty = -1
-    if len(labels) and labels[0].as_py() == "":
-        empty = 0
-    for part in encoded:
-        rank = pc.index_in(part.dictionary, labels).fill_null(-1)
-        rank_of = np.append(rank.to_numpy(zero_copy_only=False).astype(np.int32), np.int32(-1))
-        rank_of[rank_of == empty] = -1
-        indices = part.indices.cast(pa.int64()).fill_null(-1)
-        codes.append(rank_of[indices.to_numpy(zero_copy_only=False)])
-    return _only_used(np.concatenate(codes), labels)
 
 
-def _only_used(codes: NDArray[np.int32], labels: pa.Array) -> TextColumn:
-    """Leave out labels that no row has: dictionaries may hold some."""
-    used = np.bincount(codes + 1, minlength=len(labels) + 1)[1:] > 0
-    if used.all():
-        return TextColumn(codes, labels)
-    position = np.append(np.cumsum(used) - 1, -1).astype(np.int32)
-    return TextColumn(position[codes], labels.filter(pa.array(used)))
-
-
-def _as_dictionary(chunk: pa.Array) -> pa.DictionaryArray:
+def _encode_part(chunk: pa.Array) -> tuple[pa.Array, NDArray[np.int64]]:
+    """The labels of a chunk, in any order, and a code for each row, -1 where it is null."""
     if pa.types.is_null(chunk.type):
-        chunk = chunk.cast(pa.string())
+        return text_array([]), np.full(len(chunk), -1)
     if not pa.types.is_dictionary(chunk.type):
         chunk = chunk.dictionary_encode()
-    dictionary = chunk.dictionary
-    if dictionary.type != pa.string():
-        dictionary = dictionary.cast(pa.string())
-    return pa.DictionaryArray.from_arrays(chunk.indices, dictionary)
+    return chunk.dictionary, np.where(
+        _valid(chunk.indices), _words(chunk.indices).astype(np.int64), -1
+    )
+
+
+def _as_it_is(parts: list[tuple[pa.Array, NDArray[np.int64]]]) -> TextColumn | None:
+    """The column of one dictionary that is sorted and used already, as a sorted file's is."""
+    if len(parts) != 1:
+        return None
+    labels, codes = parts[0]
+    if labels.type != pa.string() or not is_ascending(labels):
+        return None
+    labels.validate(full=True)
+    used = np.bincount(codes + 1, minlength=len(labels) + 1)[1:] > 0
+    return TextColumn(codes.astype(np.int32), labels) if used.all() else None
+
+
+def _encode_parts(parts: list[tuple[pa.Array, NDArray[np.int64]]]) -> TextColumn:
+    """Sort the labels that rows use by UTF-8 bytes, which is the order of Python's text."""
+    places: dict[str, int] = {}
+    found = [np.empty(0, np.int64)]
+    for labels, part in parts:
+        texts = labels.to_pylist()
+        # A code -1, for a row that is null, takes the entry added last.
+        place_of = [*(places.setdefault(t, len(places)) if t else -1 for t in texts), -1]
+        found.append(np.array(place_of)[part])
+    codes = np.concatenate(found)
+    used = np.bincount(codes + 1, minlength=len(places) + 1)[1:] > 0
+    known = [label for label, is_used in zip(places, used.tolist(), strict=True) if is_used]
+    ordered = sorted(known)
+    rank = {label: i for i, label in enumerate(ordered)}
+    rank_of = np.array([*(rank.get(label, -1) for label in places), -1], np.int32)
+    return TextColumn(rank_of[codes], text_array(ordered))
+
+
+def _valid(chunk: pa.Array) -> NDArray[np.bool_]:
+    """Where a chunk has a value."""
+    bitmap = chunk.buffers()[0]
+    if not chunk.null_count or bitmap is None:
+        return np.full(len(chunk), not chunk.null_count)
+    return _bits(bitmap, chunk)
+
+
+def _bits(bitmap: pa.Buffer, chunk: pa.Array) -> NDArray[np.bool_]:
+    """A chunk's part of a bitmap, one flag a row."""
+    bits = np.frombuffer(bitmap, np.uint8)
+    flags = np.unpackbits(bits, count=chunk.offset + len(chunk), bitorder="little")
+    return flags[chunk.offset :].astype(np.bool_)
+
+
+def _words(chunk: pa.Array) -> NDArray[Any]:
+    """The values of a chunk of numbers of fixed width, anything where it is null."""
+    dtype = np.dtype(chunk.type.to_pandas_dtype())
+    buffer = chunk.buffers()[1]
+    if buffer is None:
+        return np.zeros(len(chunk), dtype)
+    return np.frombuffer(buffer, dtype)[chunk.offset : chunk.offset + len(chunk)]
 
 
 def decode_number(chunk: pa.Array, column: Column) -> NumberColumn:
@@ -284,16 +326,16 @@ def decode_number(chunk: pa.Array, column: Column) -> NumberColumn:
         # Only a folder's name gets here: check_columns refuses text in a file.
         reason = f"a folder's name cannot give {column.name}, which is {column.type}"
         raise ColumnUnreadableError("column-type", reason)
-    present = chunk.is_valid().to_numpy(zero_copy_only=False)
-    none = np.empty(0, np.int64)
+    present, none = _valid(chunk), np.empty(0, np.int64)
     if pa.types.is_null(chunk.type):
         return NumberColumn(np.zeros(len(chunk), np.int64), present, none, none, none)
     if column.type == "bool":
-        flags = chunk.fill_null(False).to_numpy(zero_copy_only=False).astype(np.int64)
-        return NumberColumn(flags, present, none, none, none)
+        bitmap = chunk.buffers()[1]
+        flags = present if bitmap is None else present & _bits(bitmap, chunk)
+        return NumberColumn(flags.astype(np.int64), present, none, none, none)
     if column.type == "date32":
-        days = chunk.cast(pa.date32()).cast(pa.int32()).fill_null(0)
-        values = days.to_numpy(zero_copy_only=False).astype(np.int64)
+        days = chunk if chunk.type == pa.date32() else chunk.cast(pa.date32())
+        values = np.where(present, _words(days.view(pa.int32())), 0).astype(np.int64)
         return NumberColumn(values, present, none, none, none)
     if pa.types.is_floating(chunk.type):
         return _from_doubles(chunk, present, column)
@@ -343,7 +385,7 @@ def _checked(
 def _from_doubles(chunk: pa.Array, present: NDArray[np.bool_], column: Column) -> NumberColumn:
     """Nearest step of the scale; the tolerance is 1e-4 steps or half a last place, if more."""
     scale = column.scale or 0
-    given = chunk.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
+    given = np.where(present, _words(chunk), 0.0).astype(np.float64)
     finite = np.isfinite(given)
     given = np.where(finite, given, 0.0)
     limit = min(9e9, 9e13 / 10**scale)
@@ -356,7 +398,7 @@ def _from_doubles(chunk: pa.Array, present: NDArray[np.bool_], column: Column) -
 
 
 def _from_integers(chunk: pa.Array, present: NDArray[np.bool_], column: Column) -> NumberColumn:
-    given = chunk.fill_null(0).to_numpy(zero_copy_only=False)
+    given = np.where(present, _words(chunk), chunk.type.to_pandas_dtype()(0))
     factor = 10 ** (column.scale or 0)
     limit = (10**column.precision - 1) // factor
     too_large = given > min(limit, np.iinfo(given.dtype).max)

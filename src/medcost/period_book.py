@@ -11,11 +11,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from medcost.book import Book, Registers, TableRows, codes_in, is_period, period_number
+from medcost.book import (
+    Book,
+    Registers,
+    TableRows,
+    codes_in,
+    is_period,
+    period_number,
+    position_in,
+)
 from medcost.tables import ELEMENTS, load_table
+from medcost.text_labels import take_text, text_array
 
 FUNDS = load_table("ledger").column("fund").values
 PROGRAMS = load_table("ledger").column("program").values
@@ -154,13 +162,6 @@ def in_period(rows: TableRows, period: str) -> NDArray[np.bool_]:
     return np.asarray(rows.codes("period") == code, np.bool_)
 
 
-def _choices(rows: TableRows, name: str, values: tuple[str, ...]) -> NDArray[np.int64]:
-    """Position of each row's text among the values allowed, -1 where empty or another."""
-    position = {value: i for i, value in enumerate(values)}
-    known = [position.get(label, -1) for label in rows.labels(name)]
-    return np.array([*known, -1], np.int64)[rows.codes(name)]
-
-
 def _departments_of(
     rows: TableRows, registers: Registers
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -174,12 +175,12 @@ def _ledger(book: Book, period: str, selected: NDArray[np.bool_]) -> LedgerRows:
         return LedgerRows(none, none, none, none, none)
     rows = book.tables["ledger"]
     units, dept = _departments_of(rows, book.registers)
-    element = _choices(rows, "element", ELEMENTS)
+    element = position_in(rows, "element", ELEMENTS)
     usable = in_period(rows, period) & (dept >= 0) & (element >= 0)
     usable &= np.append(selected, False)[units]
     # An empty fund is own and an empty program medical: the first of each list.
-    fund = np.maximum(_choices(rows, "fund", FUNDS), 0)
-    program = np.maximum(_choices(rows, "program", PROGRAMS), 0)
+    fund = np.maximum(position_in(rows, "fund", FUNDS), 0)
+    program = np.maximum(position_in(rows, "program", PROGRAMS), 0)
     fen = rows.values("amount")
     return LedgerRows(*(a[usable] for a in (dept, element, fund, program, fen)))
 
@@ -217,7 +218,7 @@ def _weights(book: Book, period: str) -> WeightRows:
     begins = np.array([*begun, 0], np.int64)[rows.codes("period")]
     # A row that names a unit or department nobody has fits nowhere.
     lost = ((rows.codes("unit_id") >= 0) & (unit < 0)) | ((rows.codes("dept_id") >= 0) & (dept < 0))
-    element = _choices(rows, "element", ELEMENTS)
+    element = position_in(rows, "element", ELEMENTS)
     usable = (item >= 0) & ~lost & (begins <= period_number(period))
     weight = rows.values("weight")
     # An item whose rows all fit nowhere still has rows: it is kept by a row of no month.
@@ -250,15 +251,7 @@ def _cases(book: Book, period: str) -> CaseRegister:
     opened, opened_rows = _period_rows(
         book.tables.get("opening_work_in_progress"), period, registers
     )
-    ids = [
-        book.tables[name]
-        .text["case_id"]
-        .labels.take(pa.array(np.unique(book.tables[name].text["case_id"].codes[rows])))
-        for name, rows in (("cases", listed_rows), ("opening_work_in_progress", opened_rows))
-        if len(rows)
-    ]
-    labels = pc.unique(pa.chunked_array(ids, pa.string())) if ids else pa.array([], pa.string())
-    labels = labels.take(pc.array_sort_indices(labels))
+    labels = _labels_of(book, {"cases": listed_rows, "opening_work_in_progress": opened_rows})
     width = max(len(labels), 1)
 
     def keys(name: str, rows: NDArray[np.int64], units: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -268,19 +261,24 @@ def _cases(book: Book, period: str) -> CaseRegister:
 
     case_keys = keys("cases", listed_rows, listed)
     opening_keys = keys("opening_work_in_progress", opened_rows, opened)
-    unique = np.unique(np.concatenate([case_keys, opening_keys]))
-    n = len(unique)
     # Of rows that share a key, a fault by itself, the first stands.
-    case_at, first = np.unique(case_keys, return_index=True)
-    at, rows = np.searchsorted(unique, case_at), listed_rows[first]
+    case_at, first = _distinct(case_keys)
+    unique = case_at if not len(opening_keys) else np.union1d(case_at, opening_keys)
+    n = len(unique)
+    table = book.tables.get("cases")
+    rows = listed_rows[first]
+    at = np.arange(n) if n == len(case_at) else np.searchsorted(unique, case_at)
+    is_sorted = table is not None and table.n == n == len(rows) and (np.diff(rows) == 1).all()
 
     def column(values: NDArray[np.int64], default: int) -> NDArray[np.int64]:
+        if is_sorted:
+            # The table's rows are the cases, in their order.
+            return values
         out = np.full(n, default, np.int64)
         out[at] = values[rows] if len(rows) else 0
         return out
 
     opening, opening_charge = _opening(book, opened_rows, np.searchsorted(unique, opening_keys), n)
-    table = book.tables.get("cases")
     if table is None:
         return _bare_cases(labels, unique, opening, opening_charge)
     units = registers.unit_of(table.text["unit_id"])
@@ -297,7 +295,7 @@ def _cases(book: Book, period: str) -> CaseRegister:
         unique // width,
         unique % width,
         column(np.ones(table.n, np.int64), 0).astype(np.bool_),
-        column(_choices(table, "setting", SETTINGS), -1),
+        column(position_in(table, "setting", SETTINGS), -1),
         column(dept, -1),
         column(table.codes("drg_id").astype(np.int64), -1),
         column(scheme, -1),
@@ -310,15 +308,41 @@ def _cases(book: Book, period: str) -> CaseRegister:
     )
 
 
+def _labels_of(book: Book, rows_of: dict[str, NDArray[np.int64]]) -> pa.Array:
+    """The sorted case_ids that the rows of each table name."""
+    found = []
+    for name, rows in rows_of.items():
+        if len(rows):
+            column = book.tables[name].text["case_id"]
+            used = np.zeros(len(column.labels), np.bool_)
+            used[column.codes[rows]] = True
+            all_used = bool(used.all())
+            found.append(
+                column.labels if all_used else take_text(column.labels, np.flatnonzero(used))
+            )
+    if len(found) == 1:
+        return found[0]
+    return text_array(sorted({label for labels in found for label in labels.to_pylist()}))
+
+
+def _distinct(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct keys, ascending, and the first position of each."""
+    if (keys[1:] > keys[:-1]).all():
+        return keys, np.arange(len(keys))
+    unique, first = np.unique(keys, return_index=True)
+    return unique, first.astype(np.int64)
+
+
 def register_cases(units: NDArray[np.int64], ids: pa.ChunkedArray) -> CaseRegister:
     """A register of cases of which only unit and case_id are known."""
-    labels = ids.unique()
-    labels = labels.take(pc.array_sort_indices(labels))
-    code = pc.index_in(ids, labels).to_numpy().astype(np.int64)
-    unique = np.unique(units * max(len(labels), 1) + code)
+    texts = ids.to_pylist()
+    labels = sorted(set(texts))
+    place = {label: i for i, label in enumerate(labels)}
+    codes = np.array([place[text] for text in texts], np.int64)
+    unique = np.unique(units * max(len(labels), 1) + codes)
     n = len(unique)
     no_opening = np.zeros((n, len(ELEMENTS)), np.int64)
-    return _bare_cases(labels, unique, no_opening, np.zeros(n, np.int64))
+    return _bare_cases(text_array(labels), unique, no_opening, np.zeros(n, np.int64))
 
 
 def _bare_cases(

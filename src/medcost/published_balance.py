@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from decimal import Decimal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from medcost.balance import exact_sums
 from medcost.errors import InvariantBroken
+from medcost.money import format_yuan
+from medcost.result_tables import codes_of, fen_of
 from medcost.tables import ELEMENTS
 
-# Sums by (unit_id, element), exact: a fen is never lost to a double.
-Sums = dict[tuple[str, str], Decimal]
-# Subtracting a column widens a decimal by a digit; 38 is the most there are.
-WIDE = pa.decimal128(30, 2)
+# Sums of fen by (unit_id, element), Python integers.
+Sums = dict[tuple[str, str], int]
 
 
 def require_published_balance(tables: Mapping[str, pa.Table]) -> None:
@@ -58,36 +57,44 @@ def _require_cases(
 def _reasons(table: pa.Table) -> defaultdict[str, Sums]:
     """Amount of each reason by unit and element; nothing for a reason without a row."""
     reasons: defaultdict[str, Sums] = defaultdict(dict)
-    for row in table.to_pylist():
-        reasons[row["reason"]][row["unit_id"], row["element"]] = row["amount"]
+    keys = (table[name].to_pylist() for name in ("reason", "unit_id", "element"))
+    for reason, unit, element, fen in zip(*keys, fen_of(table, "amount").tolist(), strict=True):
+        reasons[reason][unit, element] = fen
     return reasons
 
 
 def _sum(table: pa.Table, column: str, unit: str = "unit_id") -> Sums:
     """Sums of a column of a table that has a row for each element."""
-    wide = pa.table({"u": table[unit], "e": table["element"], "a": table[column].cast(WIDE)})
-    grouped = wide.group_by(["u", "e"]).aggregate([("a", "sum")]).to_pylist()
-    return {(row["u"], row["e"]): row["a_sum"] for row in grouped}
+    units, unit_of = codes_of(table, unit)
+    elements, element_of = codes_of(table, "element")
+    places = unit_of * len(elements) + element_of
+    sums = exact_sums(places, fen_of(table, column).reshape(-1, 1), len(units) * len(elements))
+    keys = ((unit, element) for unit in units for element in elements)
+    return dict(zip(keys, sums[:, 0].tolist(), strict=True))
 
 
 def _by_element(table: pa.Table) -> Sums:
     """Sums of a table with a column for each element, which add up to its total, if it has one."""
-    wide = pa.table({"u": table["unit_id"], **{e: table[e].cast(WIDE) for e in ELEMENTS}})
+    fen = {element: fen_of(table, element) for element in ELEMENTS}
     if "total" in table.column_names:
-        left = table["total"].cast(WIDE)
-        for element in ELEMENTS:
-            left = pc.subtract(left, wide[element])
-        if pc.any(pc.not_equal(left, Decimal(0))).as_py():
+        left = fen_of(table, "total").copy()
+        for amounts in fen.values():
+            left -= amounts
+        if left.any():
             raise InvariantBroken("a row's elements do not add up to its total")
-    grouped = wide.group_by("u").aggregate([(e, "sum") for e in ELEMENTS]).to_pylist()
-    return {(row["u"], e): row[f"{e}_sum"] for row in grouped for e in ELEMENTS}
+    units, unit_of = codes_of(table, "unit_id")
+    sums: Sums = {}
+    for element, amounts in fen.items():
+        of_unit = exact_sums(unit_of, amounts.reshape(-1, 1), len(units))[:, 0].tolist()
+        sums |= {(unit, element): amount for unit, amount in zip(units, of_unit, strict=True)}
+    return sums
 
 
 def _plus(*parts: Sums) -> Sums:
     total: Sums = {}
     for part in parts:
         for key, amount in part.items():
-            total[key] = total.get(key, Decimal(0)) + amount
+            total[key] = total.get(key, 0) + amount
     return total
 
 
@@ -97,9 +104,10 @@ def _minus(left: Sums, right: Sums) -> Sums:
 
 def _require(fact: str, left: Sums, right: Sums) -> None:
     for key in sorted({*left, *right}):
-        a, b = left.get(key, Decimal(0)), right.get(key, Decimal(0))
+        a, b = left.get(key, 0), right.get(key, 0)
         if a != b:
             unit, element = key
             raise InvariantBroken(
-                f"{fact} does not hold in unit {unit}, {element}: {a:,.2f} and {b:,.2f} yuan"
+                f"{fact} does not hold in unit {unit}, {element}: "
+                f"{format_yuan(a)} and {format_yuan(b)} yuan"
             )

@@ -1,8 +1,13 @@
-"""Results as the contract's tables: sorted by key, rows without any amount left out."""
+"""Results as the contract's tables: sorted by key, rows without any amount left out.
+
+In memory, labels are dictionary-encoded and decimals 64 bits wide, which costs no copy of a stage's
+arrays; the files hold plain text and decimals (publish.write_table).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -13,74 +18,156 @@ from medcost.costing.departments import DepartmentCosts
 from medcost.costing.drg_groups import QUANTILES, DrgCosts, PricedCases
 from medcost.costing.service_items import ServiceItemCosts
 from medcost.errors import Fault, InputRejected, InvariantBroken
-from medcost.money import divide_half_away
+from medcost.money import scaled_quotients
 from medcost.period_book import PeriodBook
 from medcost.tables import CLASSES, ELEMENTS, Column, load_table
+from medcost.text_labels import take_text, text_array
 
 ELEMENT_ORDER = np.array(sorted(range(len(ELEMENTS)), key=lambda e: ELEMENTS[e]))
-ELEMENT_LABELS = [ELEMENTS[e] for e in ELEMENT_ORDER]
-LARGEST_DECIMAL = 10**18 - 1
+# Unit costs are yuan a service in 1e-6, of fen and volumes in 1e-4; means are yuan in 1e-6.
+UNIT_COST_STEPS = 10**8
+MEAN_STEPS = 10**4
 
 
-def decimals(
-    values: NDArray[np.int64], type_: pa.DataType, valid: NDArray[np.bool_] | None = None
+class Coded(NamedTuple):
+    """A text column: distinct labels and a code for each row, -1 where it is empty."""
+
+    labels: pa.Array
+    codes: NDArray[np.int64]
+
+
+class Filled(NamedTuple):
+    """A number column that may be empty: values and where there is one."""
+
+    values: NDArray[np.int64] | NDArray[np.float64]
+    valid: NDArray[np.bool_]
+
+
+# What a column of a result table is made of; text that does not repeat is an Arrow array.
+Given: TypeAlias = NDArray[np.int64] | Filled | Coded | pa.Array
+
+
+def number_array(
+    values: NDArray[np.int64] | NDArray[np.float64],
+    type_: pa.DataType,
+    valid: NDArray[np.bool_] | None = None,
 ) -> pa.Array:
-    """Integers at the type's scale as a decimal128 array; empty where not valid."""
-    words = np.empty((len(values), 2), np.int64)
-    words[:, 0] = values
-    words[:, 1] = values >> 63
+    """Numbers of 64 bits, decimals at their scale, as an Arrow array; empty where not valid."""
     bitmap = None
     if valid is not None and not valid.all():
-        bitmap = pa.py_buffer(np.packbits(valid, bitorder="little").tobytes())
-    return pa.Array.from_buffers(type_, len(values), [bitmap, pa.py_buffer(words.tobytes())])
+        bitmap = pa.py_buffer(np.packbits(valid, bitorder="little"))
+    words = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(type_, len(values), [bitmap, words])
+
+
+def coded_array(column: Coded) -> pa.Array:
+    """The dictionary-encoded Arrow array of a text column, of the labels that rows have."""
+    labels, codes = column
+    empty = codes < 0
+    is_used = np.bincount(codes + 1, minlength=len(labels) + 1)[1:] > 0
+    if not is_used.all():
+        # A label that no row has must not change a byte of the file.
+        labels = take_text(labels, np.flatnonzero(is_used))
+        codes = np.append(np.cumsum(is_used) - 1, 0)[codes]
+    bitmap = None
+    if empty.any():
+        bitmap = pa.py_buffer(np.packbits(~empty, bitorder="little"))
+        codes = np.where(empty, 0, codes)
+    words = pa.py_buffer(codes.astype(np.int32))
+    indices = pa.Array.from_buffers(pa.int32(), len(codes), [bitmap, words])
+    return pa.DictionaryArray.from_arrays(indices, labels)
+
+
+def as_written(table: pa.Table) -> pa.Table:
+    """A result table in the types that a reader of its file finds."""
+    fields = []
+    for field in table.schema:
+        kind = field.type
+        if pa.types.is_dictionary(kind):
+            kind = kind.value_type
+        elif pa.types.is_decimal(kind):
+            kind = pa.decimal128(kind.precision, kind.scale)
+        fields.append((field.name, kind))
+    return table.cast(pa.schema(fields))
 
 
 def arrow_type(column: Column) -> pa.DataType:
-    """The Arrow type a result column is written with."""
+    """The Arrow type of a result column in memory."""
     if column.scale is not None:
-        return pa.decimal128(column.precision, column.scale)
+        return pa.decimal64(column.precision, column.scale)
     return {"string": pa.string(), "int64": pa.int64(), "double": pa.float64()}[column.type]
 
 
-def _text(labels: Sequence[str], codes: NDArray[np.int64]) -> pa.Array:
-    """Labels by code; empty where the code is -1."""
-    indices = pa.array(codes, mask=codes < 0)
-    return pa.array(list(labels), pa.string()).take(indices)
-
-
 def build_table(
-    name: str, columns: Mapping[str, object], keep: NDArray[np.bool_] | None = None
+    name: str, columns: Mapping[str, Given], keep: NDArray[np.bool_] | None = None
 ) -> pa.Table:
-    """A result table from its columns: int64 arrays for decimals, Arrow arrays for the rest.
+    """A result table from its columns: int64 arrays for decimals, at their scale.
 
     A column not given is empty. Rows whose amounts are all zero are left out, and those that
     keep leaves out. Raises InputRejected where an amount does not fit decimal(18,2).
     """
     schema = load_table(f"out_{name}")
-    n = len(next(iter(columns.values())))  # type: ignore[arg-type]
-    arrays = []
-    kept = np.zeros(n, np.bool_)
-    for column in schema.columns:
-        type_ = arrow_type(column)
-        given = columns.get(column.name)
-        if given is None:
-            arrays.append(pa.nulls(n, type_))
-            continue
-        values, valid = given if isinstance(given, tuple) else (given, None)
-        if isinstance(values, np.ndarray) and column.scale is not None:
-            _require_fit(name, column, values)
-            if column.is_amount:
-                kept |= (values != 0) & (True if valid is None else valid)
-            arrays.append(decimals(values, type_, valid))
-        else:
-            arrays.append(pa.array(values, type_) if not isinstance(values, pa.Array) else values)
+    kept = _rows_with_amounts(schema.columns, columns)
     if keep is not None:
         kept &= keep
-    table = pa.table(dict(zip((c.name for c in schema.columns), arrays, strict=True)))
-    return table.filter(pa.array(kept))
+    for column in schema.columns:
+        if column.scale is not None and column.name in columns:
+            _require_fit(name, column, columns[column.name])
+    rows = None if kept.all() else np.flatnonzero(kept)
+    n = len(kept) if rows is None else len(rows)
+    arrays = [_column_array(column, columns.get(column.name), rows, n) for column in schema.columns]
+    return pa.Table.from_arrays(arrays, [column.name for column in schema.columns])
 
 
-def _require_fit(table: str, column: Column, values: NDArray[np.int64]) -> None:
+def _rows_with_amounts(
+    schema: tuple[Column, ...], columns: Mapping[str, Given]
+) -> NDArray[np.bool_]:
+    first = next(iter(columns.values()))
+    kept = np.zeros(len(first.codes if isinstance(first, Coded) else first), np.bool_)
+    for column in schema:
+        given = columns.get(column.name)
+        if column.is_amount and isinstance(given, Filled):
+            kept |= (given.values != 0) & given.valid
+        elif column.is_amount and given is not None:
+            kept |= given != 0
+    return kept
+
+
+def _column_array(
+    column: Column, given: Given | None, rows: NDArray[np.int64] | None, n: int
+) -> pa.Array:
+    """The chosen rows of a column, n of them; None: all rows."""
+    chosen = slice(None) if rows is None else rows
+    if given is None:
+        array = pa.nulls(n, arrow_type(column))
+    elif isinstance(given, Coded):
+        array = coded_array(Coded(given.labels, given.codes[chosen]))
+    elif isinstance(given, Filled):
+        array = number_array(given.values[chosen], arrow_type(column), given.valid[chosen])
+    elif isinstance(given, np.ndarray):
+        array = number_array(given[chosen], arrow_type(column))
+    else:
+        array = given if rows is None else take_text(given, rows)
+    return array
+
+
+def fen_of(table: pa.Table, column: str) -> NDArray[np.int64]:
+    """A column of money of a result table in whole fen, 0 where it is empty."""
+    array = table[column].combine_chunks()
+    values = np.frombuffer(array.buffers()[1] or b"", np.int64)[array.offset :][: len(array)]
+    if not array.null_count:
+        return values
+    return np.where(array.is_valid().to_numpy(zero_copy_only=False), values, 0)
+
+
+def codes_of(table: pa.Table, column: str) -> tuple[list[str], NDArray[np.int64]]:
+    """Labels of a text column of a result table that is never empty, and the label of each row."""
+    array = table[column].combine_chunks()
+    return array.dictionary.to_pylist(), array.indices.to_numpy().astype(np.int64)
+
+
+def _require_fit(table: str, column: Column, given: Given) -> None:
+    values = np.asarray(given.values if isinstance(given, Filled) else given)
     largest = 10**column.precision - 1
     if len(values) and (values.max() > largest or values.min() < -largest):
         place = f"{table}.{column.name}"
@@ -93,18 +180,29 @@ def _by_element(matrix: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.ascontiguousarray(matrix[:, ELEMENT_ORDER]).reshape(-1)
 
 
-def _elements(n: int) -> pa.Array:
-    return _text(ELEMENT_LABELS, np.tile(np.arange(len(ELEMENTS)), n))
+def _elements(n: int) -> Coded:
+    labels = text_array([ELEMENTS[e] for e in ELEMENT_ORDER])
+    return Coded(labels, np.tile(np.arange(len(ELEMENTS)), n))
 
 
-def _constant(label: str, n: int) -> pa.Array:
-    return _text([label], np.zeros(n, np.int64))
+def _constant(label: str, n: int) -> Coded:
+    return Coded(text_array([label]), np.zeros(n, np.int64))
 
 
 def _element_columns(cost: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-    columns = {name: np.ascontiguousarray(cost[:, e]) for e, name in enumerate(ELEMENTS)}
-    columns["total"] = cost.sum(axis=1)
+    by_element = np.ascontiguousarray(cost.T)
+    columns = dict(zip(ELEMENTS, by_element, strict=True))
+    columns["total"] = by_element.sum(axis=0)
     return columns
+
+
+def _unit_ids(book: PeriodBook, units: NDArray[np.int64]) -> Coded:
+    return Coded(book.registers.unit_labels, units)
+
+
+def _dept_ids(book: PeriodBook, depts: NDArray[np.int64]) -> Coded:
+    """Labels of departments, which several units may share."""
+    return Coded(book.registers.dept_labels, book.registers.dept_grid_labels[depts])
 
 
 def department_cost(book: PeriodBook, costs: DepartmentCosts) -> pa.Table:
@@ -128,9 +226,9 @@ def department_cost(book: PeriodBook, costs: DepartmentCosts) -> pa.Table:
         "department_cost",
         {
             "period": _constant(book.period, len(dept)),
-            "unit_id": _text(registers.unit_ids, registers.dept_unit[dept]),
-            "dept_id": _text(registers.dept_ids, dept),
-            "class": _text(CLASSES, registers.dept_class[dept]),
+            "unit_id": _unit_ids(book, registers.dept_unit[dept]),
+            "dept_id": _dept_ids(book, dept),
+            "class": Coded(text_array(CLASSES), registers.dept_class[dept]),
             "element": _elements(len(chosen)),
             **amounts,
         },
@@ -147,10 +245,10 @@ def department_flow(book: PeriodBook, costs: DepartmentCosts) -> pa.Table:
         "department_flow",
         {
             "period": _constant(book.period, len(row)),
-            "unit_id": _text(registers.unit_ids, registers.dept_unit[giver]),
-            "giver_dept_id": _text(registers.dept_ids, giver),
-            "receiver_dept_id": _text(registers.dept_ids, receiver),
-            "driver": _text(flows.driver_names, flows.driver[row]),
+            "unit_id": _unit_ids(book, registers.dept_unit[giver]),
+            "giver_dept_id": _dept_ids(book, giver),
+            "receiver_dept_id": _dept_ids(book, receiver),
+            "driver": Coded(text_array(flows.driver_names), flows.driver[row]),
             "element": _elements(len(order)),
             "amount": _by_element(flows.fen[order]),
         },
@@ -161,41 +259,40 @@ def service_item_cost(book: PeriodBook, costs: ServiceItemCosts) -> pa.Table:
     """out_service_item_cost: cost of each activity."""
     registers, matrix = book.registers, costs.matrix
     dept, item = matrix.activity_dept, matrix.activity_item
-    total = costs.cost.sum(axis=1)
-    unit_cost = np.zeros(len(dept), np.int64)
-    has_unit_cost = np.zeros(len(dept), np.bool_)
-    for i, (fen, volume) in enumerate(zip(total.tolist(), costs.volume.tolist(), strict=True)):
-        if volume:
-            # Yuan a service in 1e-6: (fen / 100) / (volume / 10^4) x 10^6.
-            sign = 1 if volume > 0 else -1
-            value = divide_half_away(sign * fen * 10**8, abs(volume))
-            if abs(value) <= LARGEST_DECIMAL:
-                unit_cost[i], has_unit_cost[i] = value, True
-    columns: dict[str, object] = {
+    elements = _element_columns(costs.cost)
+    columns: dict[str, Given] = {
         "period": _constant(book.period, len(dept)),
-        "unit_id": _text(registers.unit_ids, registers.dept_unit[dept]),
-        "dept_id": _text(registers.dept_ids, dept),
-        "item_id": _text(registers.item_ids, item),
+        "unit_id": _unit_ids(book, registers.dept_unit[dept]),
+        "dept_id": _dept_ids(book, dept),
+        "item_id": Coded(registers.item_labels, item),
         "volume": costs.volume,
-        **_element_columns(costs.cost),
-        "unit_cost": (unit_cost, has_unit_cost),
+        **elements,
+        "unit_cost": Filled(*scaled_quotients(elements["total"], UNIT_COST_STEPS, costs.volume)),
     }
     if matrix.has_charge:
         columns["charge"] = costs.charge
     return build_table("service_item_cost", columns)
 
 
-def _case_columns(book: PeriodBook, costs: CaseCosts, has_charge: bool) -> dict[str, object]:
+def _case_columns(
+    book: PeriodBook, costs: CaseCosts, rows: slice | NDArray[np.int64], has_charge: bool
+) -> dict[str, Given]:
     cases = book.cases
-    columns: dict[str, object] = {
-        "period": _constant(book.period, cases.n),
-        "unit_id": _text(book.registers.unit_ids, cases.unit),
-        "case_id": cases.case_labels.take(pa.array(cases.label)),
-        **_element_columns(costs.cost),
+    units = cases.unit[rows]
+    columns: dict[str, Given] = {
+        "period": _constant(book.period, len(units)),
+        "unit_id": _unit_ids(book, units),
+        "case_id": take_text(cases.case_labels, cases.label[rows]),
+        **_element_columns(costs.cost[rows]),
     }
     if has_charge:
-        columns["charge"] = costs.charge
+        columns["charge"] = costs.charge[rows]
     return columns
+
+
+def _rows_of(mask: NDArray[np.bool_]) -> slice | NDArray[np.int64]:
+    """What picks the rows of a mask: where it is all of them, without a copy."""
+    return slice(None) if mask.all() else np.flatnonzero(mask)
 
 
 def case_cost(
@@ -203,74 +300,65 @@ def case_cost(
 ) -> pa.Table:
     """out_case_cost: cost of each case of the chosen units, late ones excepted."""
     cases = book.cases
-    columns = _case_columns(book, costs, has_charge)
-    has_price = priced.has_price & (costs.status == COSTED)
-    margin = np.where(has_price, priced.price - costs.cost.sum(axis=1), 0)
+    rows = _rows_of(costs.chosen & (costs.status != LATE))
+    columns = _case_columns(book, costs, rows, has_charge)
+    status, price = costs.status[rows], priced.price[rows]
+    has_price = priced.has_price[rows] & (status == COSTED)
     columns |= {
-        "drg_id": _text(cases.drg_labels, cases.drg),
-        "scheme": _text(cases.scheme_labels, cases.scheme),
-        "status": _text(STATUSES, costs.status),
-        "price": (priced.price, has_price),
-        "margin": (margin, has_price),
+        "drg_id": Coded(text_array(cases.drg_labels), cases.drg[rows]),
+        "scheme": Coded(text_array(cases.scheme_labels), cases.scheme[rows]),
+        "status": Coded(text_array(STATUSES), status),
+        "price": Filled(price, has_price),
+        "margin": Filled(np.where(has_price, price - columns["total"], 0), has_price),
     }
-    return build_table("case_cost", columns, costs.chosen & (costs.status != LATE))
+    return build_table("case_cost", columns)
 
 
 def work_in_progress(book: PeriodBook, costs: CaseCosts, has_charge: bool) -> pa.Table:
     """out_work_in_progress: cost so far of inpatients not discharged."""
-    columns = _case_columns(book, costs, has_charge)
-    return build_table("work_in_progress", columns, costs.chosen & (costs.status == IN_PROGRESS))
+    rows = _rows_of(costs.chosen & (costs.status == IN_PROGRESS))
+    return build_table("work_in_progress", _case_columns(book, costs, rows, has_charge))
 
 
 def drg_cost(book: PeriodBook, costs: DrgCosts) -> pa.Table:
     """out_drg_cost: sums over costed cases."""
-    n = len(costs.unit)
-    total = costs.cost.sum(axis=1)
-    counts = costs.n_cases.tolist()
-    means = [divide_half_away(t * 10**4, n) for t, n in zip(total.tolist(), counts, strict=True)]
-    fits = np.array([abs(mean) <= LARGEST_DECIMAL for mean in means], np.bool_)
-    keys = zip(costs.scheme, costs.drg, strict=True)
-    weights = [book.group_weight.get(key) for key in keys]
-    quantiles = {
-        f"p{q:02d}": np.ascontiguousarray(costs.quantiles[:, i]) for i, q in enumerate(QUANTILES)
+    elements = _element_columns(costs.cost)
+    schemes, groups = costs.scheme_labels, costs.drg_labels
+    weights = [
+        book.group_weight.get((schemes[s], groups[g]))
+        for s, g in zip(costs.scheme.tolist(), costs.drg.tolist(), strict=True)
+    ]
+    columns: dict[str, Given] = {
+        "period": _constant(book.period, len(costs.unit)),
+        "unit_id": _unit_ids(book, costs.unit),
+        "scheme": Coded(text_array(schemes), costs.scheme),
+        "drg_id": Coded(text_array(groups), costs.drg),
+        "cases": costs.n_cases,
+        **elements,
+        "mean": Filled(*scaled_quotients(elements["total"], MEAN_STEPS, costs.n_cases)),
+        "sd": Filled(costs.deviation, costs.n_cases > 1),
+        "bed_days": Filled(costs.bed_days, costs.has_bed_days),
+        "weight": Filled(
+            np.array([w or 0 for w in weights], np.int64),
+            np.array([w is not None for w in weights], np.bool_),
+        ),
+        "income": Filled(costs.income, costs.has_price),
+        "margin": Filled(costs.margin, costs.has_price),
     }
-    return build_table(
-        "drg_cost",
-        {
-            "period": _constant(book.period, n),
-            "unit_id": _text(book.registers.unit_ids, costs.unit),
-            "scheme": pa.array(costs.scheme, pa.string()),
-            "drg_id": pa.array(costs.drg, pa.string()),
-            "cases": pa.array(costs.n_cases),
-            **_element_columns(costs.cost),
-            "mean": (np.where(fits, np.array(means, dtype=object), 0).astype(np.int64), fits),
-            "sd": pa.array(costs.deviation, pa.float64()),
-            **quantiles,
-            "bed_days": (costs.bed_days, costs.has_bed_days),
-            "weight": (
-                np.array([w or 0 for w in weights], np.int64),
-                np.array([w is not None for w in weights], np.bool_),
-            ),
-            "income": (costs.income, costs.has_price),
-            "margin": (costs.margin, costs.has_price),
-        },
-    )
+    columns |= {f"p{q:02d}": costs.quantiles[:, i] for i, q in enumerate(QUANTILES)}
+    return build_table("drg_cost", columns)
 
 
 def intercompany(book: PeriodBook, costs: CaseCosts) -> pa.Table:
     """out_intercompany: services for other units' cases."""
-    registers, n = book.registers, len(ELEMENTS)
-
-    def repeated(values: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.repeat(values, n)
-
+    n = len(ELEMENTS)
     return build_table(
         "intercompany",
         {
             "period": _constant(book.period, n * len(costs.member_from)),
-            "from_unit_id": _text(registers.unit_ids, repeated(costs.member_from)),
-            "to_unit_id": _text(registers.unit_ids, repeated(costs.member_to)),
-            "item_id": _text(registers.item_ids, repeated(costs.member_item)),
+            "from_unit_id": _unit_ids(book, np.repeat(costs.member_from, n)),
+            "to_unit_id": _unit_ids(book, np.repeat(costs.member_to, n)),
+            "item_id": Coded(book.registers.item_labels, np.repeat(costs.member_item, n)),
             "element": _elements(len(costs.member_from)),
             "amount": _by_element(costs.member_fen),
         },
@@ -284,16 +372,16 @@ def reconciliation(book: PeriodBook, amounts: Mapping[str, NDArray[np.int64]]) -
     # [units, elements, reasons], elements and reasons in the order of their names.
     cube = np.stack([amounts[reason][units] for reason in reasons], axis=2)[:, ELEMENT_ORDER, :]
     n_units, n_elements, n_reasons = cube.shape
+    names = text_array([ELEMENTS[e] for e in ELEMENT_ORDER])
+    of_element = np.tile(np.repeat(np.arange(n_elements), n_reasons), n_units)
+    of_reason = np.tile(np.arange(n_reasons), n_units * n_elements)
     return build_table(
         "reconciliation",
         {
             "period": _constant(book.period, cube.size),
-            "unit_id": _text(book.registers.unit_ids, np.repeat(units, n_elements * n_reasons)),
-            "element": _text(
-                ELEMENT_LABELS,
-                np.tile(np.repeat(np.arange(n_elements), n_reasons), n_units),
-            ),
-            "reason": _text(reasons, np.tile(np.arange(n_reasons), n_units * n_elements)),
+            "unit_id": _unit_ids(book, np.repeat(units, n_elements * n_reasons)),
+            "element": Coded(names, of_element),
+            "reason": Coded(text_array(reasons), of_reason),
             "amount": np.ascontiguousarray(cube).reshape(-1),
         },
     )

@@ -17,6 +17,7 @@ from oracle.generated_books import PERIODS, make_book, to_toml
 from oracle.refused import Refused
 
 from medcost.errors import InputRejected
+from medcost.result_tables import as_written
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
@@ -50,13 +51,14 @@ def engine(
             result = costed(Path(folder), tables, to_toml(model), period=period, **options)
         except InputRejected as rejected:
             return sorted({fault.code for fault in rejected.faults})
-    return result.tables
+    return {name: as_written(table) for name, table in result.tables.items()}
 
 
 def engine_at(folder: Path, model: Model, period: str = MONTH, **options: Any) -> Results:
     """Return the engine's result tables of a book that is written already."""
     with tempfile.TemporaryDirectory() as other:
-        return costed(Path(other), folder, to_toml(model), period=period, **options).tables
+        result = costed(Path(other), folder, to_toml(model), period=period, **options)
+    return {name: as_written(table) for name, table in result.tables.items()}
 
 
 def rows_of(results: Results) -> Tables:

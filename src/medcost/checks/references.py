@@ -101,10 +101,12 @@ def find_group_faults(book: Book, considered: NDArray[np.bool_]) -> list[Finding
     else:
         findings += _kept(row_finding(rows, "scheme-missing", "scheme", grouped & unnamed))
         grouped &= ~unnamed
-    width = len(groups.labels("drg_id"))
-    known = groups.codes("scheme").astype(np.int64) * width + groups.codes("drg_id")
+    # A scheme or group that is not there is -1 and takes the last row or column.
+    known = np.zeros((len(schemes) + 1, len(groups.labels("drg_id")) + 1), np.bool_)
+    known[groups.codes("scheme"), groups.codes("drg_id")] = True
+    known[-1], known[:, -1] = False, False
     drg = codes_in(rows.text["drg_id"], groups.text["drg_id"].labels)
-    listed = (scheme >= 0) & (drg >= 0) & np.isin(scheme * width + drg, known)
+    listed = known[scheme, drg]
     return findings + _kept(row_finding(rows, "group-not-listed", "drg_id", grouped & ~listed))
 
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from medcost.book import PERIOD_PATTERN, TableRows
+from medcost.book import TableRows, is_period
 from medcost.checks.findings import ROWS_KEPT, Finding
 from medcost.parquet_input import NumberColumn, TextColumn
 from medcost.tables import Column
+from medcost.text_labels import find_blank_ends
 
 # Columns that could lead to a person: messages give the file and row instead.
 PERSONAL = frozenset({"case_id", "line_id", "doctor_id", "disease_id", "entry_id"})
@@ -84,22 +84,17 @@ def text_faults(
 def _label_rules(
     column: Column, table: str
 ) -> list[tuple[str, Callable[[pa.Array], NDArray[np.bool_]]]]:
+    """(code, what finds the labels at fault) for each rule of a text column."""
     if column.name in PERIODS or (table == "item_weights" and column.name == "period"):
-        pattern = f"^{PERIOD_PATTERN}$"
-        return [("period-format", lambda labels: ~_mask(pc.match_substring_regex(labels, pattern)))]
+        return [("period-format", lambda labels: _mask(labels, lambda x: not is_period(x)))]
     if column.values:
-        allowed = pa.array(column.values, pa.string())
-        return [("value-not-allowed", lambda labels: ~_mask(pc.is_in(labels, allowed)))]
-    return [
-        (
-            "text-blank-ends",
-            lambda labels: _mask(pc.not_equal(labels, pc.utf8_trim_whitespace(labels))),
-        )
-    ]
+        allowed = frozenset(column.values)
+        return [("value-not-allowed", lambda labels: _mask(labels, lambda x: x not in allowed))]
+    return [("text-blank-ends", find_blank_ends)]
 
 
-def _mask(flags: pa.Array) -> NDArray[np.bool_]:
-    return np.asarray(flags.to_numpy(zero_copy_only=False), np.bool_)
+def _mask(labels: pa.Array, is_bad: Callable[[str], bool]) -> NDArray[np.bool_]:
+    return np.array([is_bad(label) for label in labels.to_pylist()], np.bool_)
 
 
 def number_faults(
@@ -137,6 +132,8 @@ def find_duplicate_keys(
         if key is not None or not rows.table.column(name).nullable:
             usable &= column >= 0
     found = np.flatnonzero(usable)
+    if _are_ascending([column[found] for column in codes]):
+        return []
     order = found[np.lexsort([column[found] for column in reversed(codes)])]
     same = np.ones(max(len(order) - 1, 0), np.bool_)
     for column in codes:
@@ -144,3 +141,12 @@ def find_duplicate_keys(
     shown = names[-1] if key is not None else ", ".join(names)
     finding = row_finding(rows, code, shown, np.sort(order[1:][same]))
     return [finding] if finding is not None else []
+
+
+def _are_ascending(codes: list[NDArray[np.int32]]) -> bool:
+    """Whether rows are sorted by their codes, column by column, and no two are equal."""
+    above = np.zeros(max(len(codes[0]) - 1, 0), np.bool_)
+    for column in reversed(codes):
+        step = np.diff(column)
+        above = (step > 0) | ((step == 0) & above)
+    return bool(above.all())

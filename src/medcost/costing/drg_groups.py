@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import Context, Decimal
 
@@ -17,6 +18,10 @@ from medcost.period_book import PeriodBook
 QUANTILES = (5, 25, 50, 75, 95)
 # Enough digits that the square root of the exact variance is rounded once, to a double.
 EXACT_DIGITS = Context(prec=60)
+# Spreads up to this are computed in 64 bits.
+LARGEST_SPREAD = 2.0**62
+# Places of (unit, scheme, group) up to this are looked up in a grid.
+LARGEST_GRID = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -31,17 +36,19 @@ class PricedCases:
 class DrgCosts:
     """Costed cases by (unit, scheme, DRG group), sorted by their labels.
 
-    unit; scheme and drg labels; n_cases; cost fen [groups, elements]; sum of squares of case
-    totals as Python integers; quantiles fen [groups, 5]; bed_days in 1e-2; income and margin fen
-    and where any case has a price, [groups].
+    unit; scheme and drg, positions in their sorted labels; n_cases; cost fen [groups, elements];
+    deviation: of case totals, yuan, 0 for one case; quantiles fen [groups, 5]; bed_days in 1e-2;
+    income and margin fen and where any case has a price, [groups].
     """
 
+    scheme_labels: tuple[str, ...]
+    drg_labels: tuple[str, ...]
     unit: NDArray[np.int64]
-    scheme: tuple[str, ...]
-    drg: tuple[str, ...]
+    scheme: NDArray[np.int64]
+    drg: NDArray[np.int64]
     n_cases: NDArray[np.int64]
     cost: NDArray[np.int64]
-    deviation: tuple[float | None, ...]
+    deviation: NDArray[np.float64]
     quantiles: NDArray[np.int64]
     bed_days: NDArray[np.int64]
     has_bed_days: NDArray[np.bool_]
@@ -153,64 +160,109 @@ def _prices(book: Book, period: str) -> dict[str, list[_Price]]:
 def cost_drg_groups(book: PeriodBook, costs: CaseCosts, priced: PricedCases) -> DrgCosts:
     """Sums over the costed cases of each group. Time O(cases log cases)."""
     cases = book.cases
-    costed = np.flatnonzero((costs.status == COSTED) & costs.chosen)
+    is_costed = (costs.status == COSTED) & costs.chosen
+    costed = slice(None) if is_costed.all() else np.flatnonzero(is_costed)
     scheme_rank, scheme_labels = _ranks(cases.scheme_labels)
     drg_rank, drg_labels = _ranks(cases.drg_labels)
-    total = costs.cost.sum(axis=1)
-    group_keys = np.stack(
-        [cases.unit[costed], scheme_rank[cases.scheme[costed]], drg_rank[cases.drg[costed]]],
-        axis=1,
-    )
-    order = np.lexsort((total[costed], *group_keys.T[::-1]))
-    costed, group_keys = costed[order], group_keys[order]
-    change = np.any(group_keys[1:] != group_keys[:-1], axis=1)
-    first = np.append(0, np.flatnonzero(change) + 1)[: len(costed)].astype(np.int64)
-    count = np.diff(np.append(first, len(costed)))
-
-    group = np.repeat(np.arange(len(first)), count)
+    keys = cases.unit[costed] * len(scheme_labels) + scheme_rank[cases.scheme[costed]]
+    keys = keys * len(drg_labels) + drg_rank[cases.drg[costed]]
+    places, group = _distinct(keys)
+    count = np.bincount(group, minlength=len(places))
 
     def sums(values: NDArray[np.int64]) -> NDArray[np.int64]:
-        width = values.shape[1] if values.ndim == 2 else 1
-        columns = np.ascontiguousarray(values.reshape(len(costed), width))
-        totals = np.zeros((len(first), columns.shape[1]), np.int64)
+        columns = np.ascontiguousarray(values.reshape(len(group), math.prod(values.shape[1:])))
+        totals = np.zeros((len(places), columns.shape[1]), np.int64)
         add_rows(totals, group, columns)
-        return totals if values.ndim == 2 else totals[:, 0]
+        return totals.reshape(len(places), *values.shape[1:])
 
+    cost = costs.cost[costed]
+    total = cost.sum(axis=1)
+    ordered = _sorted_within(group, len(places), total)
+    first = np.append(0, np.cumsum(count))[:-1]
+    ranks = np.stack([-(-q * count // 100) - 1 for q in QUANTILES], axis=1)
     has_price = priced.has_price[costed]
     price = np.where(has_price, priced.price[costed], 0)
-    margin = np.where(has_price, price - total[costed], 0)
-    ranks = np.array([[-(-q * n // 100) - 1 for q in QUANTILES] for n in count.tolist()], np.int64)
-    ranks = ranks.reshape(-1, len(QUANTILES))
-    keys = group_keys[first]
+    has_bed_days = cases.has_bed_days[costed]
     return DrgCosts(
-        keys[:, 0],
-        tuple(scheme_labels[i] for i in keys[:, 1]),
-        tuple(drg_labels[i] for i in keys[:, 2]),
+        scheme_labels,
+        drg_labels,
+        places // len(drg_labels) // len(scheme_labels),
+        places // len(drg_labels) % len(scheme_labels),
+        places % len(drg_labels),
         count,
-        sums(costs.cost[costed]),
-        tuple(_deviation(total[costed[a : a + n]]) for a, n in zip(first, count, strict=True)),
-        total[costed][first[:, None] + ranks] if len(first) else ranks,
-        sums(np.where(cases.has_bed_days, cases.bed_days, 0)[costed]),
-        sums(cases.has_bed_days[costed].astype(np.int64)) > 0,
+        sums(cost),
+        _deviations(ordered, first, count),
+        ordered[first[:, None] + ranks],
+        sums(np.where(has_bed_days, cases.bed_days[costed], 0)),
+        sums(has_bed_days.astype(np.int64)) > 0,
         sums(price),
-        sums(margin),
+        sums(np.where(has_price, price - total, 0)),
         sums(has_price.astype(np.int64)) > 0,
     )
 
 
-def _ranks(labels: tuple[str, ...]) -> tuple[NDArray[np.int64], list[str]]:
+def _ranks(labels: tuple[str, ...]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Rank of each label by UTF-8 bytes with '' for none (-1) first, and the labels by rank."""
-    ordered = sorted({*labels, ""})
+    ordered = tuple(sorted({*labels, ""}))
     position = {label: i for i, label in enumerate(ordered)}
     return np.array([*(position[label] for label in labels), position[""]], np.int64), ordered
 
 
-def _deviation(totals: NDArray[np.int64]) -> float | None:
-    """Sample standard deviation in yuan, from exact integer sums; None for one case."""
-    n = len(totals)
-    if n < 2:
-        return None
-    fen = [int(total) for total in totals]
+def _distinct(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct non-negative keys, ascending, and the position of each key among them."""
+    n_places = int(keys.max(initial=-1)) + 1
+    if n_places > LARGEST_GRID:
+        found, position = np.unique(keys, return_inverse=True)
+        return found, position.astype(np.int64)
+    is_there = np.zeros(n_places, np.bool_)
+    is_there[keys] = True
+    return np.flatnonzero(is_there), (np.cumsum(is_there) - 1)[keys]
+
+
+def _sorted_within(
+    group: NDArray[np.int64], n_groups: int, total: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Totals sorted by group, then by size: by one key where both fit 64 bits."""
+    if not len(total):
+        return total
+    low, high = int(total.min()), int(total.max())
+    width = high - low + 1
+    if n_groups * width >= 1 << 63:
+        return np.asarray(total[np.lexsort((total, group))])
+    return np.sort(group * width + (total - low)) % width + low
+
+
+def _deviations(
+    ordered: NDArray[np.int64], first: NDArray[np.int64], count: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Sample standard deviation of each group's totals, yuan, rounded once; 0 for one case.
+
+    ordered: fen, sorted by group, then by size. Long doubles propose; where the bound of their
+    error leaves the nearest double open, or 64 bits do not hold the sums, decimals decide.
+    """
+    if not len(first):
+        return np.zeros(0)
+    # The spread n Sum x^2 - (Sum x)^2 does not change when the median is taken off.
+    middle = ordered[first + count // 2]
+    apart = ordered.astype(np.float64) - np.repeat(middle.astype(np.float64), count)
+    is_narrow = count * np.add.reduceat(apart * apart, first) < LARGEST_SPREAD
+    above = np.where(np.repeat(is_narrow, count), ordered - np.repeat(middle, count), 0)
+    spread = count * np.add.reduceat(above * above, first) - np.add.reduceat(above, first) ** 2
+    pairs = np.maximum(count * (count - 1), 1).astype(np.longdouble)
+    proposed = np.sqrt(spread.astype(np.longdouble) / (pairs * 100**2))
+    # A quotient and a root, each off by half an eps at most.
+    slack = 2 * np.finfo(np.longdouble).eps
+    low, high = ((proposed * (1 + side)).astype(np.float64) for side in (-slack, slack))
+    deviation = np.where(count > 1, low, 0.0)
+    for group in np.flatnonzero((count > 1) & ((low != high) | ~is_narrow)).tolist():
+        span = slice(int(first[group]), int(first[group] + count[group]))
+        deviation[group] = _exact_deviation(ordered[span].tolist())
+    return deviation
+
+
+def _exact_deviation(fen: list[int]) -> float:
+    """Sample standard deviation in yuan of two or more totals, from exact integer sums."""
+    n = len(fen)
     spread = n * sum(x * x for x in fen) - sum(fen) ** 2
     variance = EXACT_DIGITS.divide(Decimal(spread), Decimal(n * (n - 1) * 100**2))
     return float(variance.sqrt(EXACT_DIGITS))

@@ -6,7 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medcost.balance import exact_sums, require_equal
-from medcost.costing.cases import COSTED, IN_PROGRESS, LATE, UNGROUPED, VISIT, CaseCosts
+from medcost.costing.cases import (
+    COSTED,
+    IN_PROGRESS,
+    LATE,
+    STATUSES,
+    UNGROUPED,
+    VISIT,
+    CaseCosts,
+)
 from medcost.costing.departments import DepartmentCosts
 from medcost.costing.links import GIVING, NON_MEDICAL
 from medcost.costing.service_items import ServiceItemCosts
@@ -58,13 +66,15 @@ def reconcile(
             unit_of = registers.dept_unit[items.matrix.activity_dept]
             amounts["not_carried_further"] = by_unit(unit_of, items.cost)
     if cases is not None:
-        chosen = np.where(cases.chosen[:, None], book.cases.opening, 0)
-        amounts["opening_work_in_progress"] = -by_unit(book.cases.unit, chosen)
+        chosen = np.flatnonzero(cases.chosen)
+        unit_of, status_of = book.cases.unit[chosen], cases.status[chosen]
+        amounts["opening_work_in_progress"] = -by_unit(unit_of, book.cases.opening[chosen])
         amounts["unlinked_service"] = cases.unlinked
         amounts["other_unit"] = by_unit(cases.member_from, cases.member_fen)
+        places = status_of * n + unit_of
+        by_status = exact_sums(places, cases.cost[chosen], len(STATUSES) * n).astype(np.int64)
         for reason, status in STATUS_OF_REASON.items():
-            of_status = cases.chosen & (cases.status == status)
-            amounts[reason] = by_unit(book.cases.unit[of_status], cases.cost[of_status])
+            amounts[reason] = by_status[status * n : (status + 1) * n]
     _require_tie(amounts)
     return amounts
 

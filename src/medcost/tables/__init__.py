@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import re
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
+from functools import cache, cached_property
+from pathlib import Path
 
+FOLDER = Path(__file__).parent
 ELEMENTS = ("staff", "materials", "drugs", "depreciation", "amortisation", "risk_fund", "other")
 CLASSES = ("admin", "support", "medtech", "clinical", "non_medical")
 
@@ -25,17 +25,15 @@ class Column:
     unit: str
     description: str
 
-    @property
+    @cached_property
     def scale(self) -> int | None:
         """Decimal places of a decimal column, None for every other type."""
-        match = re.fullmatch(r"decimal\((\d+),(\d+)\)", self.type)
-        return int(match.group(2)) if match else None
+        return int(self.type[:-1].split(",")[1]) if self.type.startswith("decimal(") else None
 
-    @property
+    @cached_property
     def precision(self) -> int:
         """Digits of a decimal column, 0 for every other type."""
-        match = re.fullmatch(r"decimal\((\d+),(\d+)\)", self.type)
-        return int(match.group(1)) if match else 0
+        return int(self.type[8:].split(",")[0]) if self.type.startswith("decimal(") else 0
 
     @property
     def is_amount(self) -> bool:
@@ -80,7 +78,7 @@ def _parse_column(row: dict[str, str]) -> Column:
 @cache
 def load_table(name: str) -> Table:
     """The table of that name; results carry the prefix out_."""
-    text = resources.files("medcost.tables").joinpath(f"{name}.csv").read_text("utf-8")
+    text = (FOLDER / f"{name}.csv").read_text("utf-8")
     rows = csv.DictReader(text.splitlines())
     return Table(name, tuple(_parse_column(row) for row in rows))
 
@@ -88,6 +86,4 @@ def load_table(name: str) -> Table:
 @cache
 def table_names() -> tuple[str, ...]:
     """Every table's name, sorted: the inputs and, prefixed out_, the results."""
-    folder = resources.files("medcost.tables")
-    names = (entry.name for entry in folder.iterdir() if entry.name.endswith(".csv"))
-    return tuple(sorted(name.removesuffix(".csv") for name in names))
+    return tuple(sorted(file.stem for file in FOLDER.glob("*.csv")))
