@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -95,12 +96,12 @@ class ActivityMatrix:
     n_lines: int
     threads: int = 1
 
-    @property
+    @cached_property
     def row_key(self) -> NDArray[np.int64]:
         """Key of each receiver, as in the parts, ascending."""
         return self.row_unit * (self.n_cases + 1) + self.row_case + 1
 
-    @property
+    @cached_property
     def activity_key(self) -> NDArray[np.int64]:
         """Key of each activity, as in the parts, ascending."""
         return self.activity_dept * max(self.n_items, 1) + self.activity_item
