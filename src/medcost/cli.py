@@ -246,32 +246,16 @@ def _show_result(opened: Any, result: Any, folder: Path, is_new: bool, currency:
     console = terminal.make_console()
     lines = f", {result.n_lines:,} service lines" if result.n_lines else ""
     console.print(f"[bold]{result.period}[/]: {len(result.units)} units{lines}, {currency}\n")
-    terminal.show_departments(console, result.tables, _department_names(opened))
+    terminal.show_departments(console, result.tables, opened.tables["departments"].names("unit_id", "dept_id"))
     if "drg_cost" in result.tables:
         terminal.show_drg_groups(console, result.tables, _group_names(opened))
     terminal.show_reconciliation(console, result.tables)
     terminal.show_files(console, folder, is_new)
 
 
-def _department_names(opened: Any) -> dict[str, str]:
-    rows = opened.tables["departments"]
-    return _names(rows, ("unit_id", "dept_id"))
-
-
 def _group_names(opened: Any) -> dict[str, str]:
     rows = opened.tables.get("drg_groups")
-    return {} if rows is None else _names(rows, ("drg_id",))
-
-
-def _names(rows: Any, keys: tuple[str, ...]) -> dict[str, str]:
-    """Display names by key, the parts of a key joined by NUL."""
-    columns = [[*rows.labels(c), ""] for c in (*keys, "name")]
-    codes = zip(*(rows.codes(c).tolist() for c in (*keys, "name")), strict=True)
-    names = {}
-    for row in codes:
-        *key, name = (column[code] for column, code in zip(columns, row, strict=True))
-        names["\x00".join(key)] = name
-    return names
+    return {} if rows is None else dict(rows.names("drg_id"))
 
 
 def _show_error(code: str, what: str, why: str, fix: str) -> None:

@@ -125,6 +125,15 @@ def read_current(out: Path) -> dict[str, Any]:
     return content
 
 
+def read_run_manifest(run: Path) -> dict[str, Any] | None:
+    """manifest.json of a run folder, None where it cannot be read."""
+    try:
+        content: dict[str, Any] = json.loads((run / "manifest.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content
+
+
 def _require_current_readable(out: Path) -> None:
     try:
         current = read_current(out)

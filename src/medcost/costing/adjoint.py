@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import mul
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,7 +137,7 @@ def _through(flows: ElementFlows, givers: list[int], start: list[int]) -> list[i
 
 
 def _solve(totals: list[int], between: list[Row], ends: list[int]) -> list[int]:
-    """v of totals[i] v[i] - sum of between[i, j] v[j] = ends[i], each within a few units."""
+    """Solve totals[i] v[i] - sum of between[i, j] v[j] = ends[i], each v within a few units."""
     n = len(totals)
     shares = np.zeros((n, n))
     for i, (receivers, fen) in enumerate(between):
@@ -164,9 +165,10 @@ def _solve(totals: list[int], between: list[Row], ends: list[int]) -> list[int]:
 
 def _solve_in_rationals(totals: list[int], between: list[Row], ends: list[int]) -> list[int]:
     """The same for systems that floating point cannot tell from a singular one."""
-    served = np.zeros((len(totals), len(totals)), dtype=object)
+    served: Any = np.zeros((len(totals), len(totals)), dtype=object)
     for i, (receivers, fen) in enumerate(between):
         served[i, receivers] = fen
-    system = System(served, np.array(totals, dtype=object), None, np.inf)
+    weights: Any = np.array(totals, dtype=object)
+    system = System(served, weights, None, np.inf)
     exact = rational_unit_costs(system, np.array(ends, dtype=object).reshape(-1, 1))
     return [value.numerator // value.denominator for value in exact[:, 0]]

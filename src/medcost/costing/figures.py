@@ -82,12 +82,11 @@ def item_figure(
     book: PeriodBook,
     costs: DepartmentCosts,
     items: ServiceItemCosts,
-    services_of: ServicesOf,
+    services: Services,
     unit: int,
     item: int,
 ) -> Figure:
-    """The cost of a service item in all departments of a unit that perform it."""
-    services = services_of(None)
+    """The cost of a service item in all departments of a unit; services are those of everyone."""
     of_unit = book.registers.dept_unit[services.dept] == unit
     services = _chosen(services, of_unit & (services.item == item))
     fen = items.cost[services.activity].sum(axis=0)

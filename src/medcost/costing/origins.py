@@ -19,6 +19,7 @@ from medcost.costing.adjoint import (
     LEVEL_PATHS,
     MEDTECH,
     NO_LEVEL,
+    ONE,
     SUPPORT,
     ElementFlows,
     Row,
@@ -151,3 +152,35 @@ def round_parts(values: Sequence[int], total: int) -> tuple[list[int], int]:
     for place, i in enumerate(taking):
         parts[i] += step * (rounds + (place < count))
     return parts, 0
+
+
+def round_services(figure: Figure, element: int) -> tuple[list[int], int]:
+    """What the figure holds of each service by shares of pools, fen, and what no service has."""
+    if figure.services is None or figure.shared is None:
+        return [], 0
+    whole = int(figure.opening[element]) + int(figure.traced[:, element].sum())
+    return round_parts(figure.shared[:, element].tolist(), int(figure.fen[element]) - whole)
+
+
+def pools_by_path(figure: Figure, flows: ElementFlows, element: int) -> NDArray[np.float64]:
+    """What each department's pool brings to a figure by path, for a picture only.
+
+    Fen in floating point [LEVEL_PATHS before level 3, departments of the unit].
+    """
+    n = len(figure.carried)
+    bore = np.array(flows.bore, np.float64)
+    shares = np.zeros((n, n))
+    for giver, (receivers, fen) in flows.handed.items():
+        if flows.level[giver] in (ADMIN, SUPPORT) and flows.bore[giver]:
+            shares[receivers, giver] = np.array(fen, np.float64) / bore[giver]
+    own = figure.carried[:, element].astype(np.float64)
+    level = np.array(flows.level)
+    arrived = []
+    for levels in ((ADMIN,), (SUPPORT,), (ADMIN, SUPPORT)):
+        givers = np.flatnonzero(np.isin(level, levels))
+        between = np.eye(len(givers)) - shares[np.ix_(givers, givers)]
+        handed = np.linalg.lstsq(between, own[givers], rcond=None)[0]
+        arrived.append(shares[:, givers] @ handed)
+    by_admin, by_support, by_both = arrived
+    takes = np.array([part / ONE for part in figure.takes[element]])
+    return np.stack([own, by_admin, by_support, by_both - by_admin - by_support]) * takes

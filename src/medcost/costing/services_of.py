@@ -47,10 +47,8 @@ def services_of_matrix(book: PeriodBook, items: ServiceItemCosts) -> ServicesOf:
     matrix, n_activities = items.matrix, len(items.matrix.activity_dept)
 
     def services_of(cases: NDArray[np.int64] | None) -> Services:
-        if cases is None:
-            entries = np.arange(len(matrix.activity))
-        else:
-            entries = _entries_of(_rows_of(cases))
+        every = np.arange(len(matrix.activity))
+        entries = every if cases is None else _entries_of(_rows_of(cases))
         base = np.ascontiguousarray(items.measures.base[entries].reshape(-1, 1))
         activity, sums = group_sums(matrix.activity[entries], base)
         traced = np.zeros((n_activities, len(ELEMENTS)), np.int64)
@@ -61,16 +59,14 @@ def services_of_matrix(book: PeriodBook, items: ServiceItemCosts) -> ServicesOf:
         return Services(activity, dept, item, np.ascontiguousarray(sums[:, 0]), traced[activity])
 
     def _rows_of(cases: NDArray[np.int64]) -> NDArray[np.int64]:
-        units = np.unique(book.cases.unit[cases])
-        if len(units) != 1:
-            return np.empty(0, np.int64)
-        first, last = np.searchsorted(matrix.row_unit, [units[0], units[0] + 1])
+        unit = int(book.cases.unit[cases[0]]) if len(cases) else -1
+        first, last = np.searchsorted(matrix.row_unit, [unit, unit + 1])
         # Within a unit rows ascend by case.
         own = matrix.row_case[first:last]
         at = np.searchsorted(own, cases)
         known = at < len(own)
         known[known] = own[at[known]] == cases[known]
-        return first + at[known]
+        return np.asarray(first + at[known], np.int64)
 
     def _entries_of(rows: NDArray[np.int64]) -> NDArray[np.int64]:
         begins, ends = matrix.starts[rows], matrix.starts[rows + 1]
