@@ -18,6 +18,7 @@ import click
 
 from medcost import __version__
 from medcost.errors import CannotPublish, InputRejected, InvariantBroken
+from medcost.tables import ELEMENTS
 
 REJECTED, UNBALANCED, UNPUBLISHED, INTERRUPTED, TERMINATED = 3, 4, 5, 130, 143
 PERIOD = r"\d{4}-(0[1-9]|1[0-2])"
@@ -240,13 +241,69 @@ def run(
             _show_result(opened, result, folder, place.is_new, loaded.model.model.currency)
 
 
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--drg", help="A DRG group: its costed cases.")
+@click.option("--item", help="A service item, in all departments that perform it.")
+@click.option("--dept", help="A department: its full cost.")
+@click.option(
+    "--unit", default="", help="Only this unit; needed where two share a department's id."
+)
+@click.option("--scheme", default="", help="Of two groups with one id, the one of this scheme.")
+@click.option("--period", help="YYYY-MM; needed where several months are published.")
+@click.option(
+    "--element", default="", type=click.Choice(["", *ELEMENTS]), help="Only this element."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write explanation.parquet and .html here."
+)
+@common_options
+def explain(
+    folder: Path,
+    drg: str | None,
+    item: str | None,
+    dept: str | None,
+    unit: str,
+    scheme: str,
+    period: str | None,
+    element: str,
+    out: Path | None,
+    json_log: bool,
+    quiet: bool,
+) -> None:
+    """Trace a published figure of FOLDER back to the ledger: one of --drg, --item, --dept."""
+    from medcost import explanation, terminal
+    from medcost.explanation_page import write_explanation
+    from medcost.figure_found import Question
+    from medcost.kept_run import load_run
+
+    _set_up(json_log, quiet)
+    named = [
+        (kind, label) for kind, label in (("drg", drg), ("item", item), ("dept", dept)) if label
+    ]
+    if len(named) != 1:
+        raise click.UsageError("Name one of --drg, --item and --dept.")
+    if period is not None and not re.fullmatch(PERIOD, period):
+        raise click.BadParameter("write YYYY-MM", param_hint="--period")
+    run = load_run(folder, period, unit or None)
+    found = explanation.explain(run, Question(*named[0], unit, scheme, element))
+    if out is not None:
+        write_explanation(found, out)
+    if not quiet:
+        terminal.show_explanation(terminal.make_console(), found)
+        if out is not None:
+            click.echo(f"written to {out}")
+
+
 def _show_result(opened: Any, result: Any, folder: Path, is_new: bool, currency: str) -> None:
     from medcost import terminal
 
     console = terminal.make_console()
     lines = f", {result.n_lines:,} service lines" if result.n_lines else ""
     console.print(f"[bold]{result.period}[/]: {len(result.units)} units{lines}, {currency}\n")
-    terminal.show_departments(console, result.tables, opened.tables["departments"].names("unit_id", "dept_id"))
+    terminal.show_departments(
+        console, result.tables, opened.tables["departments"].names("unit_id", "dept_id")
+    )
     if "drg_cost" in result.tables:
         terminal.show_drg_groups(console, result.tables, _group_names(opened))
     terminal.show_reconciliation(console, result.tables)

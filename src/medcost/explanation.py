@@ -215,7 +215,9 @@ def _origin_table(
     account = np.append(ledger.codes("account"), -1)[at]
 
     def text(known: Sequence[str], codes: NDArray[np.int64]) -> pa.Array:
-        return pa.array([*known, ""], pa.string()).take(pa.array(np.where(codes < 0, len(known), codes)))
+        return pa.array([*known, ""], pa.string()).take(
+            pa.array(np.where(codes < 0, len(known), codes))
+        )
 
     def of_posting(column: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.where(has_posting, np.append(column, 0)[postings.posting], -1)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
 from html import escape
+from pathlib import Path
 
 from medcost import __version__
+from medcost.errors import CannotPublish, quote
 from medcost.explanation import Explanation
 from medcost.explanation_picture import draw_origins, shown
 from medcost.figure_words import ELEMENT_NAMES, FIGURE_NAMES, path_name
 from medcost.money import format_yuan
+from medcost.publish import write_table
 
-ROWS, LONG_LABEL = 10, 60
+ROWS, LONG_LABEL = 8, 60
 STYLE = """
 @page { size: A4; margin: 12mm }
 body { font: 12px/1.35 "Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", sans-serif;
@@ -22,8 +27,7 @@ p { margin: 2px 0 8px } .figure { font-size: 22px; font-weight: bold }
 table { border-collapse: collapse; width: 100% } td { border-top: 1px solid #ddd; padding: 1px 4px }
 td.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
 td.t { overflow-wrap: anywhere } svg { width: 100%; height: auto }
-svg text { font-size: 11.5px; fill: #222; unicode-bidi: isolate }
-svg .head { font-weight: bold } svg .note { fill: #555; font-size: 10.5px }
+svg text { unicode-bidi: isolate } @media print { body { font-size: 10px } }
 """
 
 
@@ -64,6 +68,33 @@ def build_page(found: Explanation) -> str:
     )
 
 
+def write_explanation(found: Explanation, out: Path) -> None:
+    """Write the tables as Parquet and the page, each whole; raises CannotPublish.
+
+    Nothing that a scheduled job relies on is written here, so files are replaced one by one.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, table in found.tables.items():
+            _replace(out / f"{name}.parquet", partial(write_table, table))
+        page = build_page(found)
+        _replace(out / "explanation.html", lambda path: path.write_text(page, "utf-8"))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        named = quote(str(error.filename or out))
+        raise CannotPublish(f"Cannot write {named}: {reason}.") from error
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Write beside the path and rename, so that nobody reads half a file."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        write(beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
 def _credits(found: Explanation) -> str:
     """What the picture cannot show: parts below zero."""
     credit = sum(fen for _, fen in found.origins(0, 1, 2) if fen < 0)
@@ -74,37 +105,34 @@ def _credits(found: Explanation) -> str:
 
 def _tables(found: Explanation) -> list[str]:
     """By element, by path, by origin and by service."""
+    # Of a single unit there is nothing to tell apart.
+    first = 1 if len(found.units) == 1 else 0
+    elements = [((ELEMENT_NAMES[key[0]],), fen) for key, fen in found.origins(3)]
+    paths = [((path_name(key[0], found.figure),), fen) for key, fen in found.origins(2)]
+    origins = [
+        (_shown([*key[first:], found.name("dept", *key)]), fen) for key, fen in found.origins(0, 1)
+    ]
     parts = [
-        _table(
-            "按成本项目 By element",
-            [((ELEMENT_NAMES[key[0]],), fen) for key, fen in found.origins(3)],
-            found.fen,
-        ),
-        _table(
-            "按分摊路径 By path",
-            [((path_name(key[0], found.figure),), fen) for key, fen in found.origins(2)],
-            found.fen,
-        ),
-        _table(
-            "按成本来源科室 By department that the cost was posted to",
-            [
-                ((unit, dept or "—", found.name("dept", unit, dept)), fen)
-                for (unit, dept), fen in found.origins(0, 1)
-            ],
-            found.fen,
-        ),
+        _table("按成本项目 By element", elements, found.fen),
+        _table("按分摊路径 By path", paths, found.fen),
+        _table("按成本来源科室 By department posted to", origins, found.fen),
     ]
     if found.is_of_services:
-        rows = [
-            ((unit, dept, item, found.name("item", item)), fen)
-            for (unit, dept, item), fen in found.services(0, 1, 2)
+        services = [
+            (_shown([*key[first:], found.name("item", key[2])]), fen)
+            for key, fen in found.services(0, 1, 2)
         ]
-        parts.append(_table("按服务项目 By service", rows, found.fen))
+        parts.append(_table("按服务项目 By service", services, found.fen))
     return parts
 
 
+def _shown(cells: Sequence[str]) -> tuple[str, ...]:
+    """Labels cut; what has no department, an opening or rounding, shows a dash."""
+    return tuple(shown(cell) for cell in cells if cell) or ("—",)
+
+
 def _table(title: str, rows: Sequence[tuple[tuple[str, ...], int]], total: int) -> str:
-    lines = [_row(" ".join(shown(cell) for cell in cells), fen, total) for cells, fen in rows[:ROWS]]
+    lines = [_row(" ".join(cells), fen, total) for cells, fen in rows[:ROWS]]
     rest = rows[ROWS:]
     if rest:
         lines.append(_row(f"其余 {len(rest):,} others", sum(fen for _, fen in rest), total))

@@ -11,7 +11,7 @@ from medcost.figure_words import PATH_NAMES
 from medcost.money import format_yuan
 from medcost.sankey import Link, Node, draw
 
-SHOWN_NODES, LABEL = 8, 20
+SHOWN_NODES, LABEL = 8, 24
 COLOURS = {
     "direct": "#2f6f8f",
     "level_1": "#b5651d",
@@ -94,12 +94,9 @@ def _nodes(
     place: dict[tuple[int, Key], int] = {}
     for column in range(n_columns):
         kind = words[column if column < n_columns - 1 else -1]
-        # What flows in is the exact sum of parts where both are known; pools are for width only.
-        amounts = {
-            at: max(into.get(at, 0.0), out.get(at, 0.0))
-            for at in {*into, *out}
-            if at[0] == column
-        }
+        # Between path and performing department widths are approximate; these sides are exact.
+        exact = into if column in (1, n_columns - 1) else out
+        amounts = {at: amount for at, amount in exact.items() if at[0] == column}
         ranked = sorted(amounts, key=lambda at: (-amounts[at], at))
         limit = len(COLOURS) if column == 1 else SHOWN_NODES
         for at in ranked[:limit]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-
 PATH_NAMES = {
     "direct": "本科室直接 direct",
     "level_1": "行政后勤分摊 level 1",
     "level_2": "医疗辅助分摊 level 2",
-    "level_1_2": "行政后勤与医疗辅助 levels 1, 2",
+    "level_1_2": "行政后勤、医疗辅助 levels 1, 2",
     "level_3": "医疗技术分摊 level 3",
-    "level_1_3": "levels 1, 3",
-    "level_2_3": "levels 2, 3",
-    "level_1_2_3": "levels 1, 2, 3",
+    "level_1_3": "行政后勤、医疗技术 levels 1, 3",
+    "level_2_3": "医疗辅助、医疗技术 levels 2, 3",
+    "level_1_2_3": "三级分摊 levels 1, 2, 3",
     "traced": "直接计入的药品耗材 traced",
     "opening": "期初在院病人成本 opening",
     "rounding": "尾差 rounding",

@@ -53,7 +53,9 @@ def load_run(folder: Path, period: str | None, unit: str | None) -> KeptRun:
         raise InputRejected([Fault("run-not-found", what, (quote(str(folder)),))])
     if len(names) > 1:
         what = f"The units of {period} were published by {len(names)} runs."
-        raise InputRejected([Fault("figure-ambiguous", what, tuple(map(quote, sorted(runs[period]))))])
+        raise InputRejected(
+            [Fault("figure-ambiguous", what, tuple(map(quote, sorted(runs[period]))))]
+        )
     run = folder / names.pop()
     manifest = read_run_manifest(run)
     kept = run / KEPT

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT, TOP = 1000.0, 520.0, 26.0
+WIDTH, HEIGHT, TOP = 1000.0, 480.0, 24.0
 NODE_WIDTH, GAP, LINE = 10.0, 7.0, 13.0
 # A node is at least as high as two lines of text need beside it.
 LEAST = 2 * LINE
@@ -40,12 +40,12 @@ def draw(headings: Sequence[str], nodes: Sequence[Node], links: Sequence[Link]) 
     """The picture as an SVG element. Time O(nodes + links)."""
     places = _place(len(headings), nodes, links)
     parts = [
-        f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" '
+        f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" font-size="11" '
         'xmlns="http://www.w3.org/2000/svg">'
     ]
     for column, heading in enumerate(headings):
         x, anchor = _text_place(column, len(headings))
-        parts.append(_text(x, 12.0, anchor, heading, "head"))
+        parts.append(_text(x, 12.0, anchor, heading, ' font-weight="bold"'))
     parts += _ribbons(len(headings), nodes, links, places)
     for node, (y, height, _) in zip(nodes, places, strict=True):
         x = _column_place(node.column, len(headings))
@@ -54,28 +54,29 @@ def draw(headings: Sequence[str], nodes: Sequence[Node], links: Sequence[Link]) 
             f'fill="{node.colour}"/>'
         )
         at, anchor = _text_place(node.column, len(headings))
-        middle = y + height / 2
-        parts.append(_text(at, middle - 1, anchor, node.label, "label"))
-        parts.append(_text(at, middle + LINE - 2, anchor, node.note, "note"))
+        # The last column is narrow: its labels stand below the boxes, not on the ribbons.
+        is_last = node.column == len(headings) - 1
+        middle = y + height + LINE if is_last else y + height / 2
+        parts.append(_text(at, middle - 1, anchor, node.label))
+        parts.append(_text(at, middle + LINE - 2, anchor, node.note, ' fill="#555"'))
     return "".join([*parts, "</svg>"])
 
 
 def _column_place(column: int, n_columns: int) -> float:
-    """Left edge of a column's boxes; the last column leaves room for its labels on the left."""
+    """Left edge of a column's boxes."""
     return column * (WIDTH - NODE_WIDTH) / max(n_columns - 1, 1)
 
 
 def _text_place(column: int, n_columns: int) -> tuple[float, str]:
     x = _column_place(column, n_columns)
     if column == n_columns - 1:
-        return x - 4, "end"
+        return x + NODE_WIDTH, "end"
     return x + NODE_WIDTH + 4, "start"
 
 
-def _text(x: float, y: float, anchor: str, text: str, kind: str) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{kind}">{escape(text)}</text>'
-    )
+def _text(x: float, y: float, anchor: str, text: str, style: str = "") -> str:
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+    return f"<text {place}{style}>{escape(text)}</text>"
 
 
 def _place(
@@ -88,11 +89,15 @@ def _place(
         into[link.target] += link.amount
     amounts = [max(pair) for pair in zip(into, out, strict=True)]
     columns = [[i for i, node in enumerate(nodes) if node.column == c] for c in range(n_columns)]
-    scale = min(
-        (HEIGHT - TOP - len(column) * (GAP + LEAST)) / total
-        for column in columns
-        if (total := sum(amounts[i] for i in column))
-    ) if any(amounts) else 0.0
+    scale = (
+        min(
+            (HEIGHT - TOP - len(column) * (GAP + LEAST)) / total
+            for column in columns
+            if (total := sum(amounts[i] for i in column))
+        )
+        if any(amounts)
+        else 0.0
+    )
     places = [(0.0, 0.0, scale)] * len(nodes)
     for column in columns:
         y = TOP

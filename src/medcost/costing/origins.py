@@ -183,4 +183,5 @@ def pools_by_path(figure: Figure, flows: ElementFlows, element: int) -> NDArray[
         arrived.append(shares[:, givers] @ handed)
     by_admin, by_support, by_both = arrived
     takes = np.array([part / ONE for part in figure.takes[element]])
-    return np.stack([own, by_admin, by_support, by_both - by_admin - by_support]) * takes
+    parts = [own, by_admin, by_support, by_both - by_admin - by_support]
+    return np.asarray(np.stack(parts) * takes, np.float64)
