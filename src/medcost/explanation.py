@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from medcost.book import Registers
+from medcost.book import Book, Registers
+from medcost.costing.adjoint import ElementFlows
 from medcost.costing.figures import Figure
 from medcost.costing.origins import (
     PATHS,
@@ -29,6 +32,7 @@ from medcost.result_tables import build_table
 from medcost.tables import ELEMENTS, load_table
 
 Key = tuple[str, ...]
+Trace = tuple[Figure, dict[int, ElementFlows]]
 
 
 @dataclass
@@ -36,14 +40,12 @@ class Parts:
     """Sums of parts, over all units of the figure.
 
     origins: fen by (unit, department, path, element); shared and traced: fen by (unit,
-    performing department, item, element); pools: by (path, unit, performing department), for
-    the picture only; n_postings: how many postings stand behind the figure.
+    performing department, item, element); n_postings: how many postings stand behind the figure.
     """
 
     origins: dict[Key, int] = field(default_factory=dict)
     shared: dict[Key, int] = field(default_factory=dict)
     traced: dict[Key, int] = field(default_factory=dict)
-    pools: dict[Key, float] = field(default_factory=dict)
     n_postings: int = 0
 
 
@@ -52,8 +54,8 @@ class Explanation:
     """A figure with its parts.
 
     figure: full_cost, gross_cost, service_item_cost or drg_cost; fen: the figure; n_cases: of a
-    DRG group; names: display names by kind (dept, item, drg) and key; tables: explanation and,
-    for items and groups, explanation_services.
+    DRG group; traces: each unit's figure and flows by element; tables: explanation and, for
+    items and groups, explanation_services.
     """
 
     question: Question
@@ -65,7 +67,8 @@ class Explanation:
     fen: int
     n_cases: int | None
     parts: Parts
-    names: dict[str, dict[str, str]]
+    book: Book
+    traces: tuple[Trace, ...]
     tables: dict[str, pa.Table]
 
     @property
@@ -86,7 +89,30 @@ class Explanation:
 
     def name(self, kind: str, *key: str) -> str:
         """The display name of a department (unit, id), item or group; '' where there is none."""
-        return self.names[kind].get("\x00".join(key), "")
+        return self._names[kind].get("\x00".join(key), "")
+
+    @cached_property
+    def _names(self) -> dict[str, dict[str, str]]:
+        keys = {"dept": ("unit_id", "dept_id"), "item": ("item_id",), "drg": ("drg_id",)}
+        tables = {"dept": "departments", "item": "service_items", "drg": "drg_groups"}
+        rows = {kind: self.book.tables.get(table) for kind, table in tables.items()}
+        return {kind: found.names(*keys[kind]) if found else {} for kind, found in rows.items()}
+
+    @cached_property
+    def pools(self) -> dict[Key, float]:
+        """Fen by (path, unit, performing department) in floating point, for the picture only."""
+        dept_ids = self.book.registers.dept_ids
+        found: dict[Key, float] = defaultdict(float)
+        for figure, flows in self.traces:
+            for element in flows:
+                amounts = pools_by_path(figure, flows[element], element)
+                for path, dept in np.argwhere(np.abs(amounts) >= 1).tolist():
+                    key = (PATHS[path], figure.unit_id, dept_ids[figure.first + dept])
+                    found[key] += float(amounts[path, dept])
+                for dept in np.flatnonzero(figure.traced[:, element]).tolist():
+                    key = ("traced", figure.unit_id, dept_ids[figure.first + dept])
+                    found[key] += float(figure.traced[dept, element])
+        return found
 
 
 def _ranked(sums: dict[Key, int], places: Sequence[int]) -> list[tuple[Key, int]]:
@@ -107,6 +133,7 @@ def explain(run: KeptRun, question: Question) -> Explanation:
     scheme, figures = find_figures(run, question)
     book, parts = run.period_book, Parts()
     origin_tables, service_tables = list[pa.Table](), list[pa.Table]()
+    traces: list[Trace] = []
     for figure in figures:
         labels = {
             "period": book.period,
@@ -115,7 +142,9 @@ def explain(run: KeptRun, question: Question) -> Explanation:
             "figure_id": question.label,
             "scheme": scheme,
         }
-        origins = trace_origins(book, run.departments, figure, elements)
+        flows = flows_of_unit(book, run.departments, figure, elements)
+        origins = trace_origins(figure, flows)
+        traces.append((figure, flows))
         ledger = run.book.tables["ledger"]
         postings = split_over_postings(book, run.loaded.model, ledger, figure, origins)
         origin_tables.append(_origin_table(run, labels, origins, postings))
@@ -124,7 +153,6 @@ def explain(run: KeptRun, question: Question) -> Explanation:
         if figure.services is not None:
             _add_services(book.registers, parts, figure, elements)
             service_tables.append(_service_table(labels, parts))
-            _add_pools(run, parts, figure, elements)
     tables = {"explanation": _sorted_table("explanation", origin_tables)}
     if service_tables:
         tables["explanation_services"] = _sorted_table("explanation_services", service_tables)
@@ -141,7 +169,8 @@ def explain(run: KeptRun, question: Question) -> Explanation:
         fen,
         sum(counts) if counts else None,
         parts,
-        _display_names(run),
+        run.book,
+        tuple(traces),
         tables,
     )
 
@@ -150,7 +179,8 @@ def _require_sums(
     figures: Sequence[Figure], parts: Parts, tables: dict[str, pa.Table], fen: int
 ) -> None:
     """Origins, postings and services each add up to the figure."""
-    by_posting = sum(int(100 * amount) for amount in tables["explanation"]["amount"].to_pylist())
+    amounts = pc.sum(tables["explanation"]["amount"].cast(pa.decimal128(38, 2))).as_py()
+    by_posting = int(100 * (amounts or 0))
     sums = {"origins": sum(parts.origins.values()), "postings": by_posting}
     if "explanation_services" in tables:
         opening = sum(v for (_, _, path, _), v in parts.origins.items() if path == "opening")
@@ -185,20 +215,6 @@ def _add_services(
                 parts.shared[key], parts.traced[key] = by_share, by_trace
         if left:
             parts.shared[figure.unit_id, "", "", name] = left
-
-
-def _add_pools(run: KeptRun, parts: Parts, figure: Figure, elements: Sequence[int]) -> None:
-    registers = run.period_book.registers
-    flows = flows_of_unit(run.period_book, run.departments, figure, elements)
-    for element in elements:
-        amounts = pools_by_path(figure, flows[element], element)
-        for path, dept in np.argwhere(np.abs(amounts) >= 1).tolist():
-            key = (PATHS[path], figure.unit_id, registers.dept_ids[figure.first + dept])
-            parts.pools[key] = parts.pools.get(key, 0.0) + float(amounts[path, dept])
-        for dept in np.flatnonzero(figure.traced[:, element]).tolist():
-            key = ("traced", figure.unit_id, registers.dept_ids[figure.first + dept])
-            traced = float(figure.traced[dept, element])
-            parts.pools[key] = parts.pools.get(key, 0.0) + traced
 
 
 def _origin_table(
@@ -260,15 +276,3 @@ def _service_table(labels: dict[str, str], parts: Parts) -> pa.Table:
 def _sorted_table(name: str, tables: Sequence[pa.Table]) -> pa.Table:
     key = load_table(f"out_{name}").key
     return pa.concat_tables(tables).sort_by([(column, "ascending") for column in key])
-
-
-def _display_names(run: KeptRun) -> dict[str, dict[str, str]]:
-    """Display names of departments, items and groups by their ids."""
-    keys = {"dept": ("unit_id", "dept_id"), "item": ("item_id",), "drg": ("drg_id",)}
-    tables = {"dept": "departments", "item": "service_items", "drg": "drg_groups"}
-    return {
-        kind: run.book.tables[tables[kind]].names(*keys[kind])
-        if tables[kind] in run.book.tables
-        else {}
-        for kind in keys
-    }

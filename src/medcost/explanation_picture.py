@@ -72,7 +72,7 @@ def _flows(found: Explanation, last: int) -> Iterator[_Flow]:
         if not found.is_of_services or path in ("opening", "rounding"):
             yield _Flow((1, (path,)), (last, FIGURE), fen, COLOURS[path])
     if found.is_of_services:
-        for (path, unit, dept), amount in sorted(found.parts.pools.items()):
+        for (path, unit, dept), amount in sorted(found.pools.items()):
             yield _Flow((1, (path,)), (2, (unit, dept)), amount, COLOURS[path])
         for (unit, dept, item), fen in found.services(0, 1, 2):
             yield _Flow((2, (unit, dept)), (3, (item,)), fen, GREY)

@@ -9,11 +9,10 @@ from books import ELEMENTS, model_file, written
 from oracle.generated_books import PERIODS, to_toml
 from properties.generated import accepted, generated
 
-from medcost.costing.figures import costed_cases, department_figure, drg_figure, item_figure
-from medcost.costing.origins import trace_origins
-from medcost.kept_run import KeptRun, compute_run
-
 from explain import twin
+from medcost.costing.figures import costed_cases, department_figure, drg_figure, item_figure
+from medcost.costing.origins import flows_of_unit, trace_origins
+from medcost.kept_run import KeptRun, compute_run
 
 SEEDS = range(0, 240, 10)
 
@@ -29,7 +28,9 @@ def computed(tmp_path: Path, seed: int) -> tuple[KeptRun, twin.Twin]:
 
 def traced(run: KeptRun, figure) -> dict[str, dict[twin.Part, int]]:
     """Return element → (department, path) → fen, as the engine finds them."""
-    origins = trace_origins(run.period_book, run.departments, figure, range(len(ELEMENTS)))
+    elements = range(len(ELEMENTS))
+    flows = flows_of_unit(run.period_book, run.departments, figure, elements)
+    origins = trace_origins(figure, flows)
     found: dict[str, dict[twin.Part, int]] = {element: {} for element in ELEMENTS}
     columns = (origins.dept, origins.element, origins.path, origins.fen)
     for dept, element, path, amount in zip(*(c.tolist() for c in columns), strict=True):

@@ -79,9 +79,10 @@ def path_multipliers(
     for group, start in enumerate(starts):
         if not any(start):
             continue
-        by_admin = _through(flows, flows.givers(ADMIN), start)
-        by_support = _through(flows, flows.givers(SUPPORT), start)
-        by_both = _through(flows, flows.givers(ADMIN, SUPPORT), start)
+        ends = {i: _received(flows.handed[i], start) for i in flows.givers(ADMIN, SUPPORT)}
+        by_admin = _through(flows, flows.givers(ADMIN), ends)
+        by_support = _through(flows, flows.givers(SUPPORT), ends)
+        by_both = _through(flows, flows.givers(ADMIN, SUPPORT), ends)
         mixed = [b - a - s for b, a, s in zip(by_both, by_admin, by_support, strict=True)]
         names = LEVEL_PATHS[4 * group : 4 * group + 4]
         for name, part in zip(names, (start, by_admin, by_support, mixed), strict=True):
@@ -115,15 +116,17 @@ def _received(row: Row, values: Sequence[int]) -> int:
     return sum(map(mul, fen, map(values.__getitem__, receivers)))
 
 
-def _through(flows: ElementFlows, givers: list[int], start: list[int]) -> list[int]:
-    """Parts that arrive over one or more of the givers and no other, 2^-BITS [departments]."""
-    found = [0] * len(start)
+def _through(flows: ElementFlows, givers: list[int], ends: Mapping[int, int]) -> list[int]:
+    """Parts that arrive over one or more of the givers and no other, 2^-BITS [departments].
+
+    ends: what arrives of each giver's flows without another giver, in fen x 2^-BITS.
+    """
+    found = [0] * len(flows.bore)
+    if not any(ends[i] for i in givers):
+        return found
     # Rows are turned so that every total is above zero.
     totals = [abs(flows.bore[i]) for i in givers]
     signs = [1 if flows.bore[i] > 0 else -1 for i in givers]
-    ends = [sign * _received(flows.handed[i], start) for sign, i in zip(signs, givers, strict=True)]
-    if not any(ends):
-        return found
     place = {giver: row for row, giver in enumerate(givers)}
     between: list[Row] = []
     for sign, giver in zip(signs, givers, strict=True):
@@ -131,7 +134,8 @@ def _through(flows: ElementFlows, givers: list[int], start: list[int]) -> list[i
             (place[j], sign * f) for j, f in zip(*flows.handed[giver], strict=True) if j in place
         ]
         between.append(([j for j, _ in inside], [f for _, f in inside]))
-    for giver, part in zip(givers, _solve(totals, between, ends), strict=True):
+    arriving = [sign * ends[i] for sign, i in zip(signs, givers, strict=True)]
+    for giver, part in zip(givers, _solve(totals, between, arriving), strict=True):
         found[giver] = part
     return found
 

@@ -156,7 +156,9 @@ def _figure_of_services(
     carried = costs.direct[span] - (costs.pool[span] - left - items.no_activity[span])
     measure = services.base.astype(object)[:, None] * items.measures.weight[services.activity]
     net = items.measures.net[span]
-    parts = np.where(net[dept] > 0, measure * ONE // np.maximum(net[dept], 1), 0)
+    # A pool whose cost and credits cancel costs no service anything.
+    is_shared = (net[dept] > 0) & (left[dept] != 0)
+    parts = np.where(is_shared, measure * ONE // np.maximum(net[dept], 1), 0)
     takes = np.zeros((span.stop - span.start, len(ELEMENTS)), dtype=object)
     np.add.at(takes, dept, parts)
     traced = np.zeros(left.shape, np.int64)

@@ -7,7 +7,7 @@ add up to the published figure to the fen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,17 +55,14 @@ class Origins:
     fen: NDArray[np.int64]
 
 
-def trace_origins(
-    book: PeriodBook, costs: DepartmentCosts, figure: Figure, elements: Sequence[int]
-) -> Origins:
-    """The parts of a figure in the elements asked for.
+def trace_origins(figure: Figure, flows: Mapping[int, ElementFlows]) -> Origins:
+    """The parts of a figure in the elements whose flows are given.
 
     Raises InputRejected (singular-system) where flows cancel so that no share is defined. Time
     O(flows of the unit), plus O(givers^3) an element in floating point.
     """
     found: list[tuple[int, int, int, int]] = []
-    flows = flows_of_unit(book, costs, figure, elements)
-    for element in elements:
+    for element in flows:
         exact, whole = exact_parts(figure, flows[element], element)
         shared = int(figure.fen[element]) - sum(fen for *_, fen in whole)
         fen, left = round_parts([value for *_, value in exact], shared)
