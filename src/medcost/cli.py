@@ -266,7 +266,7 @@ def explain(
     unit: str,
     scheme: str,
     period: str | None,
-    element: str,
+    element: str | None,
     out: Path | None,
     json_log: bool,
     quiet: bool,
@@ -286,7 +286,7 @@ def explain(
     if period is not None and not re.fullmatch(PERIOD, period):
         raise click.BadParameter("write YYYY-MM", param_hint="--period")
     run = load_run(folder, period, unit or None)
-    found = explanation.explain(run, Question(*named[0], unit, scheme, element))
+    found = explanation.explain(run, Question(*named[0], unit, scheme, element or ""))
     if out is not None:
         write_explanation(found, out)
     if not quiet:
