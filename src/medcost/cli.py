@@ -251,9 +251,7 @@ def run(
 )
 @click.option("--scheme", default="", help="Of two groups with one id, the one of this scheme.")
 @click.option("--period", help="YYYY-MM; needed where several months are published.")
-@click.option(
-    "--element", default="", type=click.Choice(["", *ELEMENTS]), help="Only this element."
-)
+@click.option("--element", type=click.Choice(ELEMENTS), help="Only this element of cost.")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Write explanation.parquet and .html here."
 )
