@@ -100,6 +100,16 @@ class TableRows:
         """Values of a number column; all 0 where the table does not have it."""
         return self.numbers[name].values if name in self.numbers else np.zeros(self.n, np.int64)
 
+    def names(self, *keys: str) -> dict[str, str]:
+        """Display names by key, the parts of a key joined by NUL; '' where a row has none."""
+        columns = [[*self.labels(c), ""] for c in (*keys, "name")]
+        codes = zip(*(self.codes(c).tolist() for c in (*keys, "name")), strict=True)
+        found = {}
+        for row in codes:
+            *key, name = (column[code] for column, code in zip(columns, row, strict=True))
+            found["\x00".join(key)] = name
+        return found
+
     def present(self, name: str) -> NDArray[np.bool_]:
         """Where a number column has a value."""
         if name in self.numbers:

@@ -55,6 +55,11 @@ def keep_activity(activity: Activity, kept: Path) -> None:
     )
 
 
+def has_activity(kept: Path) -> bool:
+    """Whether the run kept its activity."""
+    return (kept / ACTIVITY / MATRIX).is_file()
+
+
 def load_activity(kept: Path, threads: int) -> Activity:
     """The activity of a run, without a look at the lines; raises READ_ERRORS."""
     folder = kept / ACTIVITY

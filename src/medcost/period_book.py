@@ -33,13 +33,17 @@ NO_DATE = np.iinfo(np.int64).max
 
 @dataclass(frozen=True)
 class LedgerRows:
-    """Postings of the period: dept, element, fund and program indices and fen, int64 [rows]."""
+    """Postings of the period: dept, element, fund and program indices and fen, int64 [rows].
+
+    row: where each stands in the book's table ledger.
+    """
 
     dept: NDArray[np.int64]
     element: NDArray[np.int64]
     fund: NDArray[np.int64]
     program: NDArray[np.int64]
     fen: NDArray[np.int64]
+    row: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -172,7 +176,7 @@ def _departments_of(
 def _ledger(book: Book, period: str, selected: NDArray[np.bool_]) -> LedgerRows:
     none = np.empty(0, np.int64)
     if "ledger" not in book.tables:
-        return LedgerRows(none, none, none, none, none)
+        return LedgerRows(none, none, none, none, none, none)
     rows = book.tables["ledger"]
     units, dept = _departments_of(rows, book.registers)
     element = position_in(rows, "element", ELEMENTS)
@@ -182,7 +186,8 @@ def _ledger(book: Book, period: str, selected: NDArray[np.bool_]) -> LedgerRows:
     fund = np.maximum(position_in(rows, "fund", FUNDS), 0)
     program = np.maximum(position_in(rows, "program", PROGRAMS), 0)
     fen = rows.values("amount")
-    return LedgerRows(*(a[usable] for a in (dept, element, fund, program, fen)))
+    row = np.arange(rows.n)
+    return LedgerRows(*(a[usable] for a in (dept, element, fund, program, fen, row)))
 
 
 def _drivers(book: Book, period: str, selected: NDArray[np.bool_]) -> DriverRows:

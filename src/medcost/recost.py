@@ -20,6 +20,7 @@ from medcost.book import Book, open_book
 from medcost.comparison import compare_tables
 from medcost.errors import Fault, InputRejected, named_errors, quote
 from medcost.kept import ACTIVITY, BOOK, KEPT, MODEL, load_activity, record_kept
+from medcost.kept_run import not_kept
 from medcost.manifest import RunOptions, record_inputs
 from medcost.month_end import PeriodResult, cost_activity, needs_lines, table_faults
 from medcost.parquet_input import READ_ERRORS
@@ -29,7 +30,6 @@ from medcost.publish import (
     PublishedRun,
     RunToPublish,
     publish,
-    published_runs,
     read_run_manifest,
     read_run_tables,
 )
@@ -65,8 +65,7 @@ def recost_run(
     """
     manifest, kept = read_run_manifest(run), run / KEPT
     if manifest is None or not (kept / BOOK).is_dir():
-        what = f"{quote(run.name)} does not keep its book and activity."
-        raise InputRejected([Fault("run-not-kept", what, (quote(str(run)),))])
+        raise not_kept(run, "its book and activity")
     through, period, units = manifest["through"], manifest["period"], manifest["units"]
     loaded = load_model(model or str(kept / MODEL), through)
     staged = staging / "what-if" / KEPT
@@ -79,8 +78,7 @@ def recost_run(
         if needs_lines(loaded, through):
             activity = load_activity(kept, threads)
     except READ_ERRORS as error:
-        what = f"{quote(run.name)} does not keep its activity: {error}."
-        raise InputRejected([Fault("run-not-kept", what, (quote(str(run)),))]) from None
+        raise not_kept(run, f"its activity: {error}") from None
     faults = list(table_faults(book, [period], units, loaded, through))
     if (
         activity
@@ -108,29 +106,6 @@ def recost_run(
     )
     place = publish(out, staging, loaded, [to_publish], inputs)[0]
     return Recosted(result, place, run, comparison, book, loaded)
-
-
-def only_run(folder: Path, period: str | None, unit: str | None) -> Path:
-    """The one run folder of an output folder that the period and unit name.
-
-    folder may itself be a run folder. Raises InputRejected (run-not-found, run-ambiguous).
-    """
-    runs = published_runs(folder)
-    found = {
-        path: month
-        for month, units in runs.items()
-        for name, path in units.items()
-        if period in (None, month) and unit in (None, name)
-    }
-    if not found:
-        which = " and ".join(part for part in (period, unit and f"unit {quote(unit)}") if part)
-        what = f"{quote(str(folder))} has no published run{' of ' + which if which else ''}."
-        raise InputRejected([Fault("run-not-found", what, (quote(str(folder)),))])
-    if len(found) > 1:
-        what = f"{quote(str(folder))} has {len(found)} published runs that fit."
-        where = tuple(quote(path.name) for path in sorted(found))
-        raise InputRejected([Fault("run-ambiguous", what, where)])
-    return next(iter(found))
 
 
 def _stage_book(kept: Path, staged: Path, replaced: Mapping[str, Path]) -> None:

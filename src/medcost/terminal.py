@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,11 +21,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from medcost.errors import Fault, fault_codes, render_faults
+from medcost.errors import Fault, count_of, fault_codes, printable, render_faults
+from medcost.figure_words import ELEMENT_NAMES, FIGURE_NAMES, path_name
+from medcost.money import format_yuan
 from medcost.tables import CLASSES, load_table
+
+if TYPE_CHECKING:
+    from medcost.explanation import Explanation
 
 PLAIN_WIDTH = 100
 LABEL_WIDTH = 24
+PARTS_SHOWN = 8
 # What the columns of the DRG tables other than the name take.
 BESIDE_NAME = 58
 SHOWN = 3
@@ -309,3 +316,91 @@ def progress_bar(label: str, total: int, shown: bool) -> Iterator[Callable[[int]
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(label, total=total)
         yield lambda rows: progress.advance(task, rows)
+
+
+def show_explanation(console: Console, found: Explanation) -> None:
+    """The figure, its parts by element, path, origin department and service, and their sum."""
+    question = found.question
+    key = (found.units[0], question.label) if question.kind == "dept" else (question.label,)
+    name = found.name(question.kind, *key)
+    title = Text(f"{FIGURE_NAMES[found.figure]} ", style="bold")
+    title.append(safe(question.label)).append(" ").append(safe(name, 2 * LABEL_WIDTH))
+    title.append(f": {format_yuan(found.fen)} {printable(found.currency)}")
+    console.print(title, soft_wrap=True)
+    cases = "" if found.n_cases is None else f", {found.n_cases:,} cases"
+    units = ", ".join(printable(unit) for unit in found.units[:SHOWN])
+    more = f" and {len(found.units) - SHOWN} more" if len(found.units) > SHOWN else ""
+    element = f", {question.element} only" if question.element else ""
+    console.print(Text(f"{found.period}, unit {units}{more}{cases}{element}\n"), soft_wrap=True)
+    _show_parts(
+        console,
+        "按成本项目 By element",
+        [("element", False)],
+        [((Text(ELEMENT_NAMES[key[0]]),), fen) for key, fen in found.origins(3)],
+        found.fen,
+    )
+    _show_parts(
+        console,
+        "按分摊路径 By path",
+        [("path", False)],
+        [((Text(path_name(key[0], found.figure)),), fen) for key, fen in found.origins(2)],
+        found.fen,
+    )
+    _show_parts(
+        console,
+        "按成本来源科室 By department that the cost was posted to",
+        [("unit", False), ("department", False), ("name", False)],
+        [(_department_cells(found, key), fen) for key, fen in found.origins(0, 1)],
+        found.fen,
+    )
+    if found.is_of_services:
+        _show_parts(
+            console,
+            "按服务项目 By service",
+            [("unit", False), ("performed by", False), ("item", False), ("name", False)],
+            [
+                (
+                    (safe(unit), safe(dept), safe(item), safe(found.name("item", item))),
+                    fen,
+                )
+                for (unit, dept, item), fen in found.services(0, 1, 2)
+            ],
+            found.fen,
+        )
+    parts = sum(found.parts.origins.values())
+    postings = count_of(found.parts.n_postings, "posting")
+    console.print(
+        Text(f"合计 The parts of {postings} add up to {format_yuan(parts)} yuan."), soft_wrap=True
+    )
+
+
+def _department_cells(found: Explanation, key: tuple[str, ...]) -> tuple[Text, ...]:
+    """Cells of an origin: unit, department, name; what no department bore says so."""
+    unit, dept = key
+    if not dept:
+        return safe(unit), Text(""), Text("期初与尾差 opening, rounding")
+    return safe(unit), safe(dept), safe(found.name("dept", unit, dept), 2 * LABEL_WIDTH)
+
+
+def _show_parts(
+    console: Console,
+    title: str,
+    headings: Sequence[tuple[str, bool]],
+    rows: Sequence[tuple[tuple[Text, ...], int]],
+    total: int,
+) -> None:
+    """A table of parts, the largest first, the others as one row, with their share."""
+    grid = _grid([*headings, ("yuan", True), ("share", True)])
+
+    def share(fen: int) -> str:
+        return f"{fen / total:.1%}" if total else ""
+
+    for cells, fen in rows[:PARTS_SHOWN]:
+        grid.add_row(*cells, format_yuan(fen), share(fen))
+    rest = rows[PARTS_SHOWN:]
+    if rest:
+        others = sum(fen for _, fen in rest)
+        blank = [""] * (len(headings) - 1)
+        label = f"其余 {len(rest):,} others"
+        grid.add_row(label, *blank, format_yuan(others), share(others))
+    _show(console, f"{title}, yuan", grid)

@@ -125,16 +125,16 @@ class ActivityMatrix:
                 return list(pool.map(load_and_look, self.parts))
         return [load_and_look(part) for part in self.parts]
 
-    def entries_of(self, rows: NDArray[np.bool_]) -> Entries:
-        """Every entry of the chosen receivers; rows: bool [rows]. Time O(entries of the parts
-        that hold one).
-        """
+    def entries_of(self, rows: NDArray[np.int64]) -> Entries:
+        """Every entry of some receivers; rows: ascending. Time O(parts x rows + entries)."""
+        wanted = self.row_key[rows]
 
         def look(part: MatrixPart) -> Entries:
-            receivers = self.receivers_of(part)
-            chosen = np.flatnonzero(rows[receivers])
-            counts = part.starts[chosen + 1] - part.starts[chosen]
-            return self._take(part, receivers, ranges(part.starts[chosen], counts), chosen, counts)
+            at = np.minimum(np.searchsorted(part.row_key, wanted), len(part.row_key) - 1)
+            found = np.flatnonzero(part.row_key[at] == wanted) if len(part.row_key) else at[:0]
+            first = part.starts[at[found]]
+            counts = part.starts[at[found] + 1] - first
+            return self._take(part, np.repeat(rows[found], counts), ranges(first, counts))
 
         return join_entries(self.map_parts(look))
 
@@ -144,29 +144,21 @@ class ActivityMatrix:
         """Every entry for which wanted(part, activity of each of its entries) holds."""
 
         def look(part: MatrixPart) -> Entries:
-            activities = self.activities_of(part)[part.activity]
-            at = np.flatnonzero(wanted(part, activities))
+            at = np.flatnonzero(wanted(part, self.activities_of(part)[part.activity]))
             rows = np.searchsorted(part.starts, at, side="right") - 1
-            receivers = self.receivers_of(part)
-            return self._take(part, receivers, at, rows, np.ones(len(at), np.int64))
+            return self._take(part, self.receivers_of(part)[rows], at)
 
         return join_entries(self.map_parts(look))
 
-    def _take(
-        self,
-        part: MatrixPart,
-        receivers: NDArray[np.int64],
-        at: NDArray[np.int64],
-        rows: NDArray[np.int64],
-        counts: NDArray[np.int64],
-    ) -> Entries:
+    def _take(self, part: MatrixPart, rows: NDArray[np.int64], at: NDArray[np.int64]) -> Entries:
+        """The part's entries at some places, of these receivers."""
         measures = np.zeros((len(at), len(MEASURES)), np.int64)
         for m, values in enumerate(part.measures):
             if values is not None:
                 measures[:, m] = values[at]
                 measures[:, m] *= part.step(m)
-        activities = self.activities_of(part)
-        return Entries(np.repeat(receivers[rows], counts), activities[part.activity[at]], measures)
+        keys = part.activity_key[part.activity[at]]
+        return Entries(rows, find_sorted(self.activity_key, keys), measures)
 
 
 def ranges(first: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:

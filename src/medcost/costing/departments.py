@@ -72,10 +72,14 @@ class DepartmentCosts:
     rows_ignored: int
 
     @property
+    def bore(self) -> NDArray[np.int64]:
+        """Direct and received, before anything is handed on, fen [departments, elements]."""
+        return self.direct + self.from_admin + self.from_support + self.from_medtech
+
+    @property
     def full_cost(self) -> NDArray[np.int64]:
         """What rests on each department after all levels, fen [departments, elements]."""
-        received = self.from_admin + self.from_support + self.from_medtech
-        return self.direct + received + self.handed_on
+        return self.bore + self.handed_on
 
 
 @dataclass(frozen=True)
@@ -152,14 +156,21 @@ def direct_costs(
     n_elements = len(ELEMENTS)
     ledger = np.zeros((len(registers.unit_ids), n_elements), np.int64)
     add_at(ledger, registers.dept_unit[rows.dept], rows.element, rows.fen)
+    admitted = admitted_postings(book, model)
+    direct = np.zeros((len(registers.dept_ids), n_elements), np.int64)
+    add_at(direct, rows.dept[admitted], rows.element[admitted], rows.fen[admitted])
+    return ledger, direct
+
+
+def admitted_postings(book: PeriodBook, model: AllocationModel) -> NDArray[np.bool_]:
+    """Whether the model's scope admits each posting of the period, bool [postings]."""
+    rows = book.ledger
     funds = [FUNDS.index(fund) for fund in model.scope.funds]
     programs = [PROGRAMS.index(program) for program in model.scope.programs]
     admitted = np.isin(rows.fund, funds) & np.isin(rows.program, programs)
     if not model.scope.admits_admin:
-        admitted &= registers.dept_class[rows.dept] != CLASSES.index("admin")
-    direct = np.zeros((len(registers.dept_ids), n_elements), np.int64)
-    add_at(direct, rows.dept[admitted], rows.element[admitted], rows.fen[admitted])
-    return ledger, direct
+        admitted &= book.registers.dept_class[rows.dept] != CLASSES.index("admin")
+    return admitted
 
 
 def _sequence(

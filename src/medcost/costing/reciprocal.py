@@ -209,7 +209,9 @@ def _solve_in_rationals(system: System, direct: NDArray[np.int64]) -> NDArray[np
     return gross.astype(np.int64)
 
 
-def rational_unit_costs(system: System, direct: NDArray[np.int64]) -> NDArray[np.object_]:
+def rational_unit_costs(
+    system: System, direct: NDArray[np.int64] | NDArray[np.object_]
+) -> NDArray[np.object_]:
     """Gaussian elimination in fractions; raises SingularSystem."""
     n = len(system.totals)
     rows: list[list[Fraction]] = []
