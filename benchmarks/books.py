@@ -65,6 +65,7 @@ def find_book(shape: Shape, lines: int, folder: Path | None = None) -> Path:
     """
     given = os.environ.get("MEDCOST_BENCH_BOOKS")
     books = folder or Path(given or Path(tempfile.gettempdir()) / "medcost-bench-books")
+    books = books.resolve()
     traits = json.dumps([asdict(shape), lines, GENERATOR], sort_keys=True)
     key = hashlib.sha256(traits.encode()).hexdigest()[:8]
     book = books / f"{shape.name}-lines={lines}-{key}"
@@ -178,7 +179,7 @@ def draw_lines(plan: Plan, start: int, rows: int) -> tuple[Ints, Ints, Ints, Int
 def line_table(
     plan: Plan, case: Ints, item: Ints, dept: Ints, quantity: Ints, purchase: Ints
 ) -> pa.Table:
-    """Lines as the columns of service_lines; purchase cost only where the shape has direct items."""
+    """Lines as the columns of service_lines; purchase cost where the shape has direct items."""
     shape = plan.shape
     unit = plan.case_unit[case]
     distinct, case_code = np.unique(case, return_inverse=True)
@@ -312,7 +313,7 @@ def case_table(plan: Plan, rng: np.random.Generator) -> pa.Table:
 
 
 def labels(prefix: str, n: int, width: int) -> pa.Array:
-    """prefix followed by 0 to n - 1 in width digits."""
+    """The prefix followed by 0 to n - 1 in width digits."""
     return pa.array([f"{prefix}{i:0{width}d}" for i in range(n)])
 
 

@@ -43,66 +43,73 @@ def cost(book: Path, pools: Path, out: Path, threads: int) -> None:
                sum(charge)::DOUBLE AS charge, sum({purchase}) AS purchase
         FROM {lines} GROUP BY ALL""")
     rate_activities(db, book, pools)
-    write(db, out / "service_item_cost.parquet", f"""
-        SELECT unit_id, dept_id, item_id, volume, charge, {each('cost_{e} AS {e}')},
-               {each('cost_{e}', ' + ')} AS total
-        FROM activities ORDER BY unit_id, dept_id, item_id""")
+    of_activity = ", ".join(
+        f"volume * rate_{e}" + (f" + purchase * share_{e}" if e in TRACED else "") + f" AS {e}"
+        for e in ELEMENTS
+    )
+    write(
+        db,
+        out / "service_item_cost.parquet",
+        f"""
+        SELECT unit_id, dept_id, item_id, volume, charge, {of_activity},
+               {each("{e}", " + ")} AS total
+        FROM activities ORDER BY unit_id, dept_id, item_id""",
+    )
     traced = {e: f" + sum({purchase} * share_{e})" if purchase[0] == "c" else "" for e in TRACED}
-    sums = ", ".join(f"sum(quantity::DOUBLE * rate_{e}){traced.get(e, '')} AS {e}" for e in ELEMENTS)
+    sums = ", ".join(
+        f"sum(quantity::DOUBLE * rate_{e}){traced.get(e, '')} AS {e}" for e in ELEMENTS
+    )
     db.execute(f"""
         CREATE TEMP TABLE cases AS
         SELECT l.unit_id, l.case_id, sum(l.charge)::DOUBLE AS charge, {sums}
         FROM {lines} l JOIN activities USING (unit_id, dept_id, item_id) GROUP BY ALL""")
     db.execute(f"""
         CREATE TEMP TABLE case_cost AS
-        SELECT unit_id, case_id, drg_id, charge, {each('{e}')}, {each('{e}', ' + ')} AS total
-        FROM cases JOIN read_parquet({source(book, 'cases')}) USING (unit_id, case_id)""")
+        SELECT unit_id, case_id, drg_id, charge, {each("{e}")}, {each("{e}", " + ")} AS total
+        FROM cases JOIN read_parquet({source(book, "cases")}) USING (unit_id, case_id)""")
     write(db, out / "case_cost.parquet", "SELECT * FROM case_cost ORDER BY unit_id, case_id")
-    write(db, out / "drg_cost.parquet", f"""
-        SELECT unit_id, drg_id, count(*) AS cases, {each('sum({e}) AS {e}')},
+    write(
+        db,
+        out / "drg_cost.parquet",
+        f"""
+        SELECT unit_id, drg_id, count(*) AS cases, {each("sum({e}) AS {e}")},
                sum(total) AS total, avg(total) AS mean, stddev_samp(total) AS sd,
                quantile_disc(total, [0.05, 0.25, 0.5, 0.75, 0.95]) AS quantiles
-        FROM case_cost GROUP BY unit_id, drg_id ORDER BY unit_id, drg_id""")
+        FROM case_cost GROUP BY unit_id, drg_id ORDER BY unit_id, drg_id""",
+    )
 
 
 def rate_activities(db: duckdb.DuckDBPyConnection, book: Path, pools: Path) -> None:
     """activities: what one service, or one yuan of purchase cost, of each activity costs."""
     weights = f"read_parquet({source(book, 'item_weights')})"
     items = f"read_parquet({source(book, 'service_items')})"
-    bought = "sum(purchase) FILTER (traced_from = '{e}') OVER department"
-    db.execute(f"""
-        CREATE TEMP TABLE measured AS
-        SELECT v.*, p.* EXCLUDE (unit_id, dept_id),
-               CASE WHEN i.basis = 'direct' THEN i.element ELSE '' END AS traced_from,
-               CASE WHEN i.basis = 'shared' THEN coalesce(w.weight::DOUBLE, 1) ELSE 0 END AS weight
-        FROM volumes v JOIN read_parquet('{pools}') p USING (unit_id, dept_id)
-        JOIN {items} i USING (item_id) LEFT JOIN {weights} w USING (item_id)""")
-    db.execute(f"""
-        CREATE TEMP TABLE summed AS
-        SELECT *, sum(volume * weight) OVER department AS measure,
-               {each(f'coalesce({bought}, 0) AS bought_{{e}}', over=TRACED)}
-        FROM measured WINDOW department AS (PARTITION BY unit_id, dept_id)""")
-    # The ledger covers what was bought, or what it holds is shared by what was bought.
-    share = """CASE WHEN traced_from <> '{e}' OR bought_{e} <= 0 THEN 0
-               ELSE least(own_{e} / bought_{e}, 1) END AS share_{e}"""
-    pool = {e: "{e}" for e in ELEMENTS} | {
-        e: "{e} - CASE WHEN bought_{e} > 0 THEN least(bought_{e}, own_{e}) ELSE 0 END"
-        for e in TRACED
-    }
+    # Where the ledger does not cover what was bought, what it holds is shared by what was bought.
+    traced = "CASE WHEN bought_{e} > 0 THEN least(bought_{e}, own_{e}) ELSE 0 END AS traced_{e}"
+    left = {e: f"{e} - traced_{e}" for e in TRACED}
     rates = ", ".join(
-        f"CASE WHEN measure > 0 THEN ({pool[e].format(e=e)}) * weight / measure ELSE 0 END "
-        f"AS rate_{e}"
+        f"CASE WHEN measure > 0 THEN ({left.get(e, e)}) / measure ELSE 0 END AS rate_{e}"
         for e in ELEMENTS
     )
-    cost = {e: f"volume * rate_{e}" for e in ELEMENTS} | {
-        e: f"volume * rate_{e} + purchase * share_{e}" for e in TRACED
-    }
-    costs = ", ".join(f"{cost[e]} AS cost_{e}" for e in ELEMENTS)
+    share = "CASE WHEN bought_{e} > 0 THEN traced_{e} / bought_{e} ELSE 0 END AS share_{e}"
     db.execute(f"""
         CREATE TEMP TABLE activities AS
-        SELECT *, {costs} FROM (
-            SELECT unit_id, dept_id, item_id, volume, charge, purchase, {rates},
-                   {each(share, over=TRACED)} FROM summed)""")
+        WITH measured AS MATERIALIZED (
+            SELECT v.*, CASE WHEN basis = 'direct' THEN element ELSE '' END AS traced_from,
+                   (basis = 'shared')::INT * coalesce(w.weight::DOUBLE, 1) AS weight
+            FROM volumes v JOIN {items} USING (item_id) LEFT JOIN {weights} w USING (item_id)),
+        summed AS (
+            SELECT unit_id, dept_id, sum(volume * weight) AS measure,
+                   {each("sum(purchase) FILTER (traced_from = '{e}') AS bought_{e}", over=TRACED)}
+            FROM measured GROUP BY ALL),
+        traced AS (
+            SELECT *, {each(traced, over=TRACED)}
+            FROM summed JOIN read_parquet('{pools}') USING (unit_id, dept_id)),
+        departments AS (
+            SELECT unit_id, dept_id, {rates}, {each(share, over=TRACED)} FROM traced)
+        SELECT unit_id, dept_id, item_id, volume, charge, purchase,
+               {each("weight * rate_{e} AS rate_{e}")},
+               {each("(traced_from = '{e}')::INT * share_{e} AS share_{e}", over=TRACED)}
+        FROM measured JOIN departments USING (unit_id, dept_id)""")
 
 
 def write(db: duckdb.DuckDBPyConnection, path: Path, query: str) -> None:

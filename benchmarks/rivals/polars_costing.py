@@ -46,9 +46,7 @@ def cost(book: Path, pools: Path, out: Path) -> None:
         pl.col("quantity").sum().alias("volume"), pl.col("charge", "purchase").sum()
     )
     activities = rate_activities(volumes, book, pools).collect(engine="streaming")
-    costs = [
-        (pl.col("volume") * pl.col(f"rate_{e}") + traced(e)).alias(e) for e in ELEMENTS
-    ]
+    costs = [(pl.col("volume") * pl.col(f"rate_{e}") + traced(e)).alias(e) for e in ELEMENTS]
     items = activities.select(*ACTIVITY, "volume", "charge", *costs)
     items = items.with_columns(pl.sum_horizontal(ELEMENTS).alias("total")).sort(ACTIVITY)
     items.write_parquet(out / "service_item_cost.parquet", compression="zstd")
