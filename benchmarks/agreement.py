@@ -1,4 +1,8 @@
-"""A rival is timed only if it gives the same totals: per table and element, to a fen a row."""
+"""A rival is timed only if it gives the same results.
+
+Totals per table and element agree to a fen a row. They alone would hide a wrong split, because
+everything is split without a rest; so every case's cost must agree too.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +18,12 @@ from medcost.tables import ELEMENTS
 
 TABLES = ("service_item_cost", "case_cost", "drg_cost")
 YUAN_PER_ROW = 0.01
+# Each of seven elements is rounded by less than a fen; the rest is room for a rival's doubles.
+YUAN_PER_CASE = 0.10
 
 
 class DisagreementError(Exception):
-    """A rival's totals are not medcost's."""
+    """A rival's totals, or the costs of its cases, are not medcost's."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,11 @@ def require_agreement(rival: str, run: Path, out: Path) -> Agreement:
                     f"medcost's {total(ours, element):,.2f}; {allowed:,.2f} is allowed"
                 )
     cases, largest_case = compare_cases(run, out)
+    if not largest_case <= YUAN_PER_CASE:
+        raise DisagreementError(
+            f"{rival}: the cost of one of {cases:,} cases differs by {largest_case:,.2f} yuan; "
+            f"{YUAN_PER_CASE:.2f} is allowed"
+        )
     return Agreement(rival, largest, largest_case, cases)
 
 

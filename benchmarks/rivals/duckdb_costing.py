@@ -83,14 +83,15 @@ def rate_activities(db: duckdb.DuckDBPyConnection, book: Path, pools: Path) -> N
     """activities: what one service, or one yuan of purchase cost, of each activity costs."""
     weights = f"read_parquet({source(book, 'item_weights')})"
     items = f"read_parquet({source(book, 'service_items')})"
-    # Where the ledger does not cover what was bought, what it holds is shared by what was bought.
-    traced = "CASE WHEN bought_{e} > 0 THEN least(bought_{e}, own_{e}) ELSE 0 END AS traced_{e}"
-    left = {e: f"{e} - traced_{e}" for e in TRACED}
+    # Where the ledger does not cover what was bought, what it holds is shared by what was bought;
+    # purchases that reversals have brought to zero stay with their cases.
+    share = """CASE WHEN bought_{e} > 0 THEN least(own_{e} / bought_{e}, 1)
+                    WHEN bought_{e} = 0 AND own_{e} >= 0 THEN 1 ELSE 0 END AS share_{e}"""
+    left = {e: f"{e} - share_{e} * coalesce(bought_{e}, 0)" for e in TRACED}
     rates = ", ".join(
         f"CASE WHEN measure > 0 THEN ({left.get(e, e)}) / measure ELSE 0 END AS rate_{e}"
         for e in ELEMENTS
     )
-    share = "CASE WHEN bought_{e} > 0 THEN traced_{e} / bought_{e} ELSE 0 END AS share_{e}"
     db.execute(f"""
         CREATE TEMP TABLE activities AS
         WITH measured AS MATERIALIZED (
@@ -102,10 +103,10 @@ def rate_activities(db: duckdb.DuckDBPyConnection, book: Path, pools: Path) -> N
                    {each("sum(purchase) FILTER (traced_from = '{e}') AS bought_{e}", over=TRACED)}
             FROM measured GROUP BY ALL),
         traced AS (
-            SELECT *, {each(traced, over=TRACED)}
+            SELECT *, {each(share, over=TRACED)}
             FROM summed JOIN read_parquet('{pools}') USING (unit_id, dept_id)),
         departments AS (
-            SELECT unit_id, dept_id, {rates}, {each(share, over=TRACED)} FROM traced)
+            SELECT unit_id, dept_id, {rates}, {each("share_{e}", over=TRACED)} FROM traced)
         SELECT unit_id, dept_id, item_id, volume, charge, purchase,
                {each("weight * rate_{e} AS rate_{e}")},
                {each("(traced_from = '{e}')::INT * share_{e} AS share_{e}", over=TRACED)}

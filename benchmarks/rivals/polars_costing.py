@@ -84,24 +84,30 @@ def rate_activities(volumes: pl.LazyFrame, book: Path, pools: Path) -> pl.LazyFr
         .join(scan(book, "item_weights").select("item_id", "weight"), on="item_id", how="left")
         .with_columns(pl.when(direct).then(0.0).otherwise(weight).alias("weight"))
     )
-    bought = [
+    sums = [
         pl.col("purchase").filter(direct & (pl.col("traced_from") == e)).sum().over(DEPARTMENT)
         .alias(f"bought_{e}")
         for e in TRACED
     ]  # fmt: skip
     measure = (pl.col("volume") * pl.col("weight")).sum().over(DEPARTMENT).alias("measure")
-    summed = measured.with_columns(measure, *bought)
+    summed = measured.with_columns(measure, *sums)
     rates, shares = [], []
     for e in ELEMENTS:
         pool = pl.col(e)
         if e in TRACED:
-            own, wanted = pl.col(f"own_{e}"), pl.col(f"bought_{e}")
-            any_bought = wanted > 0
-            # The ledger covers what was bought, or what it holds is shared by what was bought.
-            pool -= pl.when(any_bought).then(pl.min_horizontal(wanted, own)).otherwise(0.0)
-            is_traced = direct & (pl.col("traced_from") == e) & any_bought
-            share = pl.when(is_traced).then((own / wanted).clip(upper_bound=1.0)).otherwise(0.0)
-            shares.append(share.alias(f"share_{e}"))
+            own, bought = pl.col(f"own_{e}"), pl.col(f"bought_{e}")
+            # Where the ledger does not cover what was bought, what it holds is shared by what was
+            # bought; purchases that reversals have brought to zero stay with their cases.
+            share = (
+                pl.when(bought > 0)
+                .then((own / bought).clip(upper_bound=1.0))
+                .when((bought == 0) & (own >= 0))
+                .then(1.0)
+                .otherwise(0.0)
+            )
+            pool -= share * bought
+            is_traced = direct & (pl.col("traced_from") == e)
+            shares.append(pl.when(is_traced).then(share).otherwise(0.0).alias(f"share_{e}"))
         rate = pool * pl.col("weight") / pl.col("measure")
         rates.append(pl.when(pl.col("measure") > 0).then(rate).otherwise(0.0).alias(f"rate_{e}"))
     return summed.select(*ACTIVITY, "volume", "charge", "purchase", *rates, *shares)

@@ -27,6 +27,7 @@ from medcost.allocation_model import load_model
 from medcost.book import open_book
 from medcost.cli import DEFAULT_MODEL
 from medcost.month_end import check_book, cost_period
+from medcost.tables import ELEMENTS
 
 SMALLEST = SHAPES["smallest"]
 LINES = 20_000
@@ -87,18 +88,32 @@ def test_the_rival_agrees_with_medcost(measured: dict[str, Any], rival: str) -> 
     assert agreement["largest_case"] <= 0.07
 
 
-def test_a_rival_that_is_wrong_is_not_timed(tmp_path: Path) -> None:
+def write_results(folder: Path, *staff: float) -> Path:
+    """Write the tables of cases K0, K1, ... that cost so much in staff, 10 yuan in the others."""
+    folder.mkdir()
+    others = {element: [10.0] * len(staff) for element in ELEMENTS if element != "staff"}
+    names = [f"K{i}" for i in range(len(staff))]
+    rows = {"unit_id": ["U"] * len(staff), "case_id": names, "staff": list(staff), **others}
+    rows["total"] = [yuan + 60.0 for yuan in staff]
+    for table in ("service_item_cost", "case_cost", "drg_cost"):
+        pq.write_table(pa.table(rows), folder / f"{table}.parquet")
+    return folder
+
+
+def test_a_rival_with_another_total_is_not_timed(tmp_path: Path) -> None:
     """One yuan more on one of two cases: 2 x 0.01 yuan would be allowed."""
-    elements = ("staff", "materials", "drugs", "depreciation", "amortisation", "risk_fund", "other")
-    for folder, amount in (("run", 10.0), ("rival", 11.0)):
-        (tmp_path / folder).mkdir()
-        rows = {"unit_id": ["U", "U"], "case_id": ["K1", "K2"], "total": [70.0, 69.0 + amount]}
-        rows |= {element: [10.0, 10.0] for element in elements} | {"staff": [10.0, amount]}
-        for table in ("service_item_cost", "case_cost", "drg_cost"):
-            pq.write_table(pa.table(rows), tmp_path / folder / f"{table}.parquet")
+    run = write_results(tmp_path / "run", 10.0, 10.0)
+    rival = write_results(tmp_path / "rival", 10.0, 11.0)
     with pytest.raises(DisagreementError, match=r"staff is 21\.00 yuan, medcost's 20\.00"):
-        require_agreement("rival", tmp_path / "run", tmp_path / "rival")
-    assert require_agreement("run", tmp_path / "run", tmp_path / "run").largest_case == 0
+        require_agreement("rival", run, rival)
+    assert require_agreement("medcost", run, run).largest_case == 0
+
+
+def test_a_rival_that_splits_the_same_total_differently_is_not_timed(tmp_path: Path) -> None:
+    run = write_results(tmp_path / "run", 10.0, 10.0)
+    rival = write_results(tmp_path / "rival", 9.0, 11.0)
+    with pytest.raises(DisagreementError, match=r"one of 2 cases differs by 1\.00 yuan"):
+        require_agreement("rival", run, rival)
 
 
 def test_a_process_that_fails_is_an_error_with_what_it_said() -> None:
