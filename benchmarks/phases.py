@@ -11,7 +11,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,7 @@ def measure(
     subject: Subject,
     rivals: Sequence[str],
     repeat: int,
-    extras: Sequence[str] = EXTRAS,
+    extras: Collection[str] = EXTRAS,
     say: Callable[[str], None] = lambda _: None,
 ) -> Result:
     """Agree with the rivals on the totals, then run every contender repeat times in turn.
@@ -160,7 +160,7 @@ def measure_run(subject: Subject, out: Path, result: Result) -> None:
 
 
 def extra_commands(
-    subject: Subject, kept: Path, work: Path, extras: Sequence[str], result: Result
+    subject: Subject, kept: Path, work: Path, extras: Collection[str], result: Result
 ) -> dict[str, Command]:
     """The phases beside the run, by name; one that cannot be measured is noted in the result."""
     commands: dict[str, Command] = {}

@@ -95,9 +95,9 @@ def rate_activities(db: duckdb.DuckDBPyConnection, book: Path, pools: Path) -> N
     db.execute(f"""
         CREATE TEMP TABLE activities AS
         WITH measured AS MATERIALIZED (
-            SELECT v.*, CASE WHEN basis = 'direct' THEN element ELSE '' END AS traced_from,
+            SELECT v.*, CASE WHEN basis = 'direct' THEN i.element ELSE '' END AS traced_from,
                    (basis = 'shared')::INT * coalesce(w.weight::DOUBLE, 1) AS weight
-            FROM volumes v JOIN {items} USING (item_id) LEFT JOIN {weights} w USING (item_id)),
+            FROM volumes v JOIN {items} i USING (item_id) LEFT JOIN {weights} w USING (item_id)),
         summed AS (
             SELECT unit_id, dept_id, sum(volume * weight) AS measure,
                    {each("sum(purchase) FILTER (traced_from = '{e}') AS bought_{e}", over=TRACED)}

@@ -29,6 +29,15 @@ def scan(book: Path, table: str) -> pl.LazyFrame:
     return pl.scan_parquet(single if single.exists() else f"{book / table}/**/*.parquet")
 
 
+def keyed_as(lines: pl.LazyFrame, table: pl.LazyFrame) -> pl.LazyFrame:
+    """The small table with keys of the lines' types: text may be String or Categorical."""
+    kinds = lines.collect_schema()
+    there = table.collect_schema().names()
+    return table.with_columns(
+        pl.col(key).cast(kinds[key]) for key in (*ACTIVITY, "case_id") if key in there
+    )
+
+
 def cost(book: Path, pools: Path, out: Path) -> None:
     """Cost the book and write service_item_cost, case_cost and drg_cost."""
     out.mkdir(parents=True, exist_ok=True)
@@ -45,7 +54,7 @@ def cost(book: Path, pools: Path, out: Path) -> None:
     volumes = lines.group_by(ACTIVITY).agg(
         pl.col("quantity").sum().alias("volume"), pl.col("charge", "purchase").sum()
     )
-    activities = rate_activities(volumes, book, pools).collect(engine="streaming")
+    activities = rate_activities(volumes, lines, book, pools).collect(engine="streaming")
     costs = [(pl.col("volume") * pl.col(f"rate_{e}") + traced(e)).alias(e) for e in ELEMENTS]
     items = activities.select(*ACTIVITY, "volume", "charge", *costs)
     items = items.with_columns(pl.sum_horizontal(ELEMENTS).alias("total")).sort(ACTIVITY)
@@ -58,7 +67,7 @@ def cost(book: Path, pools: Path, out: Path) -> None:
         lines.join(rates, on=ACTIVITY)
         .group_by(CASE)
         .agg(pl.col("charge").sum(), *of_line)
-        .join(scan(book, "cases").select(*CASE, "drg_id"), on=CASE)
+        .join(keyed_as(lines, scan(book, "cases")).select(*CASE, "drg_id"), on=CASE)
         .with_columns(pl.sum_horizontal(ELEMENTS).alias("total"))
         .sort(CASE)
         .collect(engine="streaming")
@@ -74,14 +83,18 @@ def traced(element: str) -> pl.Expr:
     return pl.col("purchase") * pl.col(f"share_{element}")
 
 
-def rate_activities(volumes: pl.LazyFrame, book: Path, pools: Path) -> pl.LazyFrame:
+def rate_activities(
+    volumes: pl.LazyFrame, lines: pl.LazyFrame, book: Path, pools: Path
+) -> pl.LazyFrame:
     """Add what one service, or one yuan of purchase cost, of each activity costs."""
     direct = pl.col("basis") == "direct"
     weight = pl.col("weight").cast(pl.Float64).fill_null(1.0)
+    items = scan(book, "service_items").select("item_id", "basis", traced_from="element")
+    weights = scan(book, "item_weights").select("item_id", "weight")
     measured = (
-        volumes.join(pl.scan_parquet(pools), on=DEPARTMENT)
-        .join(scan(book, "service_items").rename({"element": "traced_from"}), on="item_id")
-        .join(scan(book, "item_weights").select("item_id", "weight"), on="item_id", how="left")
+        volumes.join(keyed_as(lines, pl.scan_parquet(pools)), on=DEPARTMENT)
+        .join(keyed_as(lines, items), on="item_id")
+        .join(keyed_as(lines, weights), on="item_id", how="left")
         .with_columns(pl.when(direct).then(0.0).otherwise(weight).alias("weight"))
     )
     sums = [
