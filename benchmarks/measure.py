@@ -4,10 +4,12 @@ python -m benchmarks run [--shape county ...] [--lines 30e6] [--threads 2] [--re
 python -m benchmarks run --book BOOK --model MODEL --period 2026-01 [--rival script.py ...]
 python -m benchmarks growth --of lines --values 1e6,3e6,10e6,30e6
 python -m benchmarks shapes
+python -m benchmarks markdown .benchmarks/run.json .benchmarks/growth-lines.json
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
@@ -22,6 +24,7 @@ from rich.table import Table
 from benchmarks.agreement import DisagreementError
 from benchmarks.bare_decoding import line_files
 from benchmarks.books import PERIOD, find_book
+from benchmarks.markdown import markdown_tables
 from benchmarks.phases import EXTRAS, OUR_RIVALS, Result, Subject, installed_rivals, measure
 from benchmarks.processes import ProcessFailedError
 from benchmarks.report import (
@@ -218,6 +221,15 @@ def growth(
     path = json_path or DEFAULT_JSON / f"growth-{of}.json"
     write_json(path, as_json(results, {"repeat": repeat, "of": of, "values": values}))
     console.print(f"written to {path}")
+
+
+@main.command()
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def markdown(files: tuple[Path, ...]) -> None:
+    """Print the tables of docs/performance.md from the JSON of runs and series."""
+    for file in files:
+        for text in markdown_tables(json.loads(file.read_text("utf-8"))):
+            click.echo(f"{text}\n")
 
 
 def measured(

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from benchmarks.phases import Result
 from benchmarks.processes import Measurement
+from benchmarks.shapes import SERIES
 
 PACKAGES = ("medcost", "pyarrow", "numpy", "duckdb", "polars")
 MILLION = 1e6
@@ -138,7 +139,15 @@ def show_growth(
 ) -> None:
     """How cost grows: seconds per million lines, and against the first row of the series."""
     table = Table(title=f"growth with {of}", title_justify="left", box=None, pad_edge=False)
-    headings = (of, "contender", "lines", "cases", "activities", "wall, s", "s per million lines")
+    headings = (
+        SERIES.get(of, of),
+        "contender",
+        "lines",
+        "cases",
+        "activities",
+        "wall, s",
+        "s per million lines",
+    )
     for heading in (*headings, "CPU s per million", "peak, MB", "x first"):
         table.add_column(heading, justify="right", no_wrap=True)
     first: dict[str, float] = {}

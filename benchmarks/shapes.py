@@ -81,6 +81,10 @@ SHAPES = {
 }
 
 
+# What the numbers of a series are, where the name of the series does not say it.
+SERIES = {"cases": "lines per case", "activities": "activities at most"}
+
+
 def grown(shape: Shape, of: str, value: int) -> Shape:
     """The shape with one size changed, named for it.
 
