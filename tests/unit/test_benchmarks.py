@@ -88,6 +88,23 @@ def test_the_rival_agrees_with_medcost(measured: dict[str, Any], rival: str) -> 
     assert agreement["largest_case"] <= 0.07
 
 
+def test_a_series_and_a_run_become_the_tables_of_the_page(
+    books: Path, measured: dict[str, Any]
+) -> None:
+    """Seconds per million lines stand beside what grew."""
+    series = books / "growth.json"
+    sizes = ["--values", "1,2", "--lines", "2e3", "--repeat", "1", "--rival", "none"]
+    arguments = ["growth", "--of", "threads", "--shape", "smallest", *sizes, "--json", str(series)]
+    where = {"MEDCOST_BENCH_BOOKS": str(books)}
+    shown = CliRunner().invoke(main, arguments, env=where, catch_exceptions=False)
+    assert "s per million lines" in shown.output
+    files = [str(books / "run.json"), str(series)]
+    page = CliRunner().invoke(main, ["markdown", *files], catch_exceptions=False).output
+    assert measured["machine"]["cpu"] in page
+    assert "| smallest | 20,000 | 500 |" in page
+    assert "| medcost | 2 | 50 |" in page
+
+
 def write_results(folder: Path, *staff: float) -> Path:
     """Write the tables of cases K0, K1, ... that cost so much in staff, 10 yuan in the others."""
     folder.mkdir()
