@@ -176,7 +176,8 @@ def extra_commands(
                 str(threads),
             ]
             commands[subject.name("decoding", threads)] = decode
-    asked = {"recost": [*MEDCOST, "recost", kept, "--out", work / "recost", "--quiet"]}
+    recost: Command = [*MEDCOST, "recost", kept, "--out", work / "recost", "--quiet"]
+    asked = {"recost": [*recost, "--threads", str(subject.threads)]}
     group = largest_group(published_run(kept))
     if group is not None:
         unit, drg = group
