@@ -19,7 +19,7 @@ from oracle.parquet_tables import write_tables
 from medcost.allocation_model import load_model
 from medcost.book import open_book
 from medcost.errors import Fault, InputRejected
-from medcost.month_end import PeriodResult, check_book, cost_period
+from medcost.month_end import BatchOptions, PeriodResult, check_book, cost_period
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
@@ -213,7 +213,8 @@ def costed(
     folder = tables if isinstance(tables, Path) else written(tmp_path, tables)
     loaded = load_model(str(model_file(tmp_path, model)), through)
     opened = open_book(folder, through)
-    return cost_period(opened, loaded, period, units, through, threads)
+    options = BatchOptions(units and tuple(units), through, threads)
+    return cost_period(opened, loaded, period, options)
 
 
 def cost(tmp_path: Path, tables: Tables | Path, model: str | Path, **options: Any) -> Tables:

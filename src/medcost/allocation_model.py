@@ -25,7 +25,7 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
 
 
 class Header(_Section):
@@ -164,10 +164,10 @@ class AllocationModel(_Section):
     scope: Scope = Scope()
 
 
-class LoadedModel(BaseModel):
+@dataclass(frozen=True)
+class LoadedModel:
     """A model with the file it came from: its name, bytes, SHA-256 and the line of each key."""
 
-    model_config = ConfigDict(frozen=True)
     model: AllocationModel
     file: str
     content: bytes

@@ -21,6 +21,7 @@ from medcost.errors import CannotPublish, InputRejected, InvariantBroken
 from medcost.tables import ELEMENTS
 
 REJECTED, UNBALANCED, UNPUBLISHED, INTERRUPTED, TERMINATED = 3, 4, 5, 130, 143
+LEAST_MEMORY = 256 << 20
 PERIOD = r"\d{4}-(0[1-9]|1[0-2])"
 DEFAULT_MODEL = "three_level_step_down_2021"
 
@@ -181,6 +182,22 @@ def _chosen_periods(opened: Any, periods: tuple[str, str] | None) -> list[str]:
     return [period_label(number) for number in range(first, last + 1)]
 
 
+def parse_memory(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> int | None:
+    """Bytes of a size written 4GiB, 500MB or 800000000."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d{1,15})\s*([KMGT]?)(iB|B)?", value)
+    if found is None:
+        raise click.BadParameter("write a size as 4GiB or 500MB")
+    number, prefix, unit = found.groups()
+    size = int(number) * (1024 if unit == "iB" else 1000) ** " KMGT".index(prefix or " ")
+    if size < LEAST_MEMORY:
+        raise click.BadParameter(f"{value} is too little: at least {LEAST_MEMORY >> 20}MiB")
+    return size
+
+
 @cli.command()
 @click.argument("book", type=click.Path(path_type=Path))
 @click.option(
@@ -197,6 +214,7 @@ def _chosen_periods(opened: Any, periods: tuple[str, str] | None) -> list[str]:
     help="The last stage; cases includes the DRG groups.",
 )
 @click.option("--threads", type=click.IntRange(1, 256), help="Default: one a processor.")
+@click.option("--memory", callback=parse_memory, help="What to do with, as 4GiB or 500MB.")
 @click.option(
     "--no-matrix",
     is_flag=True,
@@ -211,6 +229,7 @@ def run(
     units: tuple[str, ...],
     through: str,
     threads: int | None,
+    memory: int | None,
     no_matrix: bool,
     json_log: bool,
     quiet: bool,
@@ -218,7 +237,7 @@ def run(
     """The month-end batch: check BOOK, cost it, and publish the result to --out."""
     from medcost.allocation_model import load_model
     from medcost.book import open_book
-    from medcost.month_end import line_count, run_month_end
+    from medcost.month_end import BatchOptions, line_count, run_month_end
     from medcost.publish import output_folder
     from medcost.terminal import progress_bar
 
@@ -226,22 +245,14 @@ def run(
     loaded = load_model(model, through)
     opened = open_book(book, through)
     chosen = _chosen_periods(opened, periods)
+    options = BatchOptions(
+        units or None, through, threads or os.cpu_count() or 1, memory, keep=not no_matrix
+    )
     with (
         output_folder(out) as staging,
         progress_bar("lines", line_count(opened), not (quiet or json_log)) as progress,
     ):
-        done = run_month_end(
-            opened,
-            loaded,
-            chosen,
-            units or None,
-            through,
-            threads or os.cpu_count() or 1,
-            out,
-            staging,
-            progress,
-            keep=not no_matrix,
-        )
+        done = run_month_end(opened, loaded, chosen, options, out, staging, progress)
     if not quiet:
         for result, place in done:
             folder = out / place.folder.name

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,20 @@ class PeriodResult:
     n_lines: int
     notes: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """What is costed and how far, and what the batch may use; only the first two change results.
+
+    units: None for all; memory: bytes; keep: whether runs keep what recost and explain need.
+    """
+
+    units: tuple[str, ...] | None = None
+    through: str = "cases"
+    threads: int = 1
+    memory: int | None = None
+    keep: bool = True
 
 
 @contextmanager
@@ -120,9 +135,7 @@ def cost_period(
     book: Book,
     loaded: LoadedModel,
     period: str,
-    units: Sequence[str] | None = None,
-    through: str = "cases",
-    threads: int = 1,
+    options: BatchOptions = BatchOptions(),
     progress: Progress | None = None,
     parts_in: Path | None = None,
     lines_read: Callable[[Activity | None], None] | None = None,
@@ -132,6 +145,7 @@ def cost_period(
     parts_in: a folder for the parts of the activity matrix, else they stay in memory;
     lines_read is called once the lines have been read and have no fault.
     """
+    units, through = options.units, options.through
     seconds: dict[str, float] = {}
     with _timed("check", seconds):
         faults = list(table_faults(book, [period], units, loaded, through))
@@ -144,7 +158,9 @@ def cost_period(
     if needs_lines(loaded, through) and _can_read_lines(book):
         with _timed("activity", seconds):
             period_book = _with_known_cases(book, period_book)
-            activity = read_activity(book, period_book, threads, progress, parts_in)
+            activity = read_activity(
+                book, period_book, options.threads, progress, parts_in, options.memory
+            )
             faults += _line_faults(activity)
     if faults:
         faults += _costing_faults(book, period_book, loaded, activity, through)
@@ -175,114 +191,99 @@ def run_month_end(
     book: Book,
     loaded: LoadedModel,
     periods: Sequence[str],
-    units: Sequence[str] | None,
-    through: str,
-    threads: int,
+    options: BatchOptions,
     out: Path,
     staging: Path,
     progress: Progress | None = None,
-    keep: bool = True,
 ) -> list[tuple[PeriodResult, PublishedRun]]:
     """Cost every period alone and publish them together: all, or none.
 
-    keep: whether the runs keep what recost and explain need. Raises InputRejected with the
-    faults of all periods, InvariantBroken or CannotPublish.
+    Raises InputRejected with the faults of all periods, InvariantBroken or CannotPublish.
     """
     if not periods:
-        raise InputRejected([*book.faults, *find_missing_selection(book, periods, units)])
+        raise InputRejected([*book.faults, *find_missing_selection(book, periods, options.units)])
+    costed: list[_Costed] = []
+    faults: list[Fault] = []
     # What goes in and what is kept is hashed and synced while the stages compute.
     with ThreadPoolExecutor(1) as recorder:
-        month_end = _MonthEnd(book, loaded, staging, recorder, keep)
-        results: list[PeriodResult] = []
-        faults: list[Fault] = []
+
+        @cache
+        def inputs() -> Future[tuple[FileRecord, ...]]:
+            return recorder.submit(record_inputs, book.files)
+
         for period in periods:
             try:
-                results.append(month_end.cost(period, units, through, threads, progress))
+                costed.append(
+                    _cost_and_keep(
+                        book, loaded, period, options, staging, recorder, inputs, progress
+                    )
+                )
             except InputRejected as rejected:
                 faults += rejected.faults
         if faults:
             raise InputRejected(_distinct(faults))
-        placed = month_end.publish(results, through, out)
+        runs = [_to_publish(one, options, staging) for one in costed]
+        try:
+            recorded = inputs().result()
+        except READ_ERRORS as error:
+            what = f"A file of the book went away while it was read: {error}."
+            where = (quote(str(book.folder)),)
+            raise InputRejected([Fault("file-unreadable", what, where)]) from None
+        placed = publish(out, staging, loaded, runs, recorded)
+    results = [one.result for one in costed]
     for result in results:
         for note in result.notes:
             LOG.warning("%s: %s", result.period, note)
     return list(zip(results, placed, strict=True))
 
 
-class _MonthEnd:
-    """The batch: periods are costed one after the other; files are recorded beside that."""
+@dataclass(frozen=True)
+class _Costed:
+    """A period's result, the folder of what it keeps and, when it is known, what is in it."""
 
-    def __init__(
-        self,
-        book: Book,
-        loaded: LoadedModel,
-        staging: Path,
-        recorder: ThreadPoolExecutor,
-        keep: bool,
-    ) -> None:
-        self.book, self.loaded, self.staging, self.keep = book, loaded, staging, keep
-        self.recorder = recorder
-        self.inputs: Future[tuple[FileRecord, ...]] | None = None
-        self.kept: dict[str, Future[tuple[FileRecord, ...]]] = {}
+    result: PeriodResult
+    kept: Path
+    records: Future[tuple[FileRecord, ...]] | None
 
-    def cost(
-        self,
-        period: str,
-        units: Sequence[str] | None,
-        through: str,
-        threads: int,
-        progress: Progress | None,
-    ) -> PeriodResult:
-        """Cost one period; its activity goes to the staging folder while it is read."""
-        kept = self._kept(period)
-        with named_errors(self.staging):
-            (kept / ACTIVITY).mkdir(parents=True)
 
-        def lines_read(activity: Activity | None) -> None:
-            if self.inputs is None:
-                self.inputs = self.recorder.submit(record_inputs, self.book.files)
-            if self.keep:
-                with named_errors(self.staging):
-                    keep_book(self.book, self.loaded, kept)
-                    if activity is not None:
-                        keep_activity(activity, kept)
-                self.kept[period] = self.recorder.submit(record_kept, kept)
+def _cost_and_keep(
+    book: Book,
+    loaded: LoadedModel,
+    period: str,
+    options: BatchOptions,
+    staging: Path,
+    recorder: ThreadPoolExecutor,
+    inputs: Callable[[], object],
+    progress: Progress | None,
+) -> _Costed:
+    """Cost one period; its activity goes to the staging folder while it is read."""
+    kept = staging / f"of-{period}" / KEPT
+    with named_errors(staging):
+        (kept / ACTIVITY).mkdir(parents=True)
+    records: list[Future[tuple[FileRecord, ...]]] = []
 
-        return cost_period(
-            self.book,
-            self.loaded,
-            period,
-            units,
-            through,
-            threads,
-            progress,
-            kept / ACTIVITY,
-            lines_read,
-        )
+    def lines_read(activity: Activity | None) -> None:
+        inputs()
+        if options.keep:
+            with named_errors(staging):
+                keep_book(book, loaded, kept)
+                if activity is not None:
+                    keep_activity(activity, kept)
+            records.append(recorder.submit(record_kept, kept))
 
-    def publish(
-        self, results: Sequence[PeriodResult], through: str, out: Path
-    ) -> list[PublishedRun]:
-        """Publish all results together."""
-        runs = []
-        for result in results:
-            kept = None
-            if result.period in self.kept:
-                with named_errors(self.staging):
-                    records = self.kept[result.period].result()
-                kept = KeptFiles(self._kept(result.period), records)
-            options = RunOptions(result.period, result.units, through)
-            runs.append(RunToPublish(options, result.tables, result.notes, result.seconds, kept))
-        try:
-            inputs = self.inputs.result() if self.inputs else ()
-        except READ_ERRORS as error:
-            what = f"A file of the book went away while it was read: {error}."
-            where = (quote(str(self.book.folder)),)
-            raise InputRejected([Fault("file-unreadable", what, where)]) from None
-        return publish(out, self.staging, self.loaded, runs, inputs)
+    result = cost_period(
+        book, loaded, period, options, progress, parts_in=kept / ACTIVITY, lines_read=lines_read
+    )
+    return _Costed(result, kept, records[0] if records else None)
 
-    def _kept(self, period: str) -> Path:
-        return self.staging / f"of-{period}" / KEPT
+
+def _to_publish(costed: _Costed, options: BatchOptions, staging: Path) -> RunToPublish:
+    result, kept = costed.result, None
+    if costed.records is not None:
+        with named_errors(staging):
+            kept = KeptFiles(costed.kept, costed.records.result())
+    what = RunOptions(result.period, result.units, options.through)
+    return RunToPublish(what, result.tables, result.notes, result.seconds, kept)
 
 
 def _is_founded(book: Book) -> bool:

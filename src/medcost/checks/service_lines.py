@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from medcost.book import codes_in
+from medcost.book import codes_in, is_period
 from medcost.checks.findings import ROWS_KEPT, Finding
 from medcost.checks.rows import PERSONAL, number_faults, text_faults
 from medcost.errors import Fault, quote
@@ -148,9 +147,8 @@ def _considered(
 ) -> NDArray[np.bool_]:
     """Lines of the period and the chosen units, and lines that cannot be placed in any."""
     period = text["period"]
-    pattern = r"^[0-9]{4}-(0[1-9]|1[0-2])$"
-    valid = pc.match_substring_regex(period.labels, pattern).to_numpy(zero_copy_only=False)
-    unplaced = np.append(~np.asarray(valid, np.bool_), True)[period.codes]
+    placed = [is_period(label) for label in period.labels.to_pylist()]
+    unplaced = np.append(~np.array(placed, np.bool_), True)[period.codes]
     chosen = np.append(book.selected, True)[unit]
     return np.asarray((_in_period(period, book.period) | unplaced) & chosen, np.bool_)
 
@@ -183,6 +181,8 @@ def _posting_ids(text: dict[str, TextColumn], rows: NDArray[np.bool_]) -> pa.Arr
     at = pa.array(np.flatnonzero(found))
     units = text["unit_id"].labels.take(pa.array(text["unit_id"].codes[at.to_numpy()]))
     ids = text["line_id"].labels.take(pa.array(text["line_id"].codes[at.to_numpy()]))
+    import pyarrow.compute as pc
+
     return pc.binary_join_element_wise(units, ids, "\x00")
 
 

@@ -46,9 +46,11 @@ from medcost.parquet_input import READ_ERRORS, SourceFile, open_parquet, read_ba
 from medcost.period_book import PeriodBook, register_cases
 from medcost.tables import load_table
 
-# Lines of one thread's piece of work: a part of the matrix. Whole row groups, so a part may be
-# larger; its size does not depend on the number of threads, nor do the parts.
-PIECE_ROWS = 1 << 20
+# Lines of one thread's piece of work, which becomes a part of the matrix.
+PIECE_ROWS, FEWEST_ROWS = 1 << 20, 1 << 15
+# What a line takes while its piece is netted: entries, twice where cases are scattered, the run
+# of its case, and its share of the pages.
+BYTES_A_LINE = 128
 LABELS = ("period", "unit_id", "dept_id", "item_id", "case_id", "case_unit_id", "ordering_dept_id")
 
 
@@ -111,15 +113,17 @@ def read_activity(
     threads: int = 1,
     progress: Callable[[int], None] | None = None,
     parts_in: Path | None = None,
+    memory: int | None = None,
 ) -> Activity:
     """Read the period's lines of the chosen units and net them.
 
-    parts_in: a folder for the parts of the matrix; without one they stay in memory. progress is
-    told the rows of each piece read. The result does not depend on the number of threads, the
-    order of the rows or their split into files. Time O(lines); memory O(receivers + activities)
-    plus one piece a thread.
+    parts_in: a folder for the parts of the matrix; without one they stay in memory. memory:
+    bytes that the pass should do with, so far as row groups are not larger. progress is told the
+    rows of each piece read. The result does not depend on the number of threads, the order of
+    the rows or their split into files. Time O(lines); memory O(receivers + activities) plus one
+    piece a thread.
     """
-    pieces = list(enumerate(_pieces(book, period_book.period)))
+    pieces = list(enumerate(_pieces(book, period_book.period, piece_rows(memory, threads))))
     labels = _labels(book, period_book)
     of_thread = threading.local()
 
@@ -166,8 +170,15 @@ def with_cases_of_lines(book: Book, period_book: PeriodBook) -> PeriodBook:
     return replace(period_book, cases=register_cases(np.concatenate([u for u, _ in found]), ids))
 
 
-def _pieces(book: Book, period: str) -> Iterator[_Piece]:
-    """Row groups of each file in pieces of about PIECE_ROWS rows.
+def piece_rows(memory: int | None, threads: int) -> int:
+    """Lines of a piece, so that one for each thread takes at most half of the memory."""
+    if memory is None:
+        return PIECE_ROWS
+    return max(min(memory // 2 // threads // BYTES_A_LINE, PIECE_ROWS), FEWEST_ROWS)
+
+
+def _pieces(book: Book, period: str, most_rows: int = PIECE_ROWS) -> Iterator[_Piece]:
+    """Row groups of each file in pieces of at most most_rows rows, but at least a row group.
 
     Row groups that are of one other month by statistics or, without the column, by their folder
     are not read.
@@ -188,7 +199,7 @@ def _pieces(book: Book, period: str) -> Iterator[_Piece]:
         for group in range(metadata.num_row_groups):
             n = metadata.row_group(group).num_rows
             skip = _is_of_another_month(metadata.row_group(group), period, folder_period)
-            if groups and (skip or rows + n > PIECE_ROWS):
+            if groups and (skip or rows + n > most_rows):
                 yield _Piece(source, columns, tuple(groups), first, rows, metadata)
                 first, rows, groups = first + rows, 0, []
             if skip:
