@@ -27,8 +27,9 @@ class Record:
             raise TypeError(f"{type(self).__name__} has the fields {', '.join(fields)}")
         given.update(named)
         if len(given) < len(fields):
-            defaults = vars(type(self))
-            given.update({n: defaults[n] for n in fields if n not in given and n in defaults})
+            cls = type(self)
+            absent = [name for name in fields if name not in given and hasattr(cls, name)]
+            given.update({name: getattr(cls, name) for name in absent})
         if given.keys() != set(fields):
             wrong = ", ".join(sorted(given.keys() ^ set(fields)))
             raise TypeError(f"{type(self).__name__}: fields missing or unknown: {wrong}")
