@@ -58,15 +58,18 @@ def find_weights(
     for by_element, by_dept, by_unit in sorted(product((False, True), repeat=3)):
         if (by_element, by_dept, by_unit) not in used:
             continue
-        for element in range(len(ELEMENTS)):
+        # Rows that name nothing but an item are looked up once an item.
+        only_item = not by_dept and not by_unit
+        looked_up = np.arange(len(registers.item_ids)) if only_item else item
+        for element in range(len(ELEMENTS)) if by_element else (-1,):
             wanted = key(
-                item,
-                unit_of if by_unit else -1,
-                label_of if by_dept else -1,
-                element if by_element else -1,
+                looked_up, unit_of if by_unit else -1, label_of if by_dept else -1, element
             )
             at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-            fits = known[at] == wanted
-            weights[fits, element] = weight[at[fits]]
-            fitted[fits, element] = True
+            fits, found = known[at] == wanted, weight[at]
+            if only_item:
+                fits, found = fits[item], found[item]
+            columns = slice(element, element + 1) if by_element else slice(None)
+            np.copyto(weights[:, columns], found[:, None], where=fits[:, None])
+            fitted[:, columns] |= fits[:, None]
     return weights, ~fitted
