@@ -41,6 +41,7 @@ check: $(VENV)/ready
 
 bench: $(VENV)/ready
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/departments.py
+	$(BIN)/python benchmarks/explain.py
 	$(BIN)/python benchmarks/month_end.py
 
 docs: $(VENV)/ready

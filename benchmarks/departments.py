@@ -96,6 +96,7 @@ def make_book(
         np.zeros(n, np.int64),
         np.zeros(n, np.int64),
         rng.integers(100_000, 500_000_000, n),
+        np.arange(n),
     )
     none = np.zeros(0, np.int64)
     return PeriodBook(

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medcost.allocation_model import AllocationModel, In, key_lines, shipped_models
+from medcost.allocation_model import AllocationModel, key_lines, shipped_models
 from medcost.book import REQUIRED_TABLES, SMALL_TABLES
 from medcost.cli import INTERRUPTED, REJECTED, TERMINATED, UNBALANCED, UNPUBLISHED
 from medcost.errors import FaultCode, fault_codes
@@ -41,6 +41,8 @@ RESULTS = (
     "out_intercompany",
     "out_reconciliation",
 )
+# What explain writes, on demand and to a folder of its own.
+EXPLANATIONS = ("out_explanation", "out_explanation_services")
 STAGE_NAMES = {
     "departments": "every run",
     "service-items": "runs that cost service items or use level 3 by charge or quantity",
@@ -136,7 +138,7 @@ def load_titles() -> dict[str, TableTitle]:
     rows = [TableTitle(**row) for row in read_rows(REFERENCE / "table_titles.csv")]
     names = [row.table for row in rows]
     require_same("table_titles.csv", names, table_names())
-    require_same("the order of the tables", [*INPUTS, *RESULTS], table_names())
+    require_same("the order of the tables", [*INPUTS, *RESULTS, *EXPLANATIONS], table_names())
     return {row.table: row for row in rows}
 
 
@@ -188,7 +190,9 @@ def table_page(title: TableTitle) -> str:
     """The page of one table."""
     table = load_table(title.table)
     name = published_name(title.table)
-    if is_result(title.table):
+    if title.table in EXPLANATIONS:
+        place = f"A table of an explanation: `{name}.parquet` in the folder of `explain --out`."
+    elif is_result(title.table):
         place = f"A result table: `{name}.parquet` in the run folder."
     else:
         place = (
@@ -246,6 +250,7 @@ def tables_index(titles: dict[str, TableTitle]) -> str:
 
     inputs = [[link(t), titles[t].title_en, titles[t].title_zh, needed_by(t)] for t in INPUTS]
     results = [[link(t), titles[t].title_en, titles[t].title_zh] for t in RESULTS]
+    explanations = [[link(t), titles[t].title_en, titles[t].title_zh] for t in EXPLANATIONS]
     parts = [
         header("src/medcost/tables/*.csv", "docs/reference/table_titles.csv"),
         "# Tables\n",
@@ -255,6 +260,8 @@ def tables_index(titles: dict[str, TableTitle]) -> str:
         grid(("table", "what it holds", "中文", "needed by"), inputs) + "\n",
         "## Result tables: the run folder\n",
         grid(("table", "what it holds", "中文"), results) + "\n",
+        "## Tables of an explanation: the folder of `explain --out`\n",
+        grid(("table", "what it holds", "中文"), explanations) + "\n",
         "## The columns of a table page",
         READING.rstrip("\n") + "\n",
         "[Documentation](../../README.md)\n",
@@ -409,14 +416,14 @@ def toml_value(value: object) -> str:
     """A default as the model file would write it."""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         return "[" + ", ".join(toml_value(entry) for entry in value) + "]"
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def model_keys() -> list[ModelKey]:
     """Every key of the allocation model."""
-    return list(SchemaReader(In(AllocationModel).schema).keys())
+    return list(SchemaReader(AllocationModel.model_json_schema(by_alias=True)).keys())
 
 
 def load_meanings() -> dict[str, tuple[str, str]]:

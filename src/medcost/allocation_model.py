@@ -1,8 +1,4 @@
-"""The strict loader of the allocation model: every fault of the file, with key path and line.
-
-Each section says once what its keys may hold: the loader, the messages and the reference page
-follow from that.
-"""
+"""The strict loader of the allocation model: every fault of the file, with key path and line."""
 
 from __future__ import annotations
 
@@ -10,225 +6,45 @@ import datetime as dt
 import hashlib
 import re
 import tomllib
-from collections.abc import Mapping
+from dataclasses import dataclass
 from fractions import Fraction
-from importlib import import_module
-from keyword import iskeyword
+from importlib import resources
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medcost.errors import Fault, InputRejected, printable, quote
-from medcost.records import Record
 from medcost.toml_lines import key_lines, show_key
 
 OWN = "own"
-DEPARTMENT_CLASSES = ("admin", "support", "medtech", "clinical", "non_medical")
-
-Path_ = tuple[int | str, ...]
-
-
-class _Found(NamedTuple):
-    """One fault of a model before its line is known."""
-
-    code: str
-    path: str
-    message: str
+DepartmentClass = Literal["admin", "support", "medtech", "clinical", "non_medical"]
+Text = Annotated[str, Field(min_length=1, pattern=r"^\S(.*\S)?$")]
+OneOrMore = Annotated[list[Text], Field(min_length=1)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
-class Text:
-    """Text that is not empty and has no blanks at its ends."""
-
-    words = "is not text, or is empty, of several lines or with blanks at an end"
-    schema: ClassVar[dict[str, Any]] = {"type": "string"}
-
-    def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
-        """The value as the model holds it, and its faults."""
-        fits = isinstance(value, str) and re.fullmatch(r"\S(.*\S)?", value) is not None
-        return value, [] if fits else [_wrong(path, value, self.words)]
-
-
-class Choice:
-    """One of the values."""
-
-    def __init__(self, *values: str) -> None:
-        self.values = values
-        self.schema: dict[str, Any] = {"type": "string", "enum": list(values)}
-
-    def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
-        """The value as the model holds it, and its faults."""
-        fits = isinstance(value, str) and value in self.values
-        words = f"is not one of {', '.join(self.values)}"
-        return value, [] if fits else [_wrong(path, value, words)]
-
-
-class Flag:
-    """true or false."""
-
-    schema: ClassVar[dict[str, Any]] = {"type": "boolean"}
-
-    def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
-        """The value as the model holds it, and its faults."""
-        return value, [] if isinstance(value, bool) else [_wrong(path, value, "is not a flag")]
-
-
-class Date:
-    """A date, written 2026-01-31."""
-
-    schema: ClassVar[dict[str, Any]] = {"type": "string", "format": "date"}
-
-    def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
-        """The value as the model holds it, and its faults."""
-        # A date with a time is a date to Python.
-        fits = isinstance(value, dt.date) and not isinstance(value, dt.datetime)
-        return value, [] if fits else [_wrong(path, value, "is not a date, written 2026-01-31")]
-
-
-class Number:
-    """A number from the lowest to the highest, whole or not."""
-
-    def __init__(self, lowest: int, highest: int, *, whole: bool) -> None:
-        self.lowest, self.highest, self.whole = lowest, highest, whole
-        kind = "integer" if whole else "number"
-        self.schema: dict[str, Any] = {"type": kind, "minimum": lowest, "maximum": highest}
-
-    def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
-        """The value as the model holds it, and its faults."""
-        is_number = isinstance(value, int if self.whole else (int, float))
-        if is_number and not isinstance(value, bool) and self.lowest <= value <= self.highest:
-            return (value if self.whole else float(value)), []
-        noun = "whole number" if self.whole else "number"
-        words = f"is not a {noun} from {self.lowest} to {self.highest}"
-        return value, [_wrong(path, value, words)]
-
-
-class ListOf:
-    """A list, not empty, of what each entry may be."""
-
-    def __init__(self, entry: Kind) -> None:
-        self.entry = entry
-        self.schema: dict[str, Any] = {"type": "array", "items": entry.schema}
-
-    def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
-        """The value as the model holds it, and its faults."""
-        if not isinstance(value, list) or not value:
-            return value, [_wrong(path, value, "is not a list, or is empty")]
-        entries = [self.entry.read(entry, (*path, i)) for i, entry in enumerate(value)]
-        return tuple(entry for entry, _ in entries), [f for _, found in entries for f in found]
-
-
-class OneOrMore:
-    """A value, or a list of such values."""
-
-    def __init__(self, one: Kind) -> None:
-        self.one, self.more = one, ListOf(one)
-        self.schema: dict[str, Any] = {"anyOf": [one.schema, self.more.schema]}
-
-    def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
-        """The value as the model holds it, and its faults."""
-        return (self.more if isinstance(value, list) else self.one).read(value, path)
-
-
-class In:
-    """A section of its own keys."""
-
-    def __init__(self, section: type[_Section]) -> None:
-        self.section = section
-
-    @property
-    def schema(self) -> dict[str, Any]:
-        """The section as a JSON schema."""
-        defaults = self.section.defaults()
-        properties = {}
-        for name, kind in self.section.KEYS.items():
-            properties[name] = dict(kind.schema)
-            # What no file writes, an absent section or no sections at all, is no default to show.
-            if name in defaults and defaults[name] != ():
-                default = defaults[name]
-                properties[name]["default"] = {} if isinstance(default, _Section) else default
-        required = [name for name in self.section.KEYS if name not in defaults]
-        return {"type": "object", "properties": properties, "required": required}
-
-    def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
-        """The value as the model holds it, and its faults."""
-        if not isinstance(value, dict):
-            return value, [_wrong(path, value, "is not a section")]
-        fields, found = self.section.defaults(), list[_Found]()
-        for name, kind in self.section.KEYS.items():
-            here = (*path, name)
-            if name in value:
-                fields[name], faults = kind.read(value[name], here)
-                found += faults
-            elif name not in fields:
-                shown = _dotted(here)
-                found.append(_Found("model-key-missing", shown, f"{printable(shown)} is missing."))
-        known = ", ".join(self.section.KEYS)
-        for name in [name for name in value if name not in self.section.KEYS]:
-            shown = _dotted((*path, name))
-            message = f"{printable(shown)} is not a key; expected one of {known}."
-            found.append(_Found("model-key-unknown", shown, message))
-        named = {f"{name}_" if iskeyword(name) else name: field for name, field in fields.items()}
-        return (value if found else self.section(**named)), found
-
-
-class EachIn:
-    """Sections of the same keys, any number of them."""
-
-    def __init__(self, section: type[_Section]) -> None:
-        self.entries = ListOf(In(section))
-
-    @property
-    def schema(self) -> dict[str, Any]:
-        """The sections as a JSON schema."""
-        return self.entries.schema
-
-    def read(self, value: Any, path: Path_) -> tuple[Any, list[_Found]]:
-        """The value as the model holds it, and its faults."""
-        return ((), []) if value == [] else self.entries.read(value, path)
-
-
-Kind = Text | Choice | Flag | Date | Number | ListOf | OneOrMore | In | EachIn
-
-
-class _Section(Record):
-    """A section of the file, its keys as fields, with the defaults of those that may be absent."""
-
-    KEYS: ClassVar[Mapping[str, Kind]] = {}
-
-    @classmethod
-    def defaults(cls) -> dict[str, Any]:
-        """What stands where a key is left out, by key."""
-        fields = {name: f"{name}_" if iskeyword(name) else name for name in cls.KEYS}
-        return {key: vars(cls)[field] for key, field in fields.items() if field in vars(cls)}
+class _Section(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 class Header(_Section):
     """[model]: what the model is and on whose authority."""
 
-    id: str
-    title: str
-    authority: str
+    id: Text
+    title: Text
+    authority: Text
     effective_from: dt.date
-    currency: str = "CNY"
-
-    KEYS: ClassVar = {
-        "id": Text(),
-        "title": Text(),
-        "authority": Text(),
-        "effective_from": Date(),
-        "currency": Text(),
-    }
+    currency: Text = "CNY"
 
 
 class Givers(_Section):
     """The departments a rule speaks of: one or more classes, or named ones."""
 
-    class_: str | tuple[str, ...] | None = None
-    departments: tuple[str, ...] | None = None
-
-    KEYS: ClassVar = {
-        "class": OneOrMore(Choice(*DEPARTMENT_CLASSES)),
-        "departments": ListOf(Text()),
-    }
+    class_: DepartmentClass | Annotated[list[DepartmentClass], Field(min_length=1)] | None = Field(
+        None, alias="class"
+    )
+    departments: OneOrMore | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -239,11 +55,9 @@ class Givers(_Section):
 class Receivers(_Section):
     """The classes that may receive under a rule."""
 
-    class_: str | tuple[str, ...]
-
-    KEYS: ClassVar = {
-        "class": OneOrMore(Choice(*DEPARTMENT_CLASSES)),
-    }
+    class_: DepartmentClass | Annotated[list[DepartmentClass], Field(min_length=1)] = Field(
+        alias="class"
+    )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -255,82 +69,46 @@ class Rule(_Section):
     """[[departments.rule]]: by what statistic matching givers hand on their cost, and to whom."""
 
     givers: Givers
-    driver: str
+    driver: Text
     pooled: bool = False
     receivers: Receivers | None = None
-
-    KEYS: ClassVar = {
-        "givers": In(Givers),
-        "driver": Text(),
-        "pooled": Flag(),
-        "receivers": In(Receivers),
-    }
 
 
 class MedtechToClinical(_Section):
     """[departments.medtech_to_clinical]: level 3."""
 
-    basis: str
-    driver: str | None = None
-
-    KEYS: ClassVar = {
-        "basis": Choice("charge", "quantity", "driver"),
-        "driver": Text(),
-    }
+    basis: Literal["charge", "quantity", "driver"]
+    driver: Text | None = None
 
 
 class Rounding(_Section):
     """[departments.rounding]: another house's rounding (arithmetic rule 9)."""
 
-    multiplier_decimals: int | None = None
-    amount_decimals: int = 2
-    residual: str = "largest_remainder"
-
-    KEYS: ClassVar = {
-        "multiplier_decimals": Number(0, 12, whole=True),
-        "amount_decimals": Number(0, 2, whole=True),
-        "residual": Choice("largest_remainder", "largest"),
-    }
+    multiplier_decimals: Annotated[int, Field(ge=0, le=12)] | None = None
+    amount_decimals: Annotated[int, Field(ge=0, le=2)] = 2
+    residual: Literal["largest_remainder", "largest"] = "largest_remainder"
 
 
 class Departments(_Section):
     """[departments]: the method and rules of levels 1 to 3."""
 
-    method: str
-    order: tuple[str | tuple[str, ...], ...] | None = None
-    credit_balance: str = "allocate"
-    no_driver: str = "reject"
-    negative_statistics: str = "reject"
-    rule: tuple[Rule, ...] = ()
+    method: Literal["direct", "step-down", "reciprocal"]
+    order: Annotated[list[Text | OneOrMore], Field(min_length=1)] | None = None
+    credit_balance: Literal["allocate", "keep"] = "allocate"
+    no_driver: Literal["reject", "keep"] = "reject"
+    negative_statistics: Literal["reject", "allow"] = "reject"
+    rule: list[Rule] = Field(default_factory=list)
     medtech_to_clinical: MedtechToClinical | None = None
     rounding: Rounding | None = None
-
-    KEYS: ClassVar = {
-        "method": Choice("direct", "step-down", "reciprocal"),
-        "order": ListOf(OneOrMore(Text())),
-        "credit_balance": Choice("allocate", "keep"),
-        "no_driver": Choice("reject", "keep"),
-        "negative_statistics": Choice("reject", "allow"),
-        "rule": EachIn(Rule),
-        "medtech_to_clinical": In(MedtechToClinical),
-        "rounding": In(Rounding),
-    }
 
 
 class ServiceItems(_Section):
     """[service_items]: how pools reach service items."""
 
-    method: str | None = None
-    direct_cost_floor: float = 0.5
-    direct_only: str = "no_activity"
-    net_activity_floor: float = 0.1
-
-    KEYS: ClassVar = {
-        "method": Choice("weights", "income", "workload", "capacity"),
-        "direct_cost_floor": Number(0, 1, whole=False),
-        "direct_only": Choice("no_activity", "by_direct_cost"),
-        "net_activity_floor": Number(0, 1, whole=False),
-    }
+    method: Literal["weights", "income", "workload", "capacity"] | None = None
+    direct_cost_floor: Share = 0.5
+    direct_only: Literal["no_activity", "by_direct_cost"] = "no_activity"
+    net_activity_floor: Share = 0.1
 
     @property
     def direct_cost_floor_exact(self) -> Fraction:
@@ -346,25 +124,17 @@ class ServiceItems(_Section):
 class Cases(_Section):
     """[cases]: how service items reach cases, and what happens to stays that cross months."""
 
-    method: str | None = None
-    work_in_progress: str = "carry"
-
-    KEYS: ClassVar = {
-        "method": Choice("bottom-up", "top-down", "cost-to-charge"),
-        "work_in_progress": Choice("carry", "include"),
-    }
+    method: Literal["bottom-up", "top-down", "cost-to-charge"] | None = None
+    work_in_progress: Literal["carry", "include"] = "carry"
 
 
 class Scope(_Section):
     """[scope]: which funds, classes and programs are costed."""
 
-    cost: str = "medical"
-    programs: tuple[str, ...] = ("medical",)
-
-    KEYS: ClassVar = {
-        "cost": Choice("medical_business", "medical", "medical_full", "hospital_full"),
-        "programs": ListOf(Choice("medical", "public_health", "teaching", "research")),
-    }
+    cost: Literal["medical_business", "medical", "medical_full", "hospital_full"] = "medical"
+    programs: Annotated[
+        list[Literal["medical", "public_health", "teaching", "research"]], Field(min_length=1)
+    ] = ["medical"]
 
     @property
     def funds(self) -> tuple[str, ...]:
@@ -393,20 +163,14 @@ class AllocationModel(_Section):
     cases: Cases = Cases()
     scope: Scope = Scope()
 
-    KEYS: ClassVar = {
-        "model": In(Header),
-        "departments": In(Departments),
-        "service_items": In(ServiceItems),
-        "cases": In(Cases),
-        "scope": In(Scope),
-    }
 
+class LoadedModel(BaseModel):
+    """A model with the file it came from: its name, bytes, SHA-256 and the line of each key."""
 
-class LoadedModel(Record):
-    """A model with the file it came from: its name, bytes' SHA-256 and the line of each key."""
-
+    model_config = ConfigDict(frozen=True)
     model: AllocationModel
     file: str
+    content: bytes
     sha256: str
     lines: dict[str, int]
 
@@ -415,17 +179,17 @@ class LoadedModel(Record):
         return f"{quote(self.file)[1:-1]} line {_line_of(self.lines, path)}, {path}"
 
 
-def _listed(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
+def _listed(value: str | list[Any] | None) -> tuple[str, ...]:
     if value is None:
         return ()
-    return (value,) if isinstance(value, str) else value
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def shipped_models() -> dict[str, Path]:
     """The models that ship with medcost, by name without .toml."""
-    # A package of its own: in a checkout it lies elsewhere than where it is installed.
-    folders = [Path(folder) for folder in import_module("medcost.allocation_models").__path__]
-    return {file.stem: file for folder in folders for file in sorted(folder.glob("*.toml"))}
+    folder = resources.files("medcost.allocation_models")
+    files = [Path(str(entry)) for entry in folder.iterdir() if entry.name.endswith(".toml")]
+    return {file.stem: file for file in sorted(files)}
 
 
 def load_model(name: str, through: str = "cases") -> LoadedModel:
@@ -453,11 +217,21 @@ def load_model(name: str, through: str = "cases") -> LoadedModel:
         what = f"{quote(label)} is not TOML: {printable(str(error), 200)}."
         raise InputRejected([Fault("model-unreadable", what, (quote(label),))]) from None
     lines = key_lines(text)
-    model, found = read_model(content)
+    model, found = _validated(content)
     found += _contradictions(content) + _stage_faults(content, through)
     if found or model is None:
         raise InputRejected(_placed(found, label, lines))
-    return LoadedModel(model=model, file=label, sha256=hashlib.sha256(raw).hexdigest(), lines=lines)
+    digest = hashlib.sha256(raw).hexdigest()
+    return LoadedModel(model=model, file=label, content=raw, sha256=digest, lines=lines)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """One fault of a model before its line is known."""
+
+    code: str
+    path: str
+    message: str
 
 
 def _placed(found: list[_Found], label: str, lines: dict[str, int]) -> list[Fault]:
@@ -474,18 +248,57 @@ def _placed(found: list[_Found], label: str, lines: dict[str, int]) -> list[Faul
     ]
 
 
-def read_model(content: dict[str, Any]) -> tuple[AllocationModel | None, list[_Found]]:
+def _validated(content: dict[str, Any]) -> tuple[AllocationModel | None, list[_Found]]:
     """The model, or every key that is unknown, missing or of a value it cannot have."""
-    model, found = In(AllocationModel).read(content, ())
-    return (None if found else model), found
+    try:
+        return AllocationModel.model_validate(content), []
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    found = []
+    for detail in details:
+        location = _location(detail["loc"], content, detail["type"] == "extra_forbidden")
+        if location is None:
+            continue
+        path = _dotted(location)
+        shown = printable(path)
+        if detail["type"] == "extra_forbidden":
+            known = ", ".join(_keys_beside(location[:-1]))
+            message = f"{shown} is not a key; expected one of {known}."
+            found.append(_Found("model-key-unknown", path, message))
+        elif detail["type"] == "missing":
+            found.append(_Found("model-key-missing", path, f"{shown} is missing."))
+        else:
+            given = "" if isinstance(detail["input"], dict) else f" ({quote(str(detail['input']))})"
+            found.append(_Found("model-value", path, f"{shown}{given}: {detail['msg']}."))
+    return None, found
 
 
-def _wrong(path: Path_, value: Any, words: str) -> _Found:
-    given = "" if isinstance(value, dict) else f" ({quote(str(value))})"
-    return _Found("model-value", _dotted(path), f"{printable(_dotted(path))}{given} {words}.")
+def _location(
+    parts: tuple[int | str, ...], content: Any, is_key: bool
+) -> tuple[int | str, ...] | None:
+    """The parts of a path that stand in the file; None for the branch of a union not taken.
+
+    Where a value may be a text or a list, pydantic reports both branches and names the branch
+    in the path; the one that fits the value given is kept.
+    """
+    kept: list[int | str] = []
+    value = content
+    for place, part in enumerate(parts):
+        is_last_key = is_key and place == len(parts) - 1
+        inside = isinstance(part, int) or (isinstance(value, dict) and part in value)
+        if isinstance(part, str) and not inside and not is_last_key and not isinstance(value, dict):
+            if isinstance(value, list) != part.startswith("list"):
+                return None
+            continue
+        kept.append(part)
+        if isinstance(value, dict):
+            value = value.get(part)
+        elif isinstance(value, list) and isinstance(part, int):
+            value = value[part]
+    return tuple(kept)
 
 
-def _dotted(location: Path_) -> str:
+def _dotted(location: tuple[int | str, ...]) -> str:
     """departments.rule[0].driver."""
     path = ""
     for part in location:
@@ -568,6 +381,27 @@ def _stage_faults(content: dict[str, Any], through: str) -> list[_Found]:
             message = f"{path} = {quote(method)} is not available yet."
             found.append(_Found("model-not-available", path, message))
     return found
+
+
+def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+    """The keys that may stand in a section, as the file writes them."""
+    section: type[BaseModel] = AllocationModel
+    for part in location:
+        if isinstance(part, int):
+            continue
+        names = {field.alias or name: field for name, field in section.model_fields.items()}
+        section = _section_in(names[part].annotation)
+    return [field.alias or name for name, field in section.model_fields.items()]
+
+
+def _section_in(annotation: Any) -> type[BaseModel]:
+    """The section that a field holds, alone, in a list or as an option."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in get_args(annotation):
+        if inner is not type(None):
+            return _section_in(inner)
+    return AllocationModel
 
 
 def _line_of(lines: dict[str, int], path: str) -> int:

@@ -6,6 +6,7 @@ import os
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
@@ -32,7 +33,6 @@ from medcost.parquet_input import (
     row_count,
     unreadable,
 )
-from medcost.records import Record
 from medcost.tables import CLASSES, ELEMENTS, Table, load_table
 from medcost.text_labels import text_array
 
@@ -63,7 +63,8 @@ IntArray: TypeAlias = NDArray[np.int64]
 PERIOD_PATTERN = r"[0-9]{4}-(0[1-9]|1[0-2])"
 
 
-class TableRows(Record):
+@dataclass(frozen=True)
+class TableRows:
     """One table read: columns by name and, for messages, where each row came from.
 
     first_rows: the index of each file's first row and, last, the number of rows.
@@ -99,6 +100,16 @@ class TableRows(Record):
         """Values of a number column; all 0 where the table does not have it."""
         return self.numbers[name].values if name in self.numbers else np.zeros(self.n, np.int64)
 
+    def names(self, *keys: str) -> dict[str, str]:
+        """Display names by key, the parts of a key joined by NUL; '' where a row has none."""
+        columns = [[*self.labels(c), ""] for c in (*keys, "name")]
+        codes = zip(*(self.codes(c).tolist() for c in (*keys, "name")), strict=True)
+        found = {}
+        for row in codes:
+            *key, name = (column[code] for column, code in zip(columns, row, strict=True))
+            found["\x00".join(key)] = name
+        return found
+
     def present(self, name: str) -> NDArray[np.bool_]:
         """Where a number column has a value."""
         if name in self.numbers:
@@ -106,7 +117,8 @@ class TableRows(Record):
         return np.zeros(self.n, np.bool_)
 
 
-class Book(Record):
+@dataclass(frozen=True)
+class Book:
     """A book as read: its tables, the files of the lines, and the faults found on the way."""
 
     folder: Path
@@ -118,7 +130,8 @@ class Book(Record):
     registers: Registers
 
 
-class Registers(Record):
+@dataclass(frozen=True)
+class Registers:
     """The sorted members, departments and items that every other table refers to.
 
     unit_ids [units] and, of the departments sorted by (unit, dept_id): dept_unit and dept_class
@@ -214,18 +227,18 @@ def is_period(text: str) -> bool:
     return re.fullmatch(PERIOD_PATTERN, text) is not None
 
 
-def open_book(folder: Path, through: str = "cases") -> Book:
+def open_book(folder: Path, through: str = "cases", has_lines: bool = True) -> Book:
     """Read the small tables and the lines' schemas; faults are gathered, not raised.
 
-    through: the last stage asked for, which says what tables are needed. Raises InputRejected
-    only where there is no book at all.
+    through: the last stage asked for, which says what tables are needed; has_lines: whether
+    the service lines are among them. Raises InputRejected only where there is no book at all.
     """
     try:
         os.listdir(folder)
     except OSError as error:
         what = f"{quote(str(folder))} is not a folder that can be read: {error.strerror}."
         raise InputRejected([Fault("book-not-found", what, (quote(str(folder)),))]) from None
-    needed = _needed(through)
+    needed = _needed(through) - (set() if has_lines else {"service_lines"})
     faults: list[Fault] = []
     tables: dict[str, TableRows] = {}
     files: dict[str, tuple[SourceFile, ...]] = {}

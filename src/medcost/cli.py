@@ -18,6 +18,7 @@ import click
 
 from medcost import __version__
 from medcost.errors import CannotPublish, InputRejected, InvariantBroken
+from medcost.tables import ELEMENTS
 
 REJECTED, UNBALANCED, UNPUBLISHED, INTERRUPTED, TERMINATED = 3, 4, 5, 130, 143
 PERIOD = r"\d{4}-(0[1-9]|1[0-2])"
@@ -196,6 +197,11 @@ def _chosen_periods(opened: Any, periods: tuple[str, str] | None) -> list[str]:
     help="The last stage; cases includes the DRG groups.",
 )
 @click.option("--threads", type=click.IntRange(1, 256), help="Default: one a processor.")
+@click.option(
+    "--no-matrix",
+    is_flag=True,
+    help="Do not keep the activity in the run folder: no recost, no explain.",
+)
 @common_options
 def run(
     book: Path,
@@ -205,6 +211,7 @@ def run(
     units: tuple[str, ...],
     through: str,
     threads: int | None,
+    no_matrix: bool,
     json_log: bool,
     quiet: bool,
 ) -> None:
@@ -233,6 +240,7 @@ def run(
             out,
             staging,
             progress,
+            keep=not no_matrix,
         )
     if not quiet:
         for result, place in done:
@@ -240,37 +248,155 @@ def run(
             _show_result(opened, result, folder, place.is_new, loaded.model.model.currency)
 
 
-def _show_result(opened: Any, result: Any, folder: Path, is_new: bool, currency: str) -> None:
+def parse_replaced(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, Path]:
+    """TABLE=FILE pairs; the tables must be ones that the activity does not depend on."""
+    from medcost.recost import REPLACEABLE
+
+    replaced: dict[str, Path] = {}
+    for value in values:
+        table, equals, file = value.partition("=")
+        if not equals or not file:
+            raise click.BadParameter(f"write TABLE=FILE, not {value!r}")
+        if table not in REPLACEABLE:
+            raise click.BadParameter(f"{table!r} is not one of {', '.join(REPLACEABLE)}")
+        if table in replaced:
+            raise click.BadParameter(f"{table} is replaced twice")
+        if not Path(file).exists():
+            raise click.BadParameter(f"there is no {file!r}")
+        replaced[table] = Path(file)
+    return replaced
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where what-ifs go.")
+@click.option("--model", help="Another allocation model: a file or a shipped name.")
+@click.option(
+    "--replace",
+    "replaced",
+    multiple=True,
+    callback=parse_replaced,
+    metavar="TABLE=FILE",
+    help="Another file for a table of the book; may be repeated.",
+)
+@click.option("--period", help="YYYY-MM; needed where several months are published.")
+@click.option("--unit", help="Needed where several runs hold units of the month.")
+@click.option("--threads", type=click.IntRange(1, 256), help="Default: one a processor.")
+@common_options
+def recost(
+    folder: Path,
+    out: Path,
+    model: str | None,
+    replaced: dict[str, Path],
+    period: str | None,
+    unit: str | None,
+    threads: int | None,
+    json_log: bool,
+    quiet: bool,
+) -> None:
+    """What-if: cost a published run of FOLDER again under other costs or rules."""
+    from medcost.kept_run import only_run
+    from medcost.publish import output_folder
+    from medcost.recost import recost_run
+
+    _set_up(json_log, quiet)
+    if period is not None and not re.fullmatch(PERIOD, period):
+        raise click.BadParameter("write YYYY-MM", param_hint="--period")
+    run = only_run(folder, period, unit)
+    if out.resolve() in (run.resolve(), run.resolve().parent):
+        raise click.BadParameter("a what-if goes to a folder of its own", param_hint="--out")
+    with output_folder(out) as staging:
+        done = recost_run(run, out, staging, model, replaced, threads or os.cpu_count() or 1)
+    if not quiet:
+        _show_what_if(done, out)
+
+
+def _show_what_if(done: Any, out: Path) -> None:
     from medcost import terminal
+    from medcost.result_tables import as_written
 
     console = terminal.make_console()
-    terminal.show_period(console, result.period, len(result.units), result.n_lines, currency)
-    terminal.show_departments(console, result.tables, _department_names(opened))
-    if "drg_cost" in result.tables:
-        terminal.show_drg_groups(console, result.tables, _group_names(opened))
-    terminal.show_reconciliation(console, result.tables)
+    terminal.show_comparison(console, done.comparison, done.original.name)
+    terminal.show_reconciliation(
+        console, {"reconciliation": as_written(done.result.tables["reconciliation"])}
+    )
+    terminal.show_files(console, out / done.place.folder.name, done.place.is_new)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--drg", help="A DRG group: its costed cases.")
+@click.option("--item", help="A service item, in all departments that perform it.")
+@click.option("--dept", help="A department: its full cost.")
+@click.option(
+    "--unit", default="", help="Only this unit; needed where two share a department's id."
+)
+@click.option("--scheme", default="", help="Of two groups with one id, the one of this scheme.")
+@click.option("--period", help="YYYY-MM; needed where several months are published.")
+@click.option("--element", type=click.Choice(ELEMENTS), help="Only this element of cost.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write explanation.parquet and .html here."
+)
+@common_options
+def explain(
+    folder: Path,
+    drg: str | None,
+    item: str | None,
+    dept: str | None,
+    unit: str,
+    scheme: str,
+    period: str | None,
+    element: str | None,
+    out: Path | None,
+    json_log: bool,
+    quiet: bool,
+) -> None:
+    """Trace a published figure of FOLDER back to the ledger: one of --drg, --item, --dept."""
+    from medcost import explanation, terminal
+    from medcost.explanation_page import write_explanation
+    from medcost.figure_found import Question
+    from medcost.kept_run import load_run
+
+    _set_up(json_log, quiet)
+    named = [
+        (kind, label) for kind, label in (("drg", drg), ("item", item), ("dept", dept)) if label
+    ]
+    if len(named) != 1:
+        raise click.UsageError("Name one of --drg, --item and --dept.")
+    if period is not None and not re.fullmatch(PERIOD, period):
+        raise click.BadParameter("write YYYY-MM", param_hint="--period")
+    run = load_run(folder, period, unit or None)
+    found = explanation.explain(run, Question(*named[0], unit, scheme, element or ""))
+    if out is not None:
+        write_explanation(found, out)
+    if not quiet:
+        terminal.show_explanation(terminal.make_console(), found)
+        if out is not None:
+            click.echo(f"written to {out}")
+
+
+def _show_result(opened: Any, result: Any, folder: Path, is_new: bool, currency: str) -> None:
+    from medcost import terminal
+    from medcost.result_tables import as_written
+
+    console = terminal.make_console()
+    lines = f", {result.n_lines:,} service lines" if result.n_lines else ""
+    console.print(f"[bold]{result.period}[/]: {len(result.units)} units{lines}, {currency}\n")
+    shown = ("department_cost", "drg_cost", "reconciliation")
+    tables = {name: as_written(result.tables[name]) for name in shown if name in result.tables}
+    names = opened.tables["departments"].names("unit_id", "dept_id")
+    terminal.show_departments(console, tables, names)
+    if "drg_cost" in tables:
+        terminal.show_drg_groups(console, tables, _group_names(opened))
+    terminal.show_reconciliation(console, tables)
     terminal.show_files(console, folder, is_new)
-
-
-def _department_names(opened: Any) -> dict[str, str]:
-    rows = opened.tables["departments"]
-    return _names(rows, ("unit_id", "dept_id"))
 
 
 def _group_names(opened: Any) -> dict[str, str]:
     rows = opened.tables.get("drg_groups")
-    return {} if rows is None else _names(rows, ("drg_id",))
-
-
-def _names(rows: Any, keys: tuple[str, ...]) -> dict[str, str]:
-    """Display names by key, the parts of a key joined by NUL."""
-    columns = [[*rows.labels(c), ""] for c in (*keys, "name")]
-    codes = zip(*(rows.codes(c).tolist() for c in (*keys, "name")), strict=True)
-    names = {}
-    for row in codes:
-        *key, name = (column[code] for column, code in zip(columns, row, strict=True))
-        names["\x00".join(key)] = name
-    return names
+    return {} if rows is None else dict(rows.names("drg_id"))
 
 
 def _show_error(code: str, what: str, why: str, fix: str) -> None:

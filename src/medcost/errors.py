@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from medcost.money import format_yuan
-from medcost.records import Record
 
 EXAMPLES_SHOWN = 5
 
 
-class FaultCode(Record):
+@dataclass(frozen=True)
+class FaultCode:
     """One kind of fault: its code and, for every occurrence, why it matters and what to do."""
 
     code: str
@@ -29,7 +31,8 @@ def fault_codes() -> dict[str, FaultCode]:
     return {row["code"]: FaultCode(**row) for row in csv.DictReader(text.splitlines())}
 
 
-class Fault(Record):
+@dataclass(frozen=True)
+class Fault:
     """One fault of a book or model: how much, where. Why and fix follow from its code.
 
     what: a sentence with the count and the money; where: every place found, most important
@@ -40,11 +43,10 @@ class Fault(Record):
     what: str
     where: tuple[str, ...]
 
-    def __init__(self, code: str, what: str, where: tuple[str, ...]) -> None:
-        # A code that the list does not have would print an error without a reason.
-        if code not in fault_codes():
-            raise InvariantBroken(f"fault code {code!r} is not in fault_codes.csv")
-        super().__init__(code, what, where)
+    def __post_init__(self) -> None:
+        """A code that the list does not have would print an error without a reason."""
+        if self.code not in fault_codes():
+            raise InvariantBroken(f"fault code {self.code!r} is not in fault_codes.csv")
 
 
 class InputRejected(Exception):
@@ -105,3 +107,14 @@ def render_faults(faults: Sequence[Fault]) -> str:
     total = count_of(len(faults), "fault")
     blocks.append(f"{total} of {count_of(kinds, 'kind')}. Nothing was published.")
     return "\n\n".join(blocks)
+
+
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """Turn an operating system error into CannotPublish that says which file and why."""
+    try:
+        yield
+    except OSError as error:
+        named = error.filename if error.filename is not None else path
+        reason = error.strerror or str(error)
+        raise CannotPublish(f"Cannot write {quote(str(named))}: {reason}.") from error

@@ -7,6 +7,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,12 +18,12 @@ import pyarrow.parquet as pq
 from medcost import __version__
 from medcost.allocation_model import LoadedModel
 from medcost.parquet_input import SourceFile
-from medcost.records import Record
 
 ID_DIGITS = 12
 
 
-class FileRecord(Record):
+@dataclass(frozen=True)
+class FileRecord:
     """A file by its name within the book or run, with rows and SHA-256."""
 
     name: str
@@ -30,12 +31,14 @@ class FileRecord(Record):
     sha256: str
 
 
-class RunOptions(Record):
+@dataclass(frozen=True)
+class RunOptions:
     """The options that results depend on; they are part of the run's id."""
 
     period: str
     units: tuple[str, ...]
     through: str
+    recost_of: str | None = None
 
 
 def file_sha256(path: Path) -> str:
@@ -55,7 +58,7 @@ def record_inputs(files: Mapping[str, Sequence[SourceFile]]) -> tuple[FileRecord
 
 def run_id(loaded: LoadedModel, options: RunOptions, outputs: Sequence[FileRecord]) -> str:
     """The period, a dash and 12 hex digits over model, options and result tables."""
-    identity = {
+    identity: dict[str, object] = {
         "model": loaded.sha256,
         "options": {
             "period": options.period,
@@ -64,6 +67,8 @@ def run_id(loaded: LoadedModel, options: RunOptions, outputs: Sequence[FileRecor
         },
         "outputs": {output.name: output.sha256 for output in outputs},
     }
+    if options.recost_of is not None:
+        identity["recost_of"] = options.recost_of
     text = json.dumps(identity, sort_keys=True, ensure_ascii=False)
     digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
     return f"{options.period}-{digest[:ID_DIGITS]}"
@@ -95,6 +100,7 @@ def build_manifest(
         "period": options.period,
         "units": list(options.units),
         "through": options.through,
+        "recost_of": options.recost_of,
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "model": {
             "id": header.id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,11 +24,19 @@ from medcost.costing.departments import DepartmentCosts, cost_departments
 from medcost.costing.drg_groups import cost_drg_groups, price_cases
 from medcost.costing.reconciliation import reconcile
 from medcost.costing.service_items import ServiceItemCosts, cost_service_items
-from medcost.errors import Fault, InputRejected, InvariantBroken, count_of, quote
-from medcost.manifest import RunOptions, record_inputs
+from medcost.errors import (
+    Fault,
+    InputRejected,
+    InvariantBroken,
+    count_of,
+    named_errors,
+    quote,
+)
+from medcost.kept import ACTIVITY, KEPT, keep_activity, keep_book, record_kept
+from medcost.manifest import FileRecord, RunOptions, record_inputs
 from medcost.parquet_input import READ_ERRORS, row_count
 from medcost.period_book import PeriodBook, read_period
-from medcost.publish import PublishedRun, RunToPublish, publish
+from medcost.publish import KeptFiles, PublishedRun, RunToPublish, publish
 from medcost.tables import CLASSES
 
 LOG = logging.getLogger("medcost")
@@ -94,7 +103,7 @@ def check_book(
     progress: Progress | None = None,
 ) -> list[Fault]:
     """Every fault of the book for the periods and units; with a model, also of its allocation."""
-    faults = list(_table_faults(book, periods, units, loaded, last_stage(loaded) if loaded else ""))
+    faults = list(table_faults(book, periods, units, loaded, last_stage(loaded) if loaded else ""))
     for period in periods:
         period_book = read_period(book, period, units)
         activity = None
@@ -115,11 +124,17 @@ def cost_period(
     through: str = "cases",
     threads: int = 1,
     progress: Progress | None = None,
+    parts_in: Path | None = None,
+    lines_read: Callable[[Activity | None], None] | None = None,
 ) -> PeriodResult:
-    """Check and cost one period. Raises InputRejected with all faults, or InvariantBroken."""
+    """Check and cost one period. Raises InputRejected with all faults, or InvariantBroken.
+
+    parts_in: a folder for the parts of the activity matrix, else they stay in memory;
+    lines_read is called once the lines have been read and have no fault.
+    """
     seconds: dict[str, float] = {}
     with _timed("check", seconds):
-        faults = list(_table_faults(book, [period], units, loaded, through))
+        faults = list(table_faults(book, [period], units, loaded, through))
         if needs_lines(loaded, through):
             faults += find_empty_lines(book.lines)
         if not _is_founded(book):
@@ -129,17 +144,31 @@ def cost_period(
     if needs_lines(loaded, through) and _can_read_lines(book):
         with _timed("activity", seconds):
             period_book = _with_known_cases(book, period_book)
-            activity = read_activity(book, period_book, threads, progress)
+            activity = read_activity(book, period_book, threads, progress, parts_in)
             faults += _line_faults(activity)
     if faults:
         faults += _costing_faults(book, period_book, loaded, activity, through)
         raise InputRejected(_distinct(faults))
+    if lines_read is not None:
+        lines_read(activity)
+    return cost_activity(book, period_book, loaded, activity, through, seconds)
+
+
+def cost_activity(
+    book: Book,
+    period_book: PeriodBook,
+    loaded: LoadedModel,
+    activity: Activity | None,
+    through: str,
+    seconds: dict[str, float],
+) -> PeriodResult:
+    """Cost a period whose activity is known. Raises InputRejected or InvariantBroken."""
     tables, notes = _cost_stages(book, period_book, loaded, activity, through, seconds)
     chosen = tuple(
         unit for unit, on in zip(book.registers.unit_ids, period_book.selected, strict=True) if on
     )
     n_lines = activity.matrix.n_lines if activity else 0
-    return PeriodResult(period, chosen, tables, n_lines, notes, seconds)
+    return PeriodResult(period_book.period, chosen, tables, n_lines, notes, seconds)
 
 
 def run_month_end(
@@ -152,41 +181,108 @@ def run_month_end(
     out: Path,
     staging: Path,
     progress: Progress | None = None,
+    keep: bool = True,
 ) -> list[tuple[PeriodResult, PublishedRun]]:
     """Cost every period alone and publish them together: all, or none.
 
-    Raises InputRejected with the faults of all periods, InvariantBroken or CannotPublish.
+    keep: whether the runs keep what recost and explain need. Raises InputRejected with the
+    faults of all periods, InvariantBroken or CannotPublish.
     """
-    results: list[PeriodResult] = []
-    faults: list[Fault] = []
     if not periods:
         raise InputRejected([*book.faults, *find_missing_selection(book, periods, units)])
-    for period in periods:
-        try:
-            results.append(cost_period(book, loaded, period, units, through, threads, progress))
-        except InputRejected as rejected:
-            faults += rejected.faults
-    if faults:
-        raise InputRejected(_distinct(faults))
-    runs = [
-        RunToPublish(
-            RunOptions(result.period, result.units, through),
-            result.tables,
-            result.notes,
-            result.seconds,
-        )
-        for result in results
-    ]
-    try:
-        inputs = record_inputs(book.files)
-    except READ_ERRORS as error:
-        what = f"A file of the book went away while it was read: {error}."
-        raise InputRejected([Fault("file-unreadable", what, (quote(str(book.folder)),))]) from None
-    placed = publish(out, staging, loaded, runs, inputs)
+    # What goes in and what is kept is hashed and synced while the stages compute.
+    with ThreadPoolExecutor(1) as recorder:
+        month_end = _MonthEnd(book, loaded, staging, recorder, keep)
+        results: list[PeriodResult] = []
+        faults: list[Fault] = []
+        for period in periods:
+            try:
+                results.append(month_end.cost(period, units, through, threads, progress))
+            except InputRejected as rejected:
+                faults += rejected.faults
+        if faults:
+            raise InputRejected(_distinct(faults))
+        placed = month_end.publish(results, through, out)
     for result in results:
         for note in result.notes:
             LOG.warning("%s: %s", result.period, note)
     return list(zip(results, placed, strict=True))
+
+
+class _MonthEnd:
+    """The batch: periods are costed one after the other; files are recorded beside that."""
+
+    def __init__(
+        self,
+        book: Book,
+        loaded: LoadedModel,
+        staging: Path,
+        recorder: ThreadPoolExecutor,
+        keep: bool,
+    ) -> None:
+        self.book, self.loaded, self.staging, self.keep = book, loaded, staging, keep
+        self.recorder = recorder
+        self.inputs: Future[tuple[FileRecord, ...]] | None = None
+        self.kept: dict[str, Future[tuple[FileRecord, ...]]] = {}
+
+    def cost(
+        self,
+        period: str,
+        units: Sequence[str] | None,
+        through: str,
+        threads: int,
+        progress: Progress | None,
+    ) -> PeriodResult:
+        """Cost one period; its activity goes to the staging folder while it is read."""
+        kept = self._kept(period)
+        with named_errors(self.staging):
+            (kept / ACTIVITY).mkdir(parents=True)
+
+        def lines_read(activity: Activity | None) -> None:
+            if self.inputs is None:
+                self.inputs = self.recorder.submit(record_inputs, self.book.files)
+            if self.keep:
+                with named_errors(self.staging):
+                    keep_book(self.book, self.loaded, kept)
+                    if activity is not None:
+                        keep_activity(activity, kept)
+                self.kept[period] = self.recorder.submit(record_kept, kept)
+
+        return cost_period(
+            self.book,
+            self.loaded,
+            period,
+            units,
+            through,
+            threads,
+            progress,
+            kept / ACTIVITY,
+            lines_read,
+        )
+
+    def publish(
+        self, results: Sequence[PeriodResult], through: str, out: Path
+    ) -> list[PublishedRun]:
+        """Publish all results together."""
+        runs = []
+        for result in results:
+            kept = None
+            if result.period in self.kept:
+                with named_errors(self.staging):
+                    records = self.kept[result.period].result()
+                kept = KeptFiles(self._kept(result.period), records)
+            options = RunOptions(result.period, result.units, through)
+            runs.append(RunToPublish(options, result.tables, result.notes, result.seconds, kept))
+        try:
+            inputs = self.inputs.result() if self.inputs else ()
+        except READ_ERRORS as error:
+            what = f"A file of the book went away while it was read: {error}."
+            where = (quote(str(self.book.folder)),)
+            raise InputRejected([Fault("file-unreadable", what, where)]) from None
+        return publish(out, self.staging, self.loaded, runs, inputs)
+
+    def _kept(self, period: str) -> Path:
+        return self.staging / f"of-{period}" / KEPT
 
 
 def _is_founded(book: Book) -> bool:
@@ -199,13 +295,14 @@ def _can_read_lines(book: Book) -> bool:
     return bool(book.lines) and _is_founded(book) and "service_items" in book.tables
 
 
-def _table_faults(
+def table_faults(
     book: Book,
     periods: Sequence[str],
     units: Sequence[str] | None,
     loaded: LoadedModel | None,
     through: str,
 ) -> Iterator[Fault]:
+    """Faults of the tables read, for the periods and units chosen."""
     yield from book.faults
     yield from find_missing_selection(book, periods, units)
     allowed = loaded is None or loaded.model.departments.negative_statistics == "allow"

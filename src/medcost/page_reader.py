@@ -301,9 +301,7 @@ def _translator(described: Any, column: Column) -> Translator:
     if logical == "DECIMAL" and kind in ("INT32", "INT64", "FIXED_LEN_BYTE_ARRAY"):
         if described.scale == column.scale:
             limit = 10**column.precision - 1
-            return lambda body, start, most: plain_numbers(
-                body, start, most, width, swapped, limit
-            )
+            return lambda body, start, most: plain_numbers(body, start, most, width, swapped, limit)
         if width > 16 or not 1 <= described.precision <= 38:
             raise PageError(f"{column.name} has more digits than 128 bits hold")
         type_ = pa.decimal128(described.precision, described.scale)

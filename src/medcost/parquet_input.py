@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -18,7 +19,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from medcost.errors import Fault, count_of, printable, quote
-from medcost.records import Record
 from medcost.tables import Column, Table
 from medcost.text_labels import is_ascending, text_array
 
@@ -26,7 +26,8 @@ HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 BATCH_ROWS = 1 << 18
 
 
-class SourceFile(Record):
+@dataclass(frozen=True)
+class SourceFile:
     """One Parquet file of a table: its path, its name in messages, its Hive partition values."""
 
     path: Path
@@ -34,14 +35,16 @@ class SourceFile(Record):
     partitions: tuple[tuple[str, str | None], ...] = ()
 
 
-class TextColumn(Record):
+@dataclass(frozen=True)
+class TextColumn:
     """Labels sorted by UTF-8 bytes and a code per row: int32 [rows], -1 where empty."""
 
     codes: NDArray[np.int32]
     labels: pa.Array
 
 
-class NumberColumn(Record):
+@dataclass(frozen=True)
+class NumberColumn:
     """int64 [rows] at the column's scale, and where a value is present.
 
     Dates are days since 1970, bools 0 and 1.

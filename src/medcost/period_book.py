@@ -22,7 +22,6 @@ from medcost.book import (
     period_number,
     position_in,
 )
-from medcost.records import Record
 from medcost.tables import ELEMENTS, load_table
 from medcost.text_labels import take_text, text_array
 
@@ -32,17 +31,23 @@ SETTINGS = load_table("cases").column("setting").values
 NO_DATE = np.iinfo(np.int64).max
 
 
-class LedgerRows(Record):
-    """Postings of the period: dept, element, fund and program indices and fen, int64 [rows]."""
+@dataclass(frozen=True)
+class LedgerRows:
+    """Postings of the period: dept, element, fund and program indices and fen, int64 [rows].
+
+    row: where each stands in the book's table ledger.
+    """
 
     dept: NDArray[np.int64]
     element: NDArray[np.int64]
     fund: NDArray[np.int64]
     program: NDArray[np.int64]
     fen: NDArray[np.int64]
+    row: NDArray[np.int64]
 
 
-class DriverRows(Record):
+@dataclass(frozen=True)
+class DriverRows:
     """Statistics of the period, sorted by (unit, driver, dept): int64 [rows], quantity in 1e-4.
 
     first_row gives the first row of (unit, driver) at unit x len(names) + driver, and the end.
@@ -54,7 +59,8 @@ class DriverRows(Record):
     first_row: NDArray[np.int64]
 
 
-class WeightRows(Record):
+@dataclass(frozen=True)
+class WeightRows:
     """Item weights, int64 [rows]: item; unit, dept label and element or -1; month; weight in 1e-6.
 
     dept is a position in the register's distinct dept labels; begins is 0 where always.
@@ -68,7 +74,8 @@ class WeightRows(Record):
     weight: NDArray[np.int64]
 
 
-class CaseRegister(Record):
+@dataclass(frozen=True)
+class CaseRegister:
     """Cases of all units in the period and opening cases not listed, sorted by (unit, case_id).
 
     Arrays [cases]: unit; label, a position in case_labels; listed; setting; dept of the case in
@@ -169,7 +176,7 @@ def _departments_of(
 def _ledger(book: Book, period: str, selected: NDArray[np.bool_]) -> LedgerRows:
     none = np.empty(0, np.int64)
     if "ledger" not in book.tables:
-        return LedgerRows(none, none, none, none, none)
+        return LedgerRows(none, none, none, none, none, none)
     rows = book.tables["ledger"]
     units, dept = _departments_of(rows, book.registers)
     element = position_in(rows, "element", ELEMENTS)
@@ -179,7 +186,8 @@ def _ledger(book: Book, period: str, selected: NDArray[np.bool_]) -> LedgerRows:
     fund = np.maximum(position_in(rows, "fund", FUNDS), 0)
     program = np.maximum(position_in(rows, "program", PROGRAMS), 0)
     fen = rows.values("amount")
-    return LedgerRows(*(a[usable] for a in (dept, element, fund, program, fen)))
+    row = np.arange(rows.n)
+    return LedgerRows(*(a[usable] for a in (dept, element, fund, program, fen, row)))
 
 
 def _drivers(book: Book, period: str, selected: NDArray[np.bool_]) -> DriverRows:

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from medcost.allocation_model import LoadedModel
-from medcost.errors import CannotPublish, quote
+from medcost.errors import CannotPublish, named_errors, quote
 from medcost.manifest import (
     FileRecord,
     RunOptions,
@@ -33,7 +34,6 @@ from medcost.manifest import (
     totals_of,
 )
 from medcost.published_balance import require_published_balance
-from medcost.records import Record
 
 CURRENT = "CURRENT.json"
 LOCK = ".medcost-lock"
@@ -41,16 +41,27 @@ LOCK = ".medcost-lock"
 WRITERS = 4
 
 
-class RunToPublish(Record):
+@dataclass(frozen=True)
+class RunToPublish:
     """One period's result tables with what the manifest says of them."""
 
     options: RunOptions
     tables: dict[str, pa.Table]
     notes: tuple[str, ...]
     seconds: dict[str, float]
+    kept: KeptFiles | None = None
 
 
-class PublishedRun(Record):
+@dataclass(frozen=True)
+class KeptFiles:
+    """A staged folder that becomes the run's, what is in it, and the run it was made from."""
+
+    folder: Path
+    records: tuple[FileRecord, ...]
+
+
+@dataclass(frozen=True)
+class PublishedRun:
     """Where a period's result is, and whether it was there before."""
 
     period: str
@@ -64,7 +75,7 @@ def output_folder(out: Path) -> Iterator[Path]:
 
     Raises CannotPublish where the folder cannot be made, is locked or is not ours to write.
     """
-    with _named_errors(out):
+    with named_errors(out):
         out = out.resolve()
         out.mkdir(parents=True, exist_ok=True)
         _require_current_readable(out)
@@ -80,7 +91,7 @@ def output_folder(out: Path) -> Iterator[Path]:
     try:
         # Whoever held the lock before is gone; what it staged was never published.
         _remove_staged(beside, out)
-        with _named_errors(out):
+        with named_errors(out):
             staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.staging-", dir=beside))
         yield staging
     finally:
@@ -107,17 +118,6 @@ def glob_escape(text: str) -> str:
     return "".join(f"[{c}]" if c in "*?[" else c for c in text)
 
 
-@contextmanager
-def _named_errors(path: Path) -> Iterator[None]:
-    """Turn an operating system error into CannotPublish that says which file and why."""
-    try:
-        yield
-    except OSError as error:
-        named = error.filename if error.filename is not None else path
-        reason = error.strerror or str(error)
-        raise CannotPublish(f"Cannot write {quote(str(named))}: {reason}.") from error
-
-
 def read_current(out: Path) -> dict[str, Any]:
     """CURRENT.json of an output folder; fence 0 and no runs where there is none."""
     path = out / CURRENT
@@ -125,6 +125,38 @@ def read_current(out: Path) -> dict[str, Any]:
         return {"fence": 0, "runs": {}}
     content: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return content
+
+
+def read_run_manifest(run: Path) -> dict[str, Any] | None:
+    """manifest.json of a run folder, None where it cannot be read."""
+    try:
+        content: dict[str, Any] = json.loads((run / "manifest.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content
+
+
+def read_run_tables(run: Path, manifest: dict[str, Any]) -> dict[str, pa.Table]:
+    """A run's result tables by name; raises READ_ERRORS."""
+    names = [str(output["name"]) for output in manifest["outputs"]]
+    return {name.removesuffix(".parquet"): pq.read_table(run / name) for name in names}
+
+
+def published_runs(folder: Path) -> dict[str, dict[str, Path]]:
+    """Run folders by period and unit, of an output folder or, by its manifest, of one run.
+
+    None where the folder is neither.
+    """
+    manifest = read_run_manifest(folder)
+    try:
+        if manifest is not None:
+            return {str(manifest["period"]): dict.fromkeys(manifest["units"], folder)}
+        return {
+            str(period): {str(unit): folder / name for unit, name in units.items()}
+            for period, units in read_current(folder)["runs"].items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def _require_current_readable(out: Path) -> None:
@@ -155,7 +187,7 @@ def publish(
     was published before stays whole.
     """
     out = out.resolve()
-    with _named_errors(out):
+    with named_errors(out):
         staged = [_stage_run(staging, loaded, run, inputs) for run in runs]
         current = read_current(out)
         placed = [
@@ -182,6 +214,9 @@ def _stage_run(
     manifest = build_manifest(
         identity, loaded, run.options, inputs, outputs, totals, run.notes, run.seconds
     )
+    if run.kept is not None:
+        os.rename(run.kept.folder, folder / run.kept.folder.name)
+        manifest["kept"] = [vars(record) for record in run.kept.records]
     _write_json(folder / "manifest.json", manifest)
     named = staging / f"run={identity}"
     os.rename(folder, named)

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import shutil
 import sys
 import time
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
 
-from medcost.balance import exact_sums
-from medcost.errors import Fault, fault_codes, render_faults
+from medcost.errors import Fault, count_of, fault_codes, printable, render_faults
+from medcost.figure_words import ELEMENT_NAMES, FIGURE_NAMES, path_name
 from medcost.money import format_yuan
-from medcost.result_tables import codes_of, fen_of
 from medcost.tables import CLASSES, load_table
+
+if TYPE_CHECKING:
+    from medcost.explanation import Explanation
 
 PLAIN_WIDTH = 100
 LABEL_WIDTH = 24
+PARTS_SHOWN = 8
 # What the columns of the DRG tables other than the name take.
 BESIDE_NAME = 58
 SHOWN = 3
@@ -56,169 +62,127 @@ REASON_NAMES = {
 }
 
 
-class Console(NamedTuple):
-    """Standard output: how wide, whether text may be bold, and what draws a line."""
+LEVEL_NAMES = {
+    "department": "科室 Departments",
+    "service_item": "服务项目 Service items",
+    "drg_group": "DRG 组 DRG groups",
+}
+LEVEL_KEYS = {
+    "department": ("unit_id", "dept_id"),
+    "service_item": ("unit_id", "dept_id", "item_id"),
+    "drg_group": ("unit_id", "scheme", "drg_id"),
+}
+MOVES_SHOWN = 5
 
-    width: int
-    has_styles: bool
-    rule: str
 
-    def show(self, text: str, bold: bool = False) -> None:
-        """Print a line; a closed standard output is left to the caller."""
-        print(f"\033[1m{text}\033[0m" if bold and self.has_styles else text)  # noqa: T201
+class _Output(Console):
+    """A console that leaves a closed standard output to the caller."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise instead of ending the process as if it had failed."""
+        raise BrokenPipeError
 
 
 def make_console() -> Console:
     """Standard output: tables as wide as the terminal, plain text of fixed width elsewhere."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
-    encoding = (sys.stdout.encoding or "").lower()
-    rule = "─" if encoding.startswith(("utf", "gb")) else "-"
-    if not sys.stdout.isatty():
-        return Console(PLAIN_WIDTH, False, rule)
-    is_dumb = os.environ.get("TERM", "") in ("", "dumb", "unknown")
-    return Console(shutil.get_terminal_size().columns, not is_dumb, rule)
+    width = None if sys.stdout.isatty() else PLAIN_WIDTH
+    return _Output(width=width, highlight=False)
 
 
-def cell_width(text: str) -> int:
-    """Cells the text takes on a terminal: two for a wide character, none for a mark above one."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF")
-        for c in text
-    )
-
-
-def safe(text: str | None, width: int = LABEL_WIDTH) -> str:
+def safe(text: str | None, width: int = LABEL_WIDTH) -> Text:
     """A label as text of at most width cells that can neither mark up nor move the cursor."""
-    return cut("".join(c if c.isprintable() else "�" for c in text or ""), width)
+    label = Text("".join(c if c.isprintable() else "�" for c in text or ""))
+    label.truncate(width, overflow="ellipsis")
+    return label
 
 
-def cut(text: str, width: int) -> str:
-    """Text that takes at most width cells, the last an ellipsis where something is left out."""
-    if cell_width(text) <= width:
-        return text
-    kept = text
-    while kept and cell_width(kept) > width - 1:
-        kept = kept[:-1]
-    return kept + "…"
-
-
-def yuan(fen: int | None) -> str:
+def yuan(amount: Decimal | None) -> str:
     """Yuan with thousands separators and two decimals."""
-    return "" if fen is None else format_yuan(fen)
+    return "" if amount is None else f"{amount:,.2f}"
 
 
-class _Grid:
-    """A table as it is shown: headings, rows, and the rows that a blank line stands before."""
-
-    def __init__(self, columns: Sequence[tuple[str, bool]]) -> None:
-        """columns: heading, and whether it is a number, which stands right and is never cut."""
-        self.is_number = [is_number for _, is_number in columns]
-        self.rows: list[tuple[tuple[str, ...], bool]] = [(tuple(h for h, _ in columns), True)]
-        self.sections: set[int] = set()
-
-    def add_row(self, *cells: str, bold: bool = False) -> None:
-        """Add a row of one cell for each column."""
-        self.rows.append((cells, bold))
-
-    def add_section(self) -> None:
-        """Set the next row apart."""
-        self.sections.add(len(self.rows))
-
-    def show(self, console: Console, title: str) -> None:
-        """Print the table under its title; on a narrow terminal labels are cut, figures never."""
-        widths = self._widths(console.width)
-        blank = " " * (sum(widths) + 2 * len(widths) + 1)
-        console.show(title, bold=True)
-        console.show(blank)
-        for number, (cells, bold) in enumerate(self.rows):
-            if number in self.sections:
-                console.show(blank)
-            console.show(self._line(cells, widths), bold)
-            if number == 0:
-                console.show(f" {console.rule * (len(blank) - 2)} ")
-        console.show(blank)
-
-    def _widths(self, available: int) -> list[int]:
-        """Cells of each column: the widest text column gives way first."""
-        columns = zip(*(cells for cells, _ in self.rows), strict=True)
-        widths = [max(map(cell_width, column)) for column in columns]
-        texts = [i for i, is_number in enumerate(self.is_number) if not is_number]
-        while sum(widths) + 2 * len(widths) + 1 > available:
-            widest = max(texts, key=lambda i: widths[i])
-            if widths[widest] <= 1:
-                break
-            widths[widest] -= 1
-        return widths
-
-    def _line(self, cells: tuple[str, ...], widths: list[int]) -> str:
-        shown = []
-        for cell, width, is_number in zip(cells, widths, self.is_number, strict=True):
-            text = cell if is_number else cut(cell, width)
-            space = " " * (width - cell_width(text))
-            shown.append(space + text if is_number else text + space)
-        return " " + "  ".join(shown) + "  "
+def _grid(columns: Sequence[tuple[str, bool]]) -> Table:
+    """An empty table; columns are (heading, whether it is a number)."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading, is_number in columns:
+        table.add_column(
+            heading, justify="right" if is_number else "left", no_wrap=True, overflow="ellipsis"
+        )
+    return table
 
 
-def show_period(console: Console, period: str, units: int, lines: int, currency: str) -> None:
-    """What was costed: the month, members and lines."""
-    shown = f", {lines:,} service lines" if lines else ""
-    period = f"\033[1m{period}\033[0m" if console.has_styles else period
-    console.show(f"{period}: {units} units{shown}, {currency}\n")
+def _show(console: Console, title: str, grid: Table) -> None:
+    """Print a table under its title; on a narrow terminal labels are cut, figures never."""
+    console.print(Text(title, style="bold"))
+    for column in grid.columns:
+        if column.justify == "right":
+            cells = [str(cell) for cell in (column.header, *column.cells)]
+            column.min_width = max(cell_len(cell) for cell in cells)
+    console.print(grid, crop=False)
+
+
+def _sum(table: pa.Table, column: str, where: pa.Array | None = None) -> Decimal:
+    values = table[column] if where is None else table[column].filter(where)
+    total = pc.sum(values.cast(pa.decimal128(38, 2))).as_py()
+    return Decimal(0) if total is None else total
 
 
 def show_departments(console: Console, tables: dict[str, pa.Table], names: dict[str, str]) -> None:
     """Cost by class of department, and the dearest departments."""
     table = tables["department_cost"]
     headings = ("direct", "received", "handed on", "full cost")
-    grid = _Grid([("", False), *((h, True) for h in headings)])
-    columns = ("direct", "from_admin", "from_support", "from_medtech", "handed_on", "full_cost")
-    fen = np.stack([fen_of(table, column) for column in columns], axis=1)
-    classes, class_of = codes_of(table, "class")
-    sums = exact_sums(class_of, fen, len(classes))
+    grid = _grid([("", False), *((h, True) for h in headings)])
 
-    def amounts(direct: int, *others: int) -> list[str]:
-        *received, handed_on, full_cost = others
-        return [yuan(amount) for amount in (direct, sum(received), handed_on, full_cost)]
+    def amounts(where: pa.Array | None = None) -> list[str]:
+        received = sum(
+            (_sum(table, c, where) for c in ("from_admin", "from_support", "from_medtech")),
+            Decimal(0),
+        )
+        others = (_sum(table, c, where) for c in ("direct", "handed_on", "full_cost"))
+        direct, handed_on, full_cost = others
+        return [yuan(amount) for amount in (direct, received, handed_on, full_cost)]
 
     for name in CLASSES:
-        if name in classes:
-            grid.add_row(CLASS_NAMES[name], *amounts(*sums[classes.index(name)]))
+        of_class = pc.equal(table["class"], name)
+        if pc.any(of_class).as_py():
+            grid.add_row(CLASS_NAMES[name], *amounts(of_class))
     grid.add_section()
-    grid.add_row("合计 total", *amounts(*sums.sum(axis=0)), bold=True)
-    grid.show(console, "科室成本 Department cost, yuan")
-    units, unit_of = codes_of(table, "unit_id")
-    depts, dept_of = codes_of(table, "dept_id")
-    places, row_of = np.unique(unit_of * len(depts) + dept_of, return_inverse=True)
-    costs = exact_sums(row_of, fen_of(table, "full_cost").reshape(-1, 1), len(places))[:, 0]
-    headings = ("unit", "department", "name", "full cost, yuan")
-    top = _Grid([(heading, heading == headings[-1]) for heading in headings])
-    # Rows are sorted by unit and department, and so are the places.
-    for i in sorted(range(len(places)), key=lambda i: -costs[i])[:SHOWN]:
-        of_unit, of_dept = divmod(int(places[i]), len(depts))
-        unit, dept = units[of_unit], depts[of_dept]
-        shown = names.get(f"{unit}\x00{dept}")
-        top.add_row(safe(unit), safe(dept), safe(shown, 2 * LABEL_WIDTH), yuan(costs[i]))
-    top.show(console, f"全成本最高的科室 The {SHOWN} departments with the highest full cost")
+    grid.add_row("合计 total", *amounts(), style="bold")
+    _show(console, "科室成本 Department cost, yuan", grid)
+    by_dept = table.group_by(["unit_id", "dept_id"]).aggregate([("full_cost", "sum")])
+    rows = sorted(
+        by_dept.to_pylist(), key=lambda r: (-r["full_cost_sum"], r["unit_id"], r["dept_id"])
+    )
+    top = _grid(
+        [("unit", False), ("department", False), ("name", False), ("full cost, yuan", True)],
+    )
+    for row in rows[:SHOWN]:
+        shown = names.get(f"{row['unit_id']}\x00{row['dept_id']}")
+        top.add_row(
+            safe(row["unit_id"]),
+            safe(row["dept_id"]),
+            safe(shown, 2 * LABEL_WIDTH),
+            yuan(row["full_cost_sum"]),
+        )
+    title = f"全成本最高的科室 The {SHOWN} departments with the highest full cost"
+    _show(console, title, top)
 
 
 def show_drg_groups(console: Console, tables: dict[str, pa.Table], names: dict[str, str]) -> None:
     """The DRG groups with the largest surplus and the largest deficit."""
-    table = tables["drg_cost"]
-    margin = fen_of(table, "margin")
-    # Rows are sorted by key, and groups without a price have margin 0 and are left out.
-    ranked = np.argsort(-margin, kind="stable")
-    surplus = ranked[margin[ranked] > 0][:SHOWN]
-    deficit = ranked[::-1][margin[ranked[::-1]] < 0][:SHOWN]
-    if table["margin"].null_count == table.num_rows:
+    priced = [row for row in tables["drg_cost"].to_pylist() if row["margin"] is not None]
+    if not priced:
         return
+    ranked = sorted(priced, key=lambda r: (-r["margin"], r["unit_id"], r["scheme"], r["drg_id"]))
+    surplus = [row for row in ranked if row["margin"] > 0][:SHOWN]
+    deficit = [row for row in reversed(ranked) if row["margin"] < 0][:SHOWN]
     for title, rows in (
         ("结余最多 Largest surplus", surplus),
         ("亏损最多 Largest deficit", deficit),
     ):
-        grid = _Grid(
+        grid = _grid(
             [
                 ("unit", False),
                 ("group", False),
@@ -229,43 +193,66 @@ def show_drg_groups(console: Console, tables: dict[str, pa.Table], names: dict[s
                 ("margin", True),
             ],
         )
-        for row in (table.slice(row, 1).to_pylist()[0] for row in rows.tolist()):
+        for row in rows:
             grid.add_row(
                 safe(row["unit_id"]),
                 safe(row["drg_id"]),
                 safe(names.get(row["drg_id"]), max(console.width - BESIDE_NAME, 10)),
                 f"{row['cases']:,}",
-                *(f"{row[column]:,.2f}" for column in ("mean", "income", "margin")),
+                yuan(row["mean"]),
+                yuan(row["income"]),
+                yuan(row["margin"]),
             )
-        grid.show(console, f"{title} by DRG group, yuan")
+        _show(console, f"{title} by DRG group, yuan", grid)
 
 
 def show_reconciliation(console: Console, tables: dict[str, pa.Table]) -> None:
     """Where every fen of the ledger is, and that nothing is left over."""
     table = tables["reconciliation"]
-    grid = _Grid([("reason", False), ("yuan", True), ("share", True)])
-    reasons, reason_of = codes_of(table, "reason")
-    totals = exact_sums(reason_of, fen_of(table, "amount").reshape(-1, 1), len(reasons))[:, 0]
-    found = dict(zip(reasons, totals.tolist(), strict=True))
-    known = load_table("out_reconciliation").column("reason").values
-    sums = {reason: found.get(reason, 0) for reason in known}
+    grid = _grid(
+        [("reason", False), ("yuan", True), ("share", True)],
+    )
+    sums = {
+        reason: _sum(table, "amount", pc.equal(table["reason"], reason))
+        for reason in load_table("out_reconciliation").column("reason").values
+    }
     ledger = sums.pop("ledger")
     for reason, amount in sums.items():
         if amount:
-            share = f"{Decimal(amount) / ledger:.1%}" if ledger else ""
+            share = f"{amount / ledger:.1%}" if ledger else ""
             grid.add_row(REASON_NAMES[reason], yuan(amount), share)
-    total = sum(sums.values())
+    total = sum(sums.values(), Decimal(0))
     grid.add_section()
     grid.add_row("合计 total", yuan(total), "")
     grid.add_row(REASON_NAMES["ledger"], yuan(ledger), "")
-    grid.add_row("差额 difference", yuan(ledger - total), "", bold=True)
-    grid.show(console, "对账 Reconciliation, all units and elements")
+    grid.add_row("差额 difference", yuan(ledger - total), "", style="bold")
+    _show(console, "对账 Reconciliation, all units and elements", grid)
+
+
+def show_comparison(console: Console, comparison: pa.Table, original: str) -> None:
+    """What moved against the original run, the largest first."""
+    console.print(Text(f"与原结果比较 Compared with {original}\n"), soft_wrap=True)
+    for level, title in LEVEL_NAMES.items():
+        rows = comparison.filter(pc.equal(comparison["level"], level)).to_pylist()
+        rows.sort(key=lambda row: -abs(row["change"]))
+        if not rows:
+            console.print(f"{title}: 无变化 none moved\n")
+            continue
+        keys = [key for key in LEVEL_KEYS[level] if any(row[key] for row in rows)]
+        grid = _grid(
+            [*((key, False) for key in keys), ("before", True), ("after", True), ("change", True)]
+        )
+        for row in rows[:MOVES_SHOWN]:
+            amounts = (yuan(row[name]) for name in ("before", "after", "change"))
+            grid.add_row(*(safe(row[key]) for key in keys), *amounts)
+        largest = f", the {MOVES_SHOWN} largest" if len(rows) > MOVES_SHOWN else ""
+        _show(console, f"{title}: {len(rows):,} moved{largest}, yuan", grid)
 
 
 def show_files(console: Console, folder: Path, is_new: bool) -> None:
     """Where the result tables are."""
     state = "published" if is_new else "already published, nothing new"
-    console.show(f"{state}: {folder}")
+    console.print(Text(f"{state}: {folder}"), soft_wrap=True)
 
 
 def show_faults(faults: Sequence[Fault], json_log: bool) -> None:
@@ -320,21 +307,100 @@ def progress_bar(label: str, total: int, shown: bool) -> Iterator[Callable[[int]
     if not shown or not sys.stderr.isatty():
         yield None
         return
-    from rich.console import Console as RichConsole
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-    )
-
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=RichConsole(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(label, total=total)
         yield lambda rows: progress.advance(task, rows)
+
+
+def show_explanation(console: Console, found: Explanation) -> None:
+    """The figure, its parts by element, path, origin department and service, and their sum."""
+    question = found.question
+    key = (found.units[0], question.label) if question.kind == "dept" else (question.label,)
+    name = found.name(question.kind, *key)
+    title = Text(f"{FIGURE_NAMES[found.figure]} ", style="bold")
+    title.append(safe(question.label)).append(" ").append(safe(name, 2 * LABEL_WIDTH))
+    title.append(f": {format_yuan(found.fen)} {printable(found.currency)}")
+    console.print(title, soft_wrap=True)
+    cases = "" if found.n_cases is None else f", {found.n_cases:,} cases"
+    units = ", ".join(printable(unit) for unit in found.units[:SHOWN])
+    more = f" and {len(found.units) - SHOWN} more" if len(found.units) > SHOWN else ""
+    element = f", {question.element} only" if question.element else ""
+    console.print(Text(f"{found.period}, unit {units}{more}{cases}{element}\n"), soft_wrap=True)
+    _show_parts(
+        console,
+        "按成本项目 By element",
+        [("element", False)],
+        [((Text(ELEMENT_NAMES[key[0]]),), fen) for key, fen in found.origins(3)],
+        found.fen,
+    )
+    _show_parts(
+        console,
+        "按分摊路径 By path",
+        [("path", False)],
+        [((Text(path_name(key[0], found.figure)),), fen) for key, fen in found.origins(2)],
+        found.fen,
+    )
+    _show_parts(
+        console,
+        "按成本来源科室 By department that the cost was posted to",
+        [("unit", False), ("department", False), ("name", False)],
+        [(_department_cells(found, key), fen) for key, fen in found.origins(0, 1)],
+        found.fen,
+    )
+    if found.is_of_services:
+        _show_parts(
+            console,
+            "按服务项目 By service",
+            [("unit", False), ("performed by", False), ("item", False), ("name", False)],
+            [
+                (
+                    (safe(unit), safe(dept), safe(item), safe(found.name("item", item))),
+                    fen,
+                )
+                for (unit, dept, item), fen in found.services(0, 1, 2)
+            ],
+            found.fen,
+        )
+    parts = sum(found.parts.origins.values())
+    postings = count_of(found.parts.n_postings, "posting")
+    console.print(
+        Text(f"合计 The parts of {postings} add up to {format_yuan(parts)} yuan."), soft_wrap=True
+    )
+
+
+def _department_cells(found: Explanation, key: tuple[str, ...]) -> tuple[Text, ...]:
+    """Cells of an origin: unit, department, name; what no department bore says so."""
+    unit, dept = key
+    if not dept:
+        return safe(unit), Text(""), Text("期初与尾差 opening, rounding")
+    return safe(unit), safe(dept), safe(found.name("dept", unit, dept), 2 * LABEL_WIDTH)
+
+
+def _show_parts(
+    console: Console,
+    title: str,
+    headings: Sequence[tuple[str, bool]],
+    rows: Sequence[tuple[tuple[Text, ...], int]],
+    total: int,
+) -> None:
+    """A table of parts, the largest first, the others as one row, with their share."""
+    grid = _grid([*headings, ("yuan", True), ("share", True)])
+
+    def share(fen: int) -> str:
+        return f"{fen / total:.1%}" if total else ""
+
+    for cells, fen in rows[:PARTS_SHOWN]:
+        grid.add_row(*cells, format_yuan(fen), share(fen))
+    rest = rows[PARTS_SHOWN:]
+    if rest:
+        others = sum(fen for _, fen in rest)
+        blank = [""] * (len(headings) - 1)
+        label = f"其余 {len(rest):,} others"
+        grid.add_row(label, *blank, format_yuan(others), share(others))
+    _show(console, f"{title}, yuan", grid)

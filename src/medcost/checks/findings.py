@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from medcost.errors import Fault, count_of, quote, worth
-from medcost.records import Record
 
 ROWS_KEPT = 1000
 
@@ -55,7 +55,8 @@ PREDICATES = {
 SINGULAR = {"have": "has", "name": "names"}
 
 
-class Finding(Record):
+@dataclass(frozen=True)
+class Finding:
     """Rows of one table with one kind of fault in one column.
 
     fen: what the rows are worth, None where the table has no money; labels: the labels at

@@ -39,12 +39,12 @@ from medcost.costing.activity_matrix import (
 )
 from medcost.costing.departments import Orders
 from medcost.costing.links import CLINICAL, MEDTECH
-from medcost.errors import Fault
+from medcost.errors import Fault, named_errors
 from medcost.line_blocks import EMPTY, LineBlock, label_table, plain_blocks
 from medcost.page_reader import PagesUnsupported, page_blocks
 from medcost.parquet_input import READ_ERRORS, SourceFile, open_parquet, read_batches, unreadable
 from medcost.period_book import PeriodBook, register_cases
-from medcost.tables import Column, load_table
+from medcost.tables import load_table
 
 # Lines of one thread's piece of work: a part of the matrix. Whole row groups, so a part may be
 # larger; its size does not depend on the number of threads, nor do the parts.
@@ -129,7 +129,8 @@ def read_activity(
             of_thread.netter = LineNetter(labels.places)
         netted = _read_piece(piece, period_book, labels, of_thread.netter)
         if isinstance(netted.part, MatrixPart) and parts_in is not None:
-            path = write_part(netted.part, parts_in / f"part-{number:05d}.arrow")
+            with named_errors(parts_in):
+                path = write_part(netted.part, parts_in / f"part-{number:05d}.arrow")
             netted = replace(netted, part=path)
         if progress is not None:
             progress(netted.n_lines)

@@ -8,20 +8,24 @@ is their sum. Parts are kept in memory or in files, which any later look reads o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
+
+from medcost.array_files import read_arrays, write_arrays
 
 Made = TypeVar("Made")
 MEASURES = ("quantity", "charge", "direct_cost")
 QUANTITY, CHARGE, DIRECT_COST = range(len(MEASURES))
 WHOLE_SERVICE = 10**4
+FLAT = ("row_unit", "row_case", "row_charge", "activity_dept", "activity_item")
+SCALARS = ("quantity_step", "n_cases", "n_items", "has_charge", "n_lines")
 
 
 @dataclass(frozen=True)
@@ -92,12 +96,12 @@ class ActivityMatrix:
     n_lines: int
     threads: int = 1
 
-    @property
+    @cached_property
     def row_key(self) -> NDArray[np.int64]:
         """Key of each receiver, as in the parts, ascending."""
         return self.row_unit * (self.n_cases + 1) + self.row_case + 1
 
-    @property
+    @cached_property
     def activity_key(self) -> NDArray[np.int64]:
         """Key of each activity, as in the parts, ascending."""
         return self.activity_dept * max(self.n_items, 1) + self.activity_item
@@ -121,16 +125,16 @@ class ActivityMatrix:
                 return list(pool.map(load_and_look, self.parts))
         return [load_and_look(part) for part in self.parts]
 
-    def entries_of(self, rows: NDArray[np.bool_]) -> Entries:
-        """Every entry of the chosen receivers; rows: bool [rows]. Time O(entries of the parts
-        that hold one).
-        """
+    def entries_of(self, rows: NDArray[np.int64]) -> Entries:
+        """Every entry of some receivers; rows: ascending. Time O(parts x rows + entries)."""
+        wanted = self.row_key[rows]
 
         def look(part: MatrixPart) -> Entries:
-            receivers = self.receivers_of(part)
-            chosen = np.flatnonzero(rows[receivers])
-            counts = part.starts[chosen + 1] - part.starts[chosen]
-            return self._take(part, receivers, ranges(part.starts[chosen], counts), chosen, counts)
+            at = np.minimum(np.searchsorted(part.row_key, wanted), len(part.row_key) - 1)
+            found = np.flatnonzero(part.row_key[at] == wanted) if len(part.row_key) else at[:0]
+            first = part.starts[at[found]]
+            counts = part.starts[at[found] + 1] - first
+            return self._take(part, np.repeat(rows[found], counts), ranges(first, counts))
 
         return join_entries(self.map_parts(look))
 
@@ -140,29 +144,21 @@ class ActivityMatrix:
         """Every entry for which wanted(part, activity of each of its entries) holds."""
 
         def look(part: MatrixPart) -> Entries:
-            activities = self.activities_of(part)[part.activity]
-            at = np.flatnonzero(wanted(part, activities))
+            at = np.flatnonzero(wanted(part, self.activities_of(part)[part.activity]))
             rows = np.searchsorted(part.starts, at, side="right") - 1
-            receivers = self.receivers_of(part)
-            return self._take(part, receivers, at, rows, np.ones(len(at), np.int64))
+            return self._take(part, self.receivers_of(part)[rows], at)
 
         return join_entries(self.map_parts(look))
 
-    def _take(
-        self,
-        part: MatrixPart,
-        receivers: NDArray[np.int64],
-        at: NDArray[np.int64],
-        rows: NDArray[np.int64],
-        counts: NDArray[np.int64],
-    ) -> Entries:
+    def _take(self, part: MatrixPart, rows: NDArray[np.int64], at: NDArray[np.int64]) -> Entries:
+        """The part's entries at some places, of these receivers."""
         measures = np.zeros((len(at), len(MEASURES)), np.int64)
         for m, values in enumerate(part.measures):
             if values is not None:
                 measures[:, m] = values[at]
                 measures[:, m] *= part.step(m)
-        activities = self.activities_of(part)
-        return Entries(np.repeat(receivers[rows], counts), activities[part.activity[at]], measures)
+        keys = part.activity_key[part.activity[at]]
+        return Entries(rows, find_sorted(self.activity_key, keys), measures)
 
 
 def ranges(first: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -208,49 +204,65 @@ def narrowest(low: int, high: int) -> type[np.signedinteger]:
     return np.int64
 
 
-def _columns_of(part: MatrixPart) -> Iterator[tuple[str, NDArray[np.integer]]]:
-    yield "activity_key", part.activity_key
-    yield "row_key", part.row_key
-    yield "starts", part.starts
-    yield "activity", part.activity
-    for name, values in zip(MEASURES, part.measures, strict=True):
-        if values is not None:
-            yield name, values
-
-
 def write_part(part: MatrixPart, path: Path) -> Path:
-    """Write a part as an Arrow file of one row, each array a list; not yet synced to disk."""
-    columns = {}
-    for name, values in _columns_of(part):
-        inner = pa.Array.from_buffers(
-            pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)]
-        )
-        ends = pa.Array.from_buffers(
-            pa.int32(), 2, [None, pa.py_buffer(np.array([0, len(values)], np.int32))]
-        )
-        columns[name] = pa.ListArray.from_arrays(ends, inner)
-    schema = pa.schema(
-        [(name, column.type) for name, column in columns.items()],
-        {"quantity_step": str(part.quantity_step)},
-    )
-    batch = pa.record_batch(list(columns.values()), schema=schema)
-    with path.open("wb") as file, pa.ipc.new_file(file, schema) as writer:
-        writer.write_batch(batch)
-    return path
+    """Write a part to a file of its own, not yet synced to disk; raises OSError."""
+    arrays = {
+        "activity_key": part.activity_key,
+        "row_key": part.row_key,
+        "starts": part.starts,
+        "activity": part.activity,
+    }
+    arrays |= {
+        name: values
+        for name, values in zip(MEASURES, part.measures, strict=True)
+        if values is not None
+    }
+    return write_arrays(path, arrays, {"quantity_step": str(part.quantity_step)})
 
 
 def load_part(path: Path) -> MatrixPart:
     """A part from its file; the arrays look into the mapped file."""
-    with pa.memory_map(str(path)) as file:
-        batch = pa.ipc.open_file(file).get_batch(0)
-    columns = {name: batch.column(i).values.to_numpy() for i, name in enumerate(batch.schema.names)}
-    step = int((batch.schema.metadata or {})[b"quantity_step"])
-    measures = tuple(columns.get(name) for name in MEASURES)
+    arrays, notes = read_arrays(path)
     return MatrixPart(
-        columns["activity_key"],
-        columns["row_key"],
-        columns["starts"],
-        columns["activity"],
-        measures,
-        step,
+        arrays["activity_key"],
+        arrays["row_key"],
+        arrays["starts"],
+        arrays["activity"],
+        tuple(arrays.get(name) for name in MEASURES),
+        int(notes["quantity_step"]),
+    )
+
+
+def write_matrix(matrix: ActivityMatrix, path: Path) -> Path:
+    """Write all but the parts, which have files already; raises OSError."""
+    arrays = {name: getattr(matrix, name) for name in FLAT}
+    arrays["row_is_split"] = matrix.row_is_split.astype(np.uint8)
+    arrays |= {
+        f"{name}_{measure}": np.ascontiguousarray(getattr(matrix, name)[:, m])
+        for name in ("total", "negative")
+        for m, measure in enumerate(MEASURES)
+    }
+    notes = {name: str(int(getattr(matrix, name))) for name in SCALARS}
+    return write_arrays(path, arrays, notes)
+
+
+def load_matrix(path: Path, parts: Sequence[Path], threads: int) -> ActivityMatrix:
+    """The matrix from its file and those of its parts, in their order; raises READ_ERRORS."""
+    arrays, notes = read_arrays(path)
+    numbers = {name: int(notes[name]) for name in SCALARS}
+    columns = {
+        name: np.stack([arrays[f"{name}_{measure}"] for measure in MEASURES], axis=1)
+        for name in ("total", "negative")
+    }
+    return ActivityMatrix(
+        **{name: arrays[name] for name in FLAT},
+        row_is_split=arrays["row_is_split"].astype(np.bool_),
+        **columns,
+        parts=tuple(parts),
+        quantity_step=numbers["quantity_step"],
+        n_cases=numbers["n_cases"],
+        n_items=numbers["n_items"],
+        has_charge=bool(numbers["has_charge"]),
+        n_lines=numbers["n_lines"],
+        threads=threads,
     )

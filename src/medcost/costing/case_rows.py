@@ -67,9 +67,8 @@ def cost_rows(book: PeriodBook, items: ServiceItemCosts) -> NDArray[np.int64]:
             total = int(pools[unit, element])
             places = open_places(found.whole[span], found.fraction[span], found.error[span], total)
             is_open[span][places] = True
-    entries = net_entries(matrix, is_open)
-    rows = rows_of_entries(items, entries)
     at = np.flatnonzero(is_open)
+    rows = rows_of_entries(items, net_entries(matrix, at))
     place_of = {row: place for place, row in enumerate(at.tolist())}
     cost = np.zeros((len(matrix.row_unit), len(ELEMENTS)), np.int64)
     for element, found in enumerate(proposals):
@@ -112,8 +111,8 @@ def add_at_cost(costs: NDArray[np.int64], items: ServiceItemCosts) -> None:
     matrix.map_parts(look)
 
 
-def net_entries(matrix: ActivityMatrix, rows: NDArray[np.bool_]) -> Entries:
-    """The net entries of the chosen receivers, by receiver, then activity."""
+def net_entries(matrix: ActivityMatrix, rows: NDArray[np.int64]) -> Entries:
+    """The net entries of some receivers, by receiver, then activity; rows: ascending."""
     entries = matrix.entries_of(rows)
     width = max(len(matrix.activity_dept), 1)
     key, measures = group_sums(entries.row * width + entries.activity, entries.measures)
@@ -238,7 +237,7 @@ def _propose(items: ServiceItemCosts, reach: NDArray[np.float64]) -> list[Propos
             )
         )
     at = np.flatnonzero(rough)
-    rows = rows_of_entries(items, net_entries(matrix, rough))
+    rows = rows_of_entries(items, net_entries(matrix, at))
     for element, found in enumerate(proposals):
         found.whole[at], found.fraction[at], found.error[at] = rows.costs(element)
     return proposals

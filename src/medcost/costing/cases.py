@@ -96,7 +96,7 @@ def _member_groups(
 ) -> _Members:
     matrix = items.matrix
     n_units, n_items = len(book.registers.unit_ids), max(len(book.registers.item_ids), 1)
-    entries = net_entries(matrix, abroad)
+    entries = net_entries(matrix, np.flatnonzero(abroad))
     pair = matrix.row_unit[entries.row] * n_units + case_unit[entries.row]
     group_key = pair * n_items + matrix.activity_item[entries.activity]
     groups, group = np.unique(group_key, return_inverse=True)

@@ -7,6 +7,7 @@ own (分项逐级结转, 国卫财务发〔2021〕4号); every giver's whole fen
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -34,13 +35,13 @@ from medcost.costing.reciprocal import SingularSystem, System, build_system, sol
 from medcost.errors import Fault, InputRejected, count_of, quote
 from medcost.money import LARGEST_FEN, format_yuan
 from medcost.period_book import FUNDS, PROGRAMS, PeriodBook
-from medcost.records import Record
 from medcost.tables import CLASSES, ELEMENTS
 
 GROSS_COST_BOUND = 1_000_000
 
 
-class Flows(Record):
+@dataclass(frozen=True)
+class Flows:
     """Who handed what to whom: giver, receiver and driver index [flows], fen [flows, elements]."""
 
     giver: NDArray[np.int64]
@@ -50,7 +51,8 @@ class Flows(Record):
     fen: NDArray[np.int64]
 
 
-class DepartmentCosts(Record):
+@dataclass(frozen=True)
+class DepartmentCosts:
     """Fen [departments, elements] before and after each level, and the flows between.
 
     ledger and out_of_scope: [units, elements]; traceable: the direct cost that direct items may
@@ -70,13 +72,18 @@ class DepartmentCosts(Record):
     rows_ignored: int
 
     @property
+    def bore(self) -> NDArray[np.int64]:
+        """Direct and received, before anything is handed on, fen [departments, elements]."""
+        return self.direct + self.from_admin + self.from_support + self.from_medtech
+
+    @property
     def full_cost(self) -> NDArray[np.int64]:
         """What rests on each department after all levels, fen [departments, elements]."""
-        received = self.from_admin + self.from_support + self.from_medtech
-        return self.direct + received + self.handed_on
+        return self.bore + self.handed_on
 
 
-class Orders(Record):
+@dataclass(frozen=True)
+class Orders:
     """Level 3: net services of medtech departments by ordering department of the same unit.
 
     performing, ordering: departments [pairs], sorted; quantity in 1e-4, charge in fen [pairs].
@@ -88,7 +95,8 @@ class Orders(Record):
     charge: NDArray[np.int64]
 
 
-class _Handed(Record):
+@dataclass(frozen=True)
+class _Handed:
     """Result of levels 1 and 2: turn, receiver and fen of each flow, and what went wrong."""
 
     links: Links
@@ -148,14 +156,21 @@ def direct_costs(
     n_elements = len(ELEMENTS)
     ledger = np.zeros((len(registers.unit_ids), n_elements), np.int64)
     add_at(ledger, registers.dept_unit[rows.dept], rows.element, rows.fen)
+    admitted = admitted_postings(book, model)
+    direct = np.zeros((len(registers.dept_ids), n_elements), np.int64)
+    add_at(direct, rows.dept[admitted], rows.element[admitted], rows.fen[admitted])
+    return ledger, direct
+
+
+def admitted_postings(book: PeriodBook, model: AllocationModel) -> NDArray[np.bool_]:
+    """Whether the model's scope admits each posting of the period, bool [postings]."""
+    rows = book.ledger
     funds = [FUNDS.index(fund) for fund in model.scope.funds]
     programs = [PROGRAMS.index(program) for program in model.scope.programs]
     admitted = np.isin(rows.fund, funds) & np.isin(rows.program, programs)
     if not model.scope.admits_admin:
-        admitted &= registers.dept_class[rows.dept] != CLASSES.index("admin")
-    direct = np.zeros((len(registers.dept_ids), n_elements), np.int64)
-    add_at(direct, rows.dept[admitted], rows.element[admitted], rows.fen[admitted])
-    return ledger, direct
+        admitted &= book.registers.dept_class[rows.dept] != CLASSES.index("admin")
+    return admitted
 
 
 def _sequence(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from decimal import Context, Decimal
 
 import numpy as np
@@ -13,7 +14,6 @@ from medcost.book import Book, is_period, period_number
 from medcost.costing.cases import COSTED, CaseCosts
 from medcost.errors import Fault, InputRejected, count_of, quote
 from medcost.period_book import PeriodBook
-from medcost.records import Record
 
 QUANTILES = (5, 25, 50, 75, 95)
 # Enough digits that the square root of the exact variance is rounded once, to a double.
@@ -24,14 +24,16 @@ LARGEST_SPREAD = 2.0**62
 LARGEST_GRID = 1 << 22
 
 
-class PricedCases(Record):
+@dataclass(frozen=True)
+class PricedCases:
     """Payment standard of each case of the register: fen and where there is one [cases]."""
 
     price: NDArray[np.int64]
     has_price: NDArray[np.bool_]
 
 
-class DrgCosts(Record):
+@dataclass(frozen=True)
+class DrgCosts:
     """Costed cases by (unit, scheme, DRG group), sorted by their labels.
 
     unit; scheme and drg, positions in their sorted labels; n_cases; cost fen [groups, elements];
@@ -55,7 +57,8 @@ class DrgCosts(Record):
     has_price: NDArray[np.bool_]
 
 
-class _Price(Record):
+@dataclass(frozen=True)
+class _Price:
     """One row of drg_prices that holds in the period; '' where a key is empty."""
 
     scheme: str

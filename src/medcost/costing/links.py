@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +11,6 @@ from medcost.allocation_model import OWN, AllocationModel, LoadedModel, Rule
 from medcost.book import Registers
 from medcost.errors import Fault, count_of, quote
 from medcost.period_book import PeriodBook
-from medcost.records import Record
 from medcost.tables import CLASSES
 
 NON_MEDICAL = CLASSES.index("non_medical")
@@ -21,7 +22,8 @@ NEVER = np.iinfo(np.int64).max
 LARGEST_STATISTIC = 9.0e18
 
 
-class Links(Record):
+@dataclass(frozen=True)
+class Links:
     """Givers in closing order and what each may hand on to.
 
     givers: departments [turns], sorted by unit, tier and dept_id; rule: of each giver, -1 for

@@ -14,13 +14,13 @@ det <= product of the columns' absolute sums (Hadamard), so refining ends.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medcost._core.residual import add_corrections, residuals
-from medcost.records import Record
 
 MARGIN_BITS = 20
 WORD = 1 << 64
@@ -30,7 +30,8 @@ class SingularSystem(Exception):
     """The equations have no single solution."""
 
 
-class System(Record):
+@dataclass(frozen=True)
+class System:
     """The reciprocal equations of one unit and their certified approximate inverse.
 
     served: statistic of receiving giver (row) from giver (column), int64 [givers, givers], zero
@@ -51,7 +52,8 @@ class System(Record):
         return sum(int(column).bit_length() for column in columns)
 
 
-class Approximation(Record):
+@dataclass(frozen=True)
+class Approximation:
     """Integers y in 2^-bits per unit of statistic, and the error of every T y in 2^-bits."""
 
     unit_costs: NDArray[np.object_]
@@ -207,7 +209,9 @@ def _solve_in_rationals(system: System, direct: NDArray[np.int64]) -> NDArray[np
     return gross.astype(np.int64)
 
 
-def rational_unit_costs(system: System, direct: NDArray[np.int64]) -> NDArray[np.object_]:
+def rational_unit_costs(
+    system: System, direct: NDArray[np.int64] | NDArray[np.object_]
+) -> NDArray[np.object_]:
     """Gaussian elimination in fractions; raises SingularSystem."""
     n = len(system.totals)
     rows: list[list[Fraction]] = []

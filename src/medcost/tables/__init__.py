@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-
-from medcost.records import Record
 
 FOLDER = Path(__file__).parent
 ELEMENTS = ("staff", "materials", "drugs", "depreciation", "amortisation", "risk_fund", "other")
 CLASSES = ("admin", "support", "medtech", "clinical", "non_medical")
 
 
-class Column(Record):
+@dataclass(frozen=True)
+class Column:
     """One column: its type as the CSV writes it, its place in the key, and what it may hold."""
 
     name: str
@@ -41,7 +41,8 @@ class Column(Record):
         return self.scale == 2 and self.unit == "yuan"
 
 
-class Table(Record):
+@dataclass(frozen=True)
+class Table:
     """One table: its name and columns in order."""
 
     name: str
