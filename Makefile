@@ -40,9 +40,12 @@ check: $(VENV)/ready
 	$(BIN)/python docs/build_reference.py --check
 
 bench: $(VENV)/ready
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/departments.py
-	$(BIN)/python benchmarks/explain.py
-	$(BIN)/python benchmarks/month_end.py
+	mkdir -p .benchmarks
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only \
+		--benchmark-columns=min,median,max,rounds --benchmark-sort=name \
+		--benchmark-json=.benchmarks/kernels.json
+	$(BIN)/python -m benchmarks run
+	$(BIN)/python -m benchmarks.explain
 
 docs: $(VENV)/ready
 	$(BIN)/python docs/build_reference.py

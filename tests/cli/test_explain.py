@@ -110,7 +110,7 @@ def test_wrong_usage_exits_2(runs: Path, medcost: Medcost, options: tuple[str, .
 @pytest.mark.parametrize(
     ("options", "code"),
     [
-        (("--dept", "C01"), "run-not-found"),
+        (("--dept", "C01"), "run-ambiguous"),
         (("--dept", "C01", "--period", "2025-01"), "run-not-found"),
         (("--dept", "C01", "--period", "2026-01", "--unit", "X"), "run-not-found"),
         (("--dept", "X", "--period", "2026-01"), "figure-not-in-run"),

@@ -79,9 +79,7 @@ def number(rng: random.Random, type_: pa.DataType, few: bool) -> Any:
     return np.float16(value) if pa.types.is_float16(type_) and abs(value) < 9e4 else value
 
 
-def numbers_of(
-    rng: random.Random, type_: pa.DataType, n: int, few: bool, nulls: bool
-) -> pa.Array:
+def numbers_of(rng: random.Random, type_: pa.DataType, n: int, few: bool, nulls: bool) -> pa.Array:
     """Return n numbers of a type; few: few different ones."""
     values = [number(rng, type_, few) for _ in range(n)]
     if pa.types.is_float16(type_):

@@ -36,7 +36,9 @@ def table_of(labels: list[bytes]) -> LabelTable:
 
 @always_the_same(max_examples=500)
 @given(TEXTS, TEXTS)
-def test_a_text_is_found_where_it_stands_or_not_at_all(given: list[bytes], more: list[bytes]) -> None:
+def test_a_text_is_found_where_it_stands_or_not_at_all(
+    given: list[bytes], more: list[bytes]
+) -> None:
     """The last text of the buffer may end where its memory ends."""
     labels = sorted(set(given))
     texts = given + more
@@ -77,7 +79,9 @@ def test_labels_that_do_not_ascend_are_refused(labels: list[bytes]) -> None:
         table_of(labels)
 
 
-@pytest.mark.parametrize("offsets", [[], [-1], [0, -1], [1, 0], [0, 4], [4], [0, 2, 1], [2**31 - 1]])
+@pytest.mark.parametrize(
+    "offsets", [[], [-1], [0, -1], [1, 0], [0, 4], [4], [0, 2, 1], [2**31 - 1]]
+)
 def test_offsets_outside_the_bytes_are_refused(offsets: list[int]) -> None:
     data = np.zeros(3, np.uint8)
     with pytest.raises(ValueError, match="offsets"):

@@ -1,29 +1,19 @@
-"""Times of the department stage, in memory: how fast the reciprocal equations are certified.
+"""The department stage, in memory: how fast the reciprocal equations are certified.
 
-    python benchmarks/departments.py [--repeat N]
-
-reciprocal[200-departments]   200 departments, 60 of them support, 6,000 links, seven elements:
-                              the equations alone, and with every split and the fen left over.
-departments[13-units]         13 units, 2,700 rules in all (1,800 reciprocal givers in systems
-                              of at most 200), 1,050,000 driver rows: the whole stage.
+The equations: 200 departments, 60 of them support, 6,000 links, seven elements; alone, and with
+every split and the fen left over. The stage: 13 units, 2,700 rules in all (1,800 reciprocal
+givers in systems of at most 200), 1,050,000 driver rows.
 """
 
 from __future__ import annotations
 
-import argparse
-import datetime as dt
-import platform
-import resource
-import statistics
-import time
-from collections.abc import Callable
-
 import numpy as np
 import pyarrow as pa
+import pytest
 from numpy.typing import NDArray
+from pytest_benchmark.fixture import BenchmarkFixture
 
-from medcost import __version__
-from medcost.allocation_model import LoadedModel, read_model
+from medcost.allocation_model import AllocationModel, LoadedModel
 from medcost.book import Registers
 from medcost.costing.departments import cost_departments
 from medcost.costing.reciprocal import build_system, solve_gross_cost
@@ -37,21 +27,14 @@ PERIOD = "2026-01"
 def reciprocal_model() -> LoadedModel:
     """Every support department by its own statistic, solved together."""
     content = {
-        "model": {
-            "id": "b",
-            "title": "b",
-            "authority": "timing",
-            "effective_from": dt.date(2026, 1, 1),
-        },
+        "model": {"id": "b", "title": "b", "authority": "timing", "effective_from": "2026-01-01"},
         "departments": {
             "method": "reciprocal",
             "rule": [{"givers": {"class": "support"}, "driver": "own"}],
         },
     }
-    model, _ = read_model(content)
-    if model is None:
-        raise ValueError("the model of the benchmark is at fault")
-    return LoadedModel(model=model, file="benchmark", sha256="", lines={})
+    model = AllocationModel.model_validate(content, strict=False)
+    return LoadedModel(model=model, file="benchmark", content=b"", sha256="", lines={})
 
 
 def make_book(
@@ -113,57 +96,29 @@ def make_book(
     )
 
 
-def timed(label: str, work: Callable[[], object], repeat: int) -> None:
-    """Print the median, minimum and maximum of several runs after one that does not count."""
-    work()
-    seconds = []
-    for _ in range(repeat):
-        begun = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - begun)
-    low, high = min(seconds) * 1e3, max(seconds) * 1e3
-    print(f"{label:52} {statistics.median(seconds) * 1e3:10.2f} ms   {low:.2f} to {high:.2f}")
+@pytest.fixture(scope="module")
+def loop() -> PeriodBook:
+    """One unit of 200 departments, 60 of which serve each other."""
+    return make_book(1, 60, 100, 200, 60, seed=1)
 
 
-def main() -> None:
-    """Run both shapes."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--repeat", type=int, default=9)
-    repeat = parser.parse_args().repeat
-    model = reciprocal_model()
-    small = make_book(1, 60, 100, 200, 60, seed=1)
+def test_equations(benchmark: BenchmarkFixture, loop: PeriodBook) -> None:
     served = np.zeros((60, 60), np.int64)
     totals = np.zeros(60, np.int64)
-    direct = small.ledger.fen.reshape(-1, len(ELEMENTS))[:60].copy()
+    direct = loop.ledger.fen.reshape(-1, len(ELEMENTS))[:60].copy()
     for giver in range(60):
-        span = slice(small.drivers.first_row[giver], small.drivers.first_row[giver + 1])
-        receivers, quantity = small.drivers.dept[span], small.drivers.quantity[span]
+        span = slice(loop.drivers.first_row[giver], loop.drivers.first_row[giver + 1])
+        receivers, quantity = loop.drivers.dept[span], loop.drivers.quantity[span]
         served[receivers[receivers < 60], giver] = quantity[receivers < 60]
         totals[giver] = quantity.sum()
     divisors = np.full(60, 10_000)
-    print(
-        f"medcost {__version__}, numpy {np.__version__}, Python {platform.python_version()}, "
-        f"{platform.machine()}, {repeat} runs"
-    )
-    timed(
-        f"reciprocal[200-departments-links={len(small.drivers.dept)}] equations",
-        lambda: solve_gross_cost(build_system(served, totals, divisors), direct),
-        repeat,
-    )
-    timed(
-        f"reciprocal[200-departments-links={len(small.drivers.dept)}] stage",
-        lambda: cost_departments(small, model),
-        repeat,
-    )
-    large = make_book(13, 208, 389, 600, 139, seed=2)
-    timed(
-        f"departments[13-units-rules=2704-rows={len(large.drivers.dept)}]",
-        lambda: cost_departments(large, model),
-        max(repeat // 2, 3),
-    )
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"peak memory {peak:.0f} MB")
+    benchmark(lambda: solve_gross_cost(build_system(served, totals, divisors), direct))
 
 
-if __name__ == "__main__":
-    main()
+def test_stage_of_one_unit(benchmark: BenchmarkFixture, loop: PeriodBook) -> None:
+    benchmark(cost_departments, loop, reciprocal_model())
+
+
+def test_stage_of_13_units(benchmark: BenchmarkFixture) -> None:
+    book = make_book(13, 208, 389, 600, 139, seed=2)
+    benchmark(cost_departments, book, reciprocal_model())

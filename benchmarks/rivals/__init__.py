@@ -1,0 +1,1 @@
+"""The same costing in other engines, each a program: BOOK POOLS OUT [THREADS]."""
