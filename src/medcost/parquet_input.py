@@ -260,7 +260,7 @@ def _encode_part(chunk: pa.Array) -> tuple[pa.Array, NDArray[np.int64]]:
     if not pa.types.is_dictionary(chunk.type):
         chunk = chunk.dictionary_encode()
     return chunk.dictionary, np.where(
-        _valid(chunk.indices), _words(chunk.indices).astype(np.int64), -1
+        present_rows(chunk.indices), _words(chunk.indices).astype(np.int64), -1
     )
 
 
@@ -294,7 +294,7 @@ def _encode_parts(parts: list[tuple[pa.Array, NDArray[np.int64]]]) -> TextColumn
     return TextColumn(rank_of[codes], text_array(ordered))
 
 
-def _valid(chunk: pa.Array) -> NDArray[np.bool_]:
+def present_rows(chunk: pa.Array) -> NDArray[np.bool_]:
     """Where a chunk has a value."""
     bitmap = chunk.buffers()[0]
     if not chunk.null_count or bitmap is None:
@@ -326,7 +326,7 @@ def decode_number(chunk: pa.Array, column: Column) -> NumberColumn:
         # Only a folder's name gets here: check_columns refuses text in a file.
         reason = f"a folder's name cannot give {column.name}, which is {column.type}"
         raise ColumnUnreadableError("column-type", reason)
-    present, none = _valid(chunk), np.empty(0, np.int64)
+    present, none = present_rows(chunk), np.empty(0, np.int64)
     if pa.types.is_null(chunk.type):
         return NumberColumn(np.zeros(len(chunk), np.int64), present, none, none, none)
     if column.type == "bool":

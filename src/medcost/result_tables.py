@@ -19,6 +19,7 @@ from medcost.costing.drg_groups import QUANTILES, DrgCosts, PricedCases
 from medcost.costing.service_items import ServiceItemCosts
 from medcost.errors import Fault, InputRejected, InvariantBroken
 from medcost.money import scaled_quotients
+from medcost.parquet_input import present_rows
 from medcost.period_book import PeriodBook
 from medcost.tables import CLASSES, ELEMENTS, Column, load_table
 from medcost.text_labels import take_text, text_array
@@ -155,9 +156,7 @@ def fen_of(table: pa.Table, column: str) -> NDArray[np.int64]:
     """A column of money of a result table in whole fen, 0 where it is empty."""
     array = table[column].combine_chunks()
     values = np.frombuffer(array.buffers()[1] or b"", np.int64)[array.offset :][: len(array)]
-    if not array.null_count:
-        return values
-    return np.where(array.is_valid().to_numpy(zero_copy_only=False), values, 0)
+    return np.where(present_rows(array), values, 0) if array.null_count else values
 
 
 def codes_of(table: pa.Table, column: str) -> tuple[list[str], NDArray[np.int64]]:

@@ -3,13 +3,15 @@
 import math
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medcost.money import LARGEST_FEN, divide_half_away, format_yuan
+from medcost.money import LARGEST_FEN, divide_half_away, format_yuan, scaled_quotients
 
 always_the_same = settings(derandomize=True, deadline=None, database=None, max_examples=300)
+ANY_INT64 = st.integers(-(2**63), 2**63 - 1) | st.integers(-(10**10), 10**10)
 INTEGERS = st.one_of(st.integers(-1000, 1000), st.integers(-(2**200), 2**200))
 
 
@@ -80,3 +82,19 @@ def test_a_quotient_is_rounded_once(numerator: int, denominator: int) -> None:
 def test_a_column_of_money_holds_ten_quadrillion_yuan_less_a_fen() -> None:
     """decimal(18,2): eighteen nines."""
     assert str(LARGEST_FEN) == "9" * 18
+
+
+@given(
+    pairs=st.lists(st.tuples(ANY_INT64, ANY_INT64 | st.integers(-50, 50)), max_size=8),
+    steps=st.sampled_from([1, 10**4, 10**8]),
+)
+def test_quotients_of_arrays_are_those_of_single_numbers(
+    pairs: list[tuple[int, int]], steps: int
+) -> None:
+    """Halves away from zero; none by 0, none of more than 18 digits."""
+    numerators, denominators = (np.array([p[i] for p in pairs], np.int64) for i in (0, 1))
+    values, fits = scaled_quotients(numerators, steps, denominators)
+    for (a, b), value, there in zip(pairs, values.tolist(), fits.tolist(), strict=True):
+        exact = divide_half_away(a * steps * (1 if b > 0 else -1), abs(b)) if b else 0
+        assert there == (b != 0 and abs(exact) <= LARGEST_FEN)
+        assert value == (exact if there else 0)

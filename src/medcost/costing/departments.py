@@ -271,7 +271,7 @@ def _reciprocal(
     faults: list[Fault] = []
     systems: list[tuple[NDArray[np.int64], System]] = []
     unit_of_turn = registers.dept_unit[links.givers]
-    for unit in np.unique(unit_of_turn[active]):
+    for unit in sorted(set(unit_of_turn[active].tolist())):
         turns = np.flatnonzero(active & (unit_of_turn == unit))
         found = _solve_unit(book, links, totals, turn_of, turns, direct)
         if isinstance(found, Fault):
@@ -445,9 +445,8 @@ def _served_outside(
 
     The statistics are divided by each giver's common divisor, as the system's are.
     """
-    receivers = np.unique(
-        np.concatenate([links.receivers[_final_span(links, turn, final_link)] for turn in turns])
-    )
+    spans = [_final_span(links, turn, final_link) for turn in turns]
+    receivers = np.flatnonzero(np.bincount(links.receivers[np.concatenate(spans)]))
     served_out = np.zeros((len(receivers), len(turns)), np.int64)
     for column, (turn, divisor) in enumerate(zip(turns, _divisors(links, turns), strict=True)):
         at = _final_span(links, turn, final_link)

@@ -58,44 +58,18 @@ def find_weights(
     for by_element, by_dept, by_unit in sorted(product((False, True), repeat=3)):
         if (by_element, by_dept, by_unit) not in used:
             continue
-        for element in range(len(ELEMENTS)) if by_element else (None,):
+        # Rows that name nothing but an item are looked up once an item.
+        only_item = not by_dept and not by_unit
+        looked_up = np.arange(len(registers.item_ids)) if only_item else item
+        for element in range(len(ELEMENTS)) if by_element else (-1,):
             wanted = key(
-                item,
-                unit_of if by_unit else -1,
-                label_of if by_dept else -1,
-                -1 if element is None else element,
+                looked_up, unit_of if by_unit else -1, label_of if by_dept else -1, element
             )
             at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-            fits = known[at] == wanted
-            of_element = slice(None) if element is None else slice(element, element + 1)
-            weights[fits, of_element] = weight[at[fits]][:, None]
-            fitted[fits, of_element] = True
-    return weights, ~fitted
-    row_keys = key(rows.item, rows.unit, rows.dept, rows.element)[begun]
-    # Sorted by key and month, the last of each key is the latest that has begun.
-    order = np.lexsort((rows.begins[begun], row_keys))
-    last = np.append(row_keys[order][1:] != row_keys[order][:-1], True)
-    known, weight = row_keys[order][last], rows.weight[begun][order][last]
-    used = {
-        (bool(e), bool(d), bool(u))
-        for e, d, u in zip(
-            rows.element[begun] >= 0, rows.dept[begun] >= 0, rows.unit[begun] >= 0, strict=True
-        )
-    }
-    unit_of = registers.dept_unit[dept]
-    label_of = registers.dept_grid_labels[dept]
-    for by_element, by_dept, by_unit in sorted(product((False, True), repeat=3)):
-        if (by_element, by_dept, by_unit) not in used:
-            continue
-        for element in range(len(ELEMENTS)):
-            wanted = key(
-                item,
-                unit_of if by_unit else -1,
-                label_of if by_dept else -1,
-                element if by_element else -1,
-            )
-            at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-            fits = known[at] == wanted
-            weights[fits, element] = weight[at[fits]]
-            fitted[fits, element] = True
+            fits, found = known[at] == wanted, weight[at]
+            if only_item:
+                fits, found = fits[item], found[item]
+            columns = slice(element, element + 1) if by_element else slice(None)
+            np.copyto(weights[:, columns], found[:, None], where=fits[:, None])
+            fitted[:, columns] |= fits[:, None]
     return weights, ~fitted
