@@ -279,13 +279,13 @@ def _base_of(
     """What counts of each entry of a part, and what one of it is in steps of the measures."""
     measures = items.measures
     counts = measures.weight.any(axis=1)[activities]
-    kinds = np.unique(measures.kind[activities][counts])
+    kinds = np.flatnonzero(np.bincount(measures.kind[activities][counts])).tolist()
     if len(kinds) <= 1:
-        kind = int(kinds[0]) if len(kinds) else 0
+        kind = kinds[0] if kinds else 0
         return part.measure(kind), part.step(kind) // int(measures.step[kind])
     kind_of = measures.kind[activities][part.activity]
     base = np.zeros(len(part.activity), np.int64)
-    for kind in kinds.tolist():
+    for kind in kinds:
         at = kind_of == kind
         base[at] = part.measure(kind)[at]
         base[at] *= part.step(kind) // int(measures.step[kind])
