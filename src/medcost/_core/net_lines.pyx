@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
@@ -266,26 +266,22 @@ cdef void release(Entries *entries) noexcept:
         entries.values[m] = NULL
 
 
-cdef inline bint add_measure(
-    Slot *slot,
-    int64_t *values,
-    int64_t place,
-    bint is_new,
-    int m,
-    int64_t value,
-    int64_t *bits,
-    int64_t *signs,
-) noexcept nogil:
-    """Add a measure to its activity and entry; whether a sum wraps."""
-    cdef bint wraps = False
-    if m < 2:
-        wraps = add_overflows(slot.total[m], value, &slot.total[m])
-    if not is_new:
-        wraps |= add_overflows(values[place], value, &value)
-    values[place] = value
-    bits[m] |= value ^ (value >> 63)
-    signs[m] |= value
-    return wraps
+cdef int64_t reach_of(const int64_t *values, Py_ssize_t n) noexcept nogil:
+    """What the absolute values add up to at most; the largest int64 where they leave 62 bits."""
+    cdef Py_ssize_t i
+    cdef int64_t bits = 0, size, reach = 0
+    if values == NULL:
+        return 0
+    for i in range(n):
+        bits |= values[i] ^ (values[i] >> 63)
+    if bits < <int64_t>1 << 31:
+        # Blocks have fewer than 2^31 lines.
+        return (bits + 1) * n
+    for i in range(n):
+        size = values[i] ^ (values[i] >> 63)
+        if add_overflows(reach, size, &reach) or add_overflows(reach, 1, &reach):
+            return INT64_MAX
+    return reach
 
 
 cdef class LineNetter:
@@ -298,13 +294,12 @@ cdef class LineNetter:
     cdef int64_t n_entries, n_runs, capacity
     cdef bint has[MEASURES]
     cdef readonly int64_t n_lines, n_odd
-    cdef bint wraps, lacks_memory
+    cdef bint lacks_memory
     # Entries of the stretch, and where they go when they are regrouped; the two change places,
     # so that no memory is touched for the first time twice.
     cdef Entries entries, regrouped
-    # Bits that any entry's measure needs, and whether one is below zero.
-    cdef int64_t bits[MEASURES]
-    cdef int64_t signs[MEASURES]
+    # What the absolute values of the lines so far add up to at most.
+    cdef int64_t reach[MEASURES]
     cdef int64_t[::1] run_key, run_start, run_charge
     cdef int64_t[:, ::1] order_sums
 
@@ -338,9 +333,9 @@ cdef class LineNetter:
         self.n_entries = self.n_runs = self.n_lines = self.n_odd = 0
         self.run.unit = self.run.case_unit = self.run.label = self.run.period = -3
         self.run.kind = OTHERS
-        self.wraps = self.lacks_memory = False
+        self.lacks_memory = False
         for m in range(MEASURES):
-            self.bits[m] = self.signs[m] = 0
+            self.reach[m] = 0
 
     def add(
         self,
@@ -373,6 +368,12 @@ cdef class LineNetter:
         c.quantity_state = states_or_null(quantity_state, n)
         c.charge_state = states_or_null(charge_state, n)
         c.direct_state = states_or_null(direct_state, n)
+        if n >= 1 << 31 or (
+            self.goes_beyond(0, c.quantity, n)
+            or self.goes_beyond(1, c.charge, n)
+            or self.goes_beyond(2, c.direct_cost, n)
+        ):
+            raise OverflowError("quantities, charges or purchase costs do not fit 62 bits")
         self.ordered.reserve(n)
         if self.order_sums.shape[0] < self.ordered.n + n:
             self.order_sums = np.concatenate(
@@ -382,8 +383,12 @@ cdef class LineNetter:
             self.net(self.places, self.activities, &c, n)
         if self.lacks_memory:
             raise MemoryError
-        if self.wraps:
-            raise OverflowError("quantities, charges or purchase costs do not fit 64 bits")
+
+    cdef bint goes_beyond(self, int m, const int64_t *values, Py_ssize_t n) noexcept:
+        """Whether sums of the stretch with these values may leave 62 bits."""
+        return add_overflows(self.reach[m], reach_of(values, n), &self.reach[m]) or (
+            self.reach[m] >= <int64_t>1 << 62
+        )
 
     cdef void net(
         self, Places places, SlotTable activities, const Columns *c, Py_ssize_t n
@@ -424,15 +429,15 @@ cdef class LineNetter:
         cdef const int32_t *depts = c.dept
         cdef const int32_t *items = c.item
         cdef int64_t n_items = places.n_items, n_labels = places.n_labels
-        cdef int64_t first = self.run.first_entry, at = self.n_entries, dept, item, place, charge = 0
-        cdef int64_t bits[MEASURES]
-        cdef int64_t signs[MEASURES]
+        cdef int64_t first = self.run.first_entry, at = self.n_entries, dept, item, place
+        cdef int64_t quantity, charge = 0, direct_cost = 0, charges = 0
+        cdef int64_t *quantities = self.entries.values[0]
+        cdef int64_t *entry_charges = self.entries.values[1]
+        cdef int64_t *direct_costs = self.entries.values[2]
+        cdef uint32_t *numbers = self.entries.number
         cdef uint8_t special = self.special_of(places, c)
-        cdef bint is_new, wraps = False
-        cdef Py_ssize_t ahead, m
+        cdef Py_ssize_t ahead
         cdef Slot *slot
-        for m in range(MEASURES):
-            bits[m] = signs[m] = 0
         for i in range(i, end):
             ahead = min(i + AHEAD, n - 1)
             if 0 <= depts[ahead] < n_labels:
@@ -448,33 +453,29 @@ cdef class LineNetter:
             if slot == NULL:
                 self.lacks_memory = True
                 break
-            place = slot.last_entry
-            is_new = place < first
-            if is_new:
-                place = at
-                at += 1
-                slot.last_entry = <int32_t>place
-                self.entries.number[place] = <uint32_t>(slot.number - 1)
-            wraps |= add_measure(
-                slot, self.entries.values[0], place, is_new, 0, c.quantity[i], bits, signs
-            )
+            # No sum can wrap: add has proved it for the stretch so far.
+            quantity = c.quantity[i]
             if c.charge != NULL:
-                wraps |= add_overflows(charge, c.charge[i], &charge)
-                wraps |= add_measure(
-                    slot, self.entries.values[1], place, is_new, 1, c.charge[i], bits, signs
-                )
+                charge = c.charge[i]
             if c.direct_cost != NULL:
-                wraps |= add_measure(
-                    slot, self.entries.values[2], place, is_new, 2, c.direct_cost[i], bits, signs
-                )
+                direct_cost = c.direct_cost[i]
+            slot.total[0] += quantity
+            slot.total[1] += charge
+            charges += charge
+            place = slot.last_entry
+            if place >= first:
+                quantities[place] += quantity
+                entry_charges[place] += charge
+                direct_costs[place] += direct_cost
+            else:
+                slot.last_entry = <int32_t>at
+                numbers[at] = <uint32_t>(slot.number - 1)
+                quantities[at] = quantity
+                entry_charges[at] = charge
+                direct_costs[at] = direct_cost
+                at += 1
         self.n_entries = at
-        wraps |= add_overflows(
-            self.run_charge[self.n_runs - 1], charge, &self.run_charge[self.n_runs - 1]
-        )
-        self.wraps |= wraps
-        for m in range(MEASURES):
-            self.bits[m] |= bits[m]
-            self.signs[m] |= signs[m]
+        self.run_charge[self.n_runs - 1] += charges
 
     cdef uint8_t special_of(self, Places places, const Columns *c) noexcept nogil:
         """Flags of departments and items whose lines need a closer look."""
@@ -548,14 +549,9 @@ cdef class LineNetter:
 
     cdef void add_order(self, const Columns *c, Py_ssize_t i, int64_t key) noexcept nogil:
         cdef int64_t slot = self.ordered.add_slot(key)
-        cdef bint wraps = add_overflows(
-            self.order_sums[slot, 0], c.quantity[i], &self.order_sums[slot, 0]
-        )
+        self.order_sums[slot, 0] += c.quantity[i]
         if c.charge != NULL:
-            wraps |= add_overflows(
-                self.order_sums[slot, 1], c.charge[i], &self.order_sums[slot, 1]
-            )
-        self.wraps |= wraps
+            self.order_sums[slot, 1] += c.charge[i]
 
     def orders(self):
         """Key performing x departments + ordering department, and quantity and charge."""
@@ -589,11 +585,9 @@ cdef class LineNetter:
             with nogil:
                 self.add_entries(totals, 2, 2, False)
         for m in range(MEASURES):
-            if self.signs[m] < 0:
+            if self.has[m]:
                 with nogil:
                     self.add_entries(totals, m, MEASURES + m, True)
-        if self.wraps:
-            raise OverflowError("quantities, charges or purchase costs do not fit 64 bits")
         order = np.argsort(keys_array)
         rank = np.empty(n, np.uint32)
         rank[order] = np.arange(n, dtype=np.uint32)
@@ -603,15 +597,11 @@ cdef class LineNetter:
         self, int64_t[:, ::1] totals, int m, int column, bint below_zero
     ) noexcept nogil:
         """Add a measure of the entries, or of those below zero, to a column of the totals."""
-        cdef int64_t i, value
+        cdef int64_t i
+        cdef const int64_t *values = self.entries.values[m]
         for i in range(self.n_entries):
-            value = self.entries.values[m][i]
-            if value < 0 or not below_zero:
-                self.wraps |= add_overflows(
-                    totals[self.entries.number[i], column],
-                    value,
-                    &totals[self.entries.number[i], column],
-                )
+            if values[i] < 0 or not below_zero:
+                totals[self.entries.number[i], column] += values[i]
 
     cdef regroup(self, keys, starts, charges):
         """Bring the runs of a row together and net them; rows ascend."""
@@ -622,7 +612,6 @@ cdef class LineNetter:
         cdef int64_t[::1] row_keys = new_keys, row_charges = new_charges, row_starts = new_starts
         cdef int64_t[::1] last = np.full(self.activities.n, -1, np.int64)
         cdef int64_t run, entry, rows = 0, n = 0, first = 0
-        cdef bint wraps = False
         if self.regrouped.number == NULL:
             allocate(&self.regrouped, self.capacity)
         with nogil:
@@ -632,47 +621,44 @@ cdef class LineNetter:
                     row_charges[rows] = 0
                     row_starts[rows] = first = n
                     rows += 1
-                wraps |= add_overflows(
-                    row_charges[rows - 1], old_charges[order[run]], &row_charges[rows - 1]
-                )
+                row_charges[rows - 1] += old_charges[order[run]]
                 for entry in range(old_starts[order[run]], old_starts[order[run] + 1]):
-                    wraps |= self.move(entry, last, first, &n)
+                    self.move(entry, last, first, &n)
             row_starts[rows] = n
-        if wraps:
-            raise OverflowError("quantities, charges or purchase costs do not fit 64 bits")
         self.entries, self.regrouped = self.regrouped, self.entries
         self.n_entries = n
         return new_keys[:rows], new_starts[: rows + 1], new_charges[:rows]
 
-    cdef inline bint move(
+    cdef inline void move(
         self, int64_t entry, int64_t[::1] last, int64_t first, int64_t *n
     ) noexcept nogil:
         """Add an entry to the row's entry of its activity, or begin one."""
         cdef uint32_t number = self.entries.number[entry]
-        cdef int64_t at = last[number], value
-        cdef bint is_new = at < first, wraps = False
+        cdef int64_t at = last[number]
         cdef Py_ssize_t m
-        if is_new:
-            at = n[0]
-            n[0] += 1
-            last[number] = at
-            self.regrouped.number[at] = number
+        if at >= first:
+            for m in range(MEASURES):
+                self.regrouped.values[m][at] += self.entries.values[m][entry]
+            return
+        at = n[0]
+        n[0] += 1
+        last[number] = at
+        self.regrouped.number[at] = number
         for m in range(MEASURES):
-            if not self.has[m]:
-                continue
-            value = self.entries.values[m][entry]
-            if not is_new:
-                wraps |= add_overflows(self.regrouped.values[m][at], value, &value)
-                self.bits[m] |= value ^ (value >> 63)
-                self.signs[m] |= value
-            self.regrouped.values[m][at] = value
-        return wraps
+            self.regrouped.values[m][at] = self.entries.values[m][entry]
 
-    def bounds(self):
-        """What each measure of an entry is at least and at most."""
-        return [
-            (-self.bits[m] - 1 if self.signs[m] < 0 else 0, self.bits[m]) for m in range(MEASURES)
-        ]
+    def bounds(self, Py_ssize_t measure):
+        """What the measure of an entry is at least and at most, powers of two."""
+        cdef int64_t i, bits = 0, signs = 0
+        cdef const int64_t *values
+        if not 0 <= measure < MEASURES:
+            raise ValueError("there is no such measure")
+        values = self.entries.values[measure]
+        with nogil:
+            for i in range(self.n_entries):
+                bits |= values[i] ^ (values[i] >> 63)
+                signs |= values[i]
+        return -bits - 1 if signs < 0 else 0, bits
 
     def take_activity(self, const uint32_t[::1] rank not None, activity_t[::1] activity not None):
         """Write the rank of each entry's activity."""

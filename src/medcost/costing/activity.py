@@ -396,7 +396,7 @@ def _stored(
     netter: LineNetter, measure: int, n: int, step: int
 ) -> NDArray[np.signedinteger] | None:
     """A measure of all entries in the narrowest type; None where one is no multiple of step."""
-    low, high = netter.bounds()[measure]
+    low, high = netter.bounds(measure)
     values = np.empty(n, narrowest(low // step, high // step))
     return values if n == 0 or netter.take_measure(measure, step, values) else None
 
