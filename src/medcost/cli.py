@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -428,6 +429,10 @@ def main() -> None:
     """Run the command and turn every expected error into its exit code, without a traceback."""
     signal.signal(signal.SIGTERM, _terminate)
     _require_streams()
+    # Our threads are over row groups and elements; those of the linear algebra only cost time.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # A batch makes no cyclic garbage worth looking for, least of all while it imports.
+    gc.disable()
     try:
         cli.main(standalone_mode=False)
         sys.stdout.flush()

@@ -207,9 +207,11 @@ def scaled_rates(
     cdef int failed = 0
     if weights.shape[0] != n or totals.shape[0] != n or shifts.shape[0] != n:
         raise ValueError("pools, weights, totals and shifts must have the same length")
-    for i in range(n):
-        if totals[i] <= 0 or not 0 <= shifts[i] <= 62:
-            raise ValueError("totals must be positive and shifts from 0 to 62")
+    with nogil:
+        for i in range(n):
+            failed |= totals[i] <= 0 or not 0 <= shifts[i] <= 62
+    if failed:
+        raise ValueError("totals must be positive and shifts from 0 to 62")
     rates_array, inexact_array = np.zeros(n, np.int64), np.zeros(n, np.uint8)
     rates, inexact = rates_array, inexact_array
     with nogil:
@@ -223,8 +225,9 @@ def scaled_rates(
                 rest += totals[i]
                 quotient -= 1
             # The rest is below a total of 63 bits, so that it can be shifted by 62.
-            rate = (rest << shifts[i]) // totals[i]
-            inexact[i] = rate * totals[i] != rest << shifts[i]
+            rest <<= shifts[i]
+            rate = rest // totals[i]
+            inexact[i] = rate * totals[i] != rest
             rate += quotient << shifts[i]
             rates[i] = <int64_t>rate
             if rates[i] != rate or quotient != <int64_t>quotient:

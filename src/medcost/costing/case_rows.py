@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +34,7 @@ from medcost.errors import Fault, InputRejected
 from medcost.period_book import PeriodBook
 from medcost.tables import ELEMENTS
 
+Made = TypeVar("Made")
 LANES = 8
 LARGEST_SHIFT = 40
 # Below this scale 64 bits cannot keep the error under 2^-10 fen of any case worth the name.
@@ -61,26 +64,26 @@ def cost_rows(book: PeriodBook, items: ServiceItemCosts) -> NDArray[np.int64]:
     proposals = _propose(items, reach)
     pools = exact_sums(book.registers.dept_unit, items.pool_left, len(book.registers.unit_ids))
     spans = list(_unit_spans(matrix.row_unit))
-    is_open = np.zeros(len(matrix.row_unit), np.bool_)
-    for element, found in enumerate(proposals):
+
+    def find_open(element: int) -> NDArray[np.bool_]:
+        found, is_open = proposals[element], np.zeros(len(matrix.row_unit), np.bool_)
         for unit, span in spans:
             total = int(pools[unit, element])
             places = open_places(found.whole[span], found.fraction[span], found.error[span], total)
             is_open[span][places] = True
-    at = np.flatnonzero(is_open)
+        return is_open
+
+    at = np.flatnonzero(np.logical_or.reduce(_each_element(matrix.threads, find_open)))
     rows = rows_of_entries(items, net_entries(matrix, at))
     place_of = {row: place for place, row in enumerate(at.tolist())}
     cost = np.zeros((len(matrix.row_unit), len(ELEMENTS)), np.int64)
-    for element, found in enumerate(proposals):
+
+    def round_element(element: int) -> None:
+        found, exact_of = proposals[element], rows.exact_of(element)
         found.whole[at], found.fraction[at], found.error[at] = rows.costs(element)
-        exact_of = rows.exact_of(element)
         for unit, span in spans:
 
-            def exact_of_place(
-                place: int,
-                first: int = span.start,
-                exact_of: Callable[[int], Fraction] = exact_of,
-            ) -> Fraction:
+            def exact_of_place(place: int, first: int = span.start) -> Fraction:
                 return exact_of(place_of[first + place])
 
             cost[span, element] = round_together(
@@ -90,7 +93,17 @@ def cost_rows(book: PeriodBook, items: ServiceItemCosts) -> NDArray[np.int64]:
                 int(pools[unit, element]),
                 exact_of_place,
             )
+
+    _each_element(matrix.threads, round_element)
     return cost
+
+
+def _each_element(threads: int, work: Callable[[int], Made]) -> list[Made]:
+    """What work makes of each element, side by side: they have nothing to do with each other."""
+    if threads == 1:
+        return [work(element) for element in range(len(ELEMENTS))]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, range(len(ELEMENTS))))
 
 
 def add_at_cost(costs: NDArray[np.int64], items: ServiceItemCosts) -> None:
@@ -224,23 +237,20 @@ def _propose(items: ServiceItemCosts, reach: NDArray[np.float64]) -> list[Propos
     rough = is_rough.any(axis=1)
     if np.count_nonzero(rough) > len(rough) // 8 + 64:
         return [_propose_wide(items, element) for element in range(len(ELEMENTS))]
-    proposals = []
-    for element in range(len(ELEMENTS)):
-        scale = shift[matrix.row_unit, element]
-        down = 64 - scale
-        error = np.where(rough | ~inexact[matrix.row_unit, element], 0, size << down)
-        proposals.append(
-            Proposal(
-                fixed[:, element] >> scale,
-                fixed[:, element].view(np.uint64) << down.astype(np.uint64),
-                error,
-            )
-        )
     at = np.flatnonzero(rough)
     rows = rows_of_entries(items, net_entries(matrix, at))
-    for element, found in enumerate(proposals):
+
+    def propose(element: int) -> Proposal:
+        scale = shift[matrix.row_unit, element]
+        down = 64 - scale
+        lane = np.ascontiguousarray(fixed[:, element])
+        error = size << down
+        error[rough | ~inexact[matrix.row_unit, element]] = 0
+        found = Proposal(lane >> scale, lane.view(np.uint64) << down.view(np.uint64), error)
         found.whole[at], found.fraction[at], found.error[at] = rows.costs(element)
-    return proposals
+        return found
+
+    return _each_element(matrix.threads, propose)
 
 
 def _fixed_costs(
@@ -303,19 +313,23 @@ def _narrow_rates(
     inexact = np.zeros(shift.shape, np.bool_)
     # An activity whose entries are all zero costs nobody anything, whatever its rate.
     idle = (measures.base == 0) & (matrix.negative[np.arange(len(dept)), measures.kind] == 0)
-    for element in range(len(ELEMENTS)):
+    wide = measures.is_wide[dept]
+
+    def rates_in(element: int) -> None:
         weight = np.where(idle, 0, measures.weight_in(element))
         pool = items.pool_left[dept, element]
-        wide = measures.is_wide[dept]
-        total = np.where(wide, 1, np.maximum(measures.net[:, element], 1)[dept]).astype(np.int64)
+        net = np.maximum(measures.net[:, element], 1)
+        total = np.where(measures.is_wide, 1, net).astype(np.int64)[dept]
         at = shift[unit, element]
         rate, rest = scaled_rates(np.where(wide, 0, pool), weight, total, at)
         for a in np.flatnonzero(wide & (pool != 0) & (weight != 0)).tolist():
-            net = int(measures.net[dept[a], element])
-            rate[a], left = divmod(int(pool[a]) * int(weight[a]) << int(at[a]), net)
+            exact = int(pool[a]) * int(weight[a]) << int(at[a])
+            rate[a], left = divmod(exact, int(net[dept[a]]))
             rest[a] = left != 0
         rates[:, element] = rate
         inexact[unit[rest != 0], element] = True
+
+    _each_element(matrix.threads, rates_in)
     return rates, inexact
 
 
