@@ -14,6 +14,7 @@ KERNELS = [
     "case_cost",
     "labels",
     "page_headers",
+    "footers",
     "plain_values",
     "pages",
 ]

@@ -16,30 +16,26 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from medcost._core.footers import chunk_places
 from medcost._core.labels import LabelTable
 from medcost._core.page_headers import PageError, PageHeader, read_header
 from medcost._core.pages import PageColumn, fill_block
 from medcost._core.plain_values import numbers as plain_numbers
 from medcost._core.plain_values import text_codes, wide_numbers
 from medcost.line_blocks import LineBlock, decode_states
-from medcost.parquet_input import SourceFile
+from medcost.parquet_input import READ_ERRORS, SourceFile
 from medcost.tables import Column
 
 BLOCK_ROWS = 1 << 14
 MOST_CHUNK_BYTES = 1 << 28
 MOST_PAGE_BYTES = 1 << 27
+# The footer's length and PAR1.
+FOOTER_END = 8
 
 # Numbers of parquet.thrift.
 PLAIN, PLAIN_DICTIONARY, RLE, RLE_DICTIONARY = 0, 2, 3, 8
 INDEXED = (PLAIN_DICTIONARY, RLE_DICTIONARY)
-CODECS = {
-    "UNCOMPRESSED": None,
-    "SNAPPY": "snappy",
-    "GZIP": "gzip",
-    "BROTLI": "brotli",
-    "ZSTD": "zstd",
-    "LZ4": "lz4_raw",
-}
+CODECS = {0: None, 1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4_raw"}
 
 Entries = tuple[NDArray[Any], NDArray[np.uint8] | None]
 # Translates plain values: the page's bytes, where its values start, the most there may be.
@@ -71,13 +67,26 @@ def page_blocks(
             *(_number_pages(metadata, column) for column in numbers.values()),
         ]
         with open(source.path, "rb", buffering=0) as file:
+            places = _places(file.fileno(), metadata)
             for number in row_groups:
-                group = metadata.row_group(number)
                 for column in columns:
-                    column.open_chunk(file.fileno(), group)
-                yield from _blocks(columns, group.num_rows)
-    except (PageError, pa.ArrowException, OSError, MemoryError) as error:
+                    column.open_chunk(file.fileno(), places[number, column.number])
+                yield from _blocks(columns, metadata.row_group(number).num_rows)
+    except (PageError, *READ_ERRORS) as error:
         raise PagesUnsupported(str(error)) from error
+
+
+def _places(file: int, metadata: pq.FileMetaData) -> NDArray[np.int64]:
+    """Where the file's chunks lie; see chunk_places."""
+    n_bytes = os.fstat(file).st_size
+    end = os.pread(file, FOOTER_END, max(0, n_bytes - FOOTER_END))
+    size = int.from_bytes(end[:4], "little")
+    if end[4:] != b"PAR1" or size > n_bytes - FOOTER_END:
+        raise PageError("a file without a footer, or with an encrypted one")
+    footer = os.pread(file, size, n_bytes - FOOTER_END - size)
+    return chunk_places(
+        np.frombuffer(footer, np.uint8), metadata.num_row_groups, metadata.num_columns
+    )
 
 
 def _blocks(columns: list[_Pages], n_rows: int) -> Iterator[LineBlock]:
@@ -121,15 +130,14 @@ class _Pages:
         self.rows = PageColumn(is_text, self.is_nullable, BLOCK_ROWS)
         self.memory = np.empty(0, np.uint8)
 
-    def open_chunk(self, file: int, group: pq.RowGroupMetaData) -> None:
+    def open_chunk(self, file: int, place: NDArray[np.int64]) -> None:
         """Read a row group's chunk of the column; its pages are then to come."""
-        chunk = group.column(self.number)
-        start, size = chunk.data_page_offset, chunk.total_compressed_size
-        if chunk.has_dictionary_page and chunk.dictionary_page_offset > 0:
-            start = min(start, chunk.dictionary_page_offset)
-        if chunk.file_path or chunk.compression not in CODECS:
-            raise PageError(f"{self.name} is stored in another file or packed in another way")
-        if chunk.num_values != group.num_rows or start < 0 or not 0 <= size <= MOST_CHUNK_BYTES:
+        n_rows, codec, n_values, size_unpacked, size, start, dictionary = place.tolist()
+        if dictionary > 0:
+            start = min(start, dictionary)
+        if codec not in CODECS:
+            raise PageError(f"{self.name} is packed in another way")
+        if n_values != n_rows or size > MOST_CHUNK_BYTES:
             raise PageError(f"{self.name} has other rows than its row group, or too many bytes")
         if len(self.memory) < size:
             # Read into the same memory again and again: its pages are there already.
@@ -138,10 +146,10 @@ class _Pages:
         if os.preadv(file, [self.chunk], start) != size:
             raise PageError("the file ends before its pages")
         self.buffer = pa.py_buffer(self.chunk)
-        self.unpack = _unpacker(CODECS[chunk.compression])
+        self.unpack = _unpacker(CODECS[codec])
         self.at = 0
-        self.n_rows = group.num_rows
-        self.most_bytes = min(MOST_PAGE_BYTES, chunk.total_uncompressed_size)
+        self.n_rows = n_rows
+        self.most_bytes = min(MOST_PAGE_BYTES, size_unpacked)
         self.rows.start_chunk()
 
     def next_page(self) -> None:

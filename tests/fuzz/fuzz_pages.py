@@ -1,0 +1,44 @@
+"""Damage files of lines for some seconds and read them: python -m fuzz.fuzz_pages 300 [seed]."""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from fuzz.damage import check_file, damaged, some_storage
+from fuzz.stored_lines import stored
+
+DAMAGES_PER_FILE = 50
+
+
+def fuzz(seconds: float, seed: int, folder: Path) -> Counter[str]:
+    """Return how often what happened; a file on which the readers differ stays in the folder."""
+    outcomes: Counter[str] = Counter()
+    path = folder / "lines.parquet"
+    rng = random.Random(seed)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        sound = stored(some_storage(rng), rng.randrange(1 << 30))
+        outcomes[f"sound: {check_file(sound, path)}"] += 1
+        for _ in range(DAMAGES_PER_FILE):
+            outcomes[check_file(damaged(sound, rng), path)] += 1
+    return outcomes
+
+
+def main() -> None:
+    """Fuzz for the seconds given; a finding ends the process with an error."""
+    seconds = float(sys.argv[1])
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else time.time_ns()
+    folder = Path(tempfile.mkdtemp(prefix="fuzz_pages_"))
+    print(f"seed {seed}, files in {folder}", flush=True)  # noqa: T201
+    outcomes = fuzz(seconds, seed, folder)
+    for outcome, count in sorted(outcomes.items()):
+        print(f"{count:9} {outcome}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
