@@ -22,8 +22,8 @@ from medcost._core.page_headers import PageError, PageHeader, read_header
 from medcost._core.pages import PageColumn, fill_block
 from medcost._core.plain_values import numbers as plain_numbers
 from medcost._core.plain_values import text_codes, wide_numbers
-from medcost.line_blocks import LineBlock, decode_states
-from medcost.parquet_input import READ_ERRORS, SourceFile
+from medcost.line_blocks import ROW_FAULT, LineBlock
+from medcost.parquet_input import READ_ERRORS, SourceFile, decode_number
 from medcost.tables import Column
 
 BLOCK_ROWS = 1 << 14
@@ -40,6 +40,8 @@ CODECS = {0: None, 1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4_raw"}
 Entries = tuple[NDArray[Any], NDArray[np.uint8] | None]
 # Translates plain values: the page's bytes, where its values start, the most there may be.
 Translator = Callable[[NDArray[np.uint8], int, int], Entries]
+# Unpacks a page's stored bytes; it must have as many as it says.
+Unpacker = Callable[[pa.Buffer, int], pa.Buffer | bytes]
 
 
 class PagesUnsupported(Exception):
@@ -128,7 +130,7 @@ class _Pages:
             raise PageError(f"{name} is not text")
         self.is_nullable = described.max_definition_level == 1
         self.rows = PageColumn(is_text, self.is_nullable, BLOCK_ROWS)
-        self.memory = np.empty(0, np.uint8)
+        self.memory = bytearray()
 
     def open_chunk(self, file: int, place: NDArray[np.int64]) -> None:
         """Read a row group's chunk of the column; its pages are then to come."""
@@ -141,10 +143,10 @@ class _Pages:
             raise PageError(f"{self.name} has other rows than its row group, or too many bytes")
         if len(self.memory) < size:
             # Read into the same memory again and again: its pages are there already.
-            self.memory = np.empty(size + size // 4, np.uint8)
-        self.chunk = self.memory[:size]
-        if os.preadv(file, [self.chunk], start) != size:
+            self.memory = bytearray(size + size // 4)
+        if os.preadv(file, [memoryview(self.memory)[:size]], start) != size:
             raise PageError("the file ends before its pages")
+        self.chunk = np.frombuffer(self.memory, np.uint8, size)
         self.buffer = pa.py_buffer(self.chunk)
         self.unpack = _unpacker(CODECS[codec])
         self.at = 0
@@ -228,13 +230,13 @@ def _paths(metadata: pq.FileMetaData) -> list[str]:
     return [metadata.schema.column(i).path for i in range(metadata.num_columns)]
 
 
-def _unpacker(codec: str | None) -> Callable[[pa.Buffer, int], pa.Buffer | bytes]:
+def _unpacker(codec: str | None) -> Unpacker:
     """How a codec's bytes become a page of exactly some size; raises PageError or Arrow's."""
     if codec is None:
         return _as_stored
     if codec in ("gzip", "brotli"):
         return lambda stored, size: _unpacked_stream(codec, stored, size)
-    unpack = pa.Codec(codec).decompress
+    unpack: Unpacker = pa.Codec(codec).decompress
     if codec == "zstd":
         # The only one that checks the size both ways.
         return unpack
@@ -243,7 +245,7 @@ def _unpacker(codec: str | None) -> Callable[[pa.Buffer, int], pa.Buffer | bytes
     return lambda stored, size: _unpacked_lz4(unpack, stored, size)
 
 
-def _as_stored(stored: pa.Buffer, size: int) -> pa.Buffer:
+def _as_stored(stored: pa.Buffer, size: int) -> pa.Buffer | bytes:
     if len(stored) != size:
         raise PageError("a page has another length than it says")
     return stored
@@ -258,9 +260,7 @@ def _unpacked_stream(codec: str, stored: pa.Buffer, size: int) -> bytes:
     return body
 
 
-def _unpacked_snappy(
-    unpack: Callable[[pa.Buffer, int], pa.Buffer], stored: pa.Buffer, size: int
-) -> pa.Buffer:
+def _unpacked_snappy(unpack: Unpacker, stored: pa.Buffer, size: int) -> pa.Buffer | bytes:
     """Snappy tells the size first; Arrow leaves the rest of a larger buffer as it was."""
     said, shift = 0, 0
     for byte in bytes(stored.slice(0, min(len(stored), 5))):
@@ -273,9 +273,7 @@ def _unpacked_snappy(
     return unpack(stored, size)
 
 
-def _unpacked_lz4(
-    unpack: Callable[[pa.Buffer, int], pa.Buffer], stored: pa.Buffer, size: int
-) -> pa.Buffer:
+def _unpacked_lz4(unpack: Unpacker, stored: pa.Buffer, size: int) -> pa.Buffer | bytes:
     """LZ4 tells no size, and Arrow leaves the rest of a larger buffer as it was."""
     body = unpack(stored, size)
     if size:
@@ -309,9 +307,7 @@ def _translator(described: Any, column: Column) -> Translator:
     if logical == "DECIMAL" and kind in ("INT32", "INT64", "FIXED_LEN_BYTE_ARRAY"):
         if described.scale == column.scale:
             limit = 10**column.precision - 1
-            return lambda body, start, most: plain_numbers(
-                body, start, most, width, swapped, limit
-            )
+            return lambda body, start, most: plain_numbers(body, start, most, width, swapped, limit)
         if width > 16 or not 1 <= described.precision <= 38:
             raise PageError(f"{column.name} has more digits than 128 bits hold")
         type_ = pa.decimal128(described.precision, described.scale)
@@ -350,5 +346,8 @@ def _stored_type(described: Any) -> tuple[np.dtype[Any], np.dtype[Any]]:
 
 def _decoded(values: NDArray[Any], n: int, type_: pa.DataType, column: Column) -> Entries:
     """Any other numbers, by the one rule for all of them."""
-    chunk = pa.Array.from_buffers(type_, n, [None, pa.py_buffer(values)])
-    return decode_states(chunk, column)
+    given = decode_number(pa.Array.from_buffers(type_, n, [None, pa.py_buffer(values)]), column)
+    states = np.zeros(n, np.uint8)
+    for rows in (given.too_fine, given.not_finite, given.out_of_range):
+        states[rows] = ROW_FAULT
+    return given.values, states if states.any() else None

@@ -15,7 +15,6 @@ from fuzz.stored_lines import (
     by_arrow,
     by_pages,
     require_same,
-    stored,
 )
 from medcost.parquet_input import READ_ERRORS
 

@@ -34,10 +34,10 @@ def main() -> None:
     seconds = float(sys.argv[1])
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else time.time_ns()
     folder = Path(tempfile.mkdtemp(prefix="fuzz_pages_"))
-    print(f"seed {seed}, files in {folder}", flush=True)  # noqa: T201
+    print(f"seed {seed}, files in {folder}", flush=True)
     outcomes = fuzz(seconds, seed, folder)
     for outcome, count in sorted(outcomes.items()):
-        print(f"{count:9} {outcome}")  # noqa: T201
+        print(f"{count:9} {outcome}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from medcost import line_blocks, page_reader
+from fuzz.plain_reader import plain_blocks
+from medcost import page_reader
 from medcost._core.labels import LabelTable
 from medcost.line_blocks import LineBlock
 from medcost.page_reader import PagesUnsupported
@@ -79,9 +80,7 @@ def number(rng: random.Random, type_: pa.DataType, few: bool) -> Any:
     return np.float16(value) if pa.types.is_float16(type_) and abs(value) < 9e4 else value
 
 
-def numbers_of(
-    rng: random.Random, type_: pa.DataType, n: int, few: bool, nulls: bool
-) -> pa.Array:
+def numbers_of(rng: random.Random, type_: pa.DataType, n: int, few: bool, nulls: bool) -> pa.Array:
     """Return n numbers of a type; few: few different ones."""
     values = [number(rng, type_, few) for _ in range(n)]
     if pa.types.is_float16(type_):
@@ -175,7 +174,7 @@ def by_arrow(path: Path, row_groups: list[int]) -> Columns:
     wanted = [fault for fault in faults if fault.code != "column-missing"]
     if wanted or not {*TEXTS, *NUMBERS} <= set(schema.names):
         raise ValueError("the caller refuses such a file")
-    return joined(line_blocks.plain_blocks(source, row_groups, TEXTS, NUMBERS))
+    return joined(plain_blocks(source, row_groups, TEXTS, NUMBERS))
 
 
 def require_same(pages: Columns, plain: Columns) -> None:

@@ -1,6 +1,5 @@
 """Looking labels up against a dictionary of byte strings."""
 
-import random
 from itertools import accumulate
 
 import numpy as np
@@ -36,7 +35,9 @@ def table_of(labels: list[bytes]) -> LabelTable:
 
 @always_the_same(max_examples=500)
 @given(TEXTS, TEXTS)
-def test_a_text_is_found_where_it_stands_or_not_at_all(given: list[bytes], more: list[bytes]) -> None:
+def test_a_text_is_found_where_it_stands_or_not_at_all(
+    given: list[bytes], more: list[bytes]
+) -> None:
     """The last text of the buffer may end where its memory ends."""
     labels = sorted(set(given))
     texts = given + more
@@ -49,9 +50,9 @@ def test_a_text_is_found_where_it_stands_or_not_at_all(given: list[bytes], more:
 
 def test_many_labels_are_all_found() -> None:
     """20,000 labels of 0 to 60 bytes, looked up in another order, and as many that are none."""
-    rng = random.Random(5)
-    texts = list({rng.randbytes(rng.randrange(60)) for _ in range(40_000)})
-    labels = sorted(texts[::2])
+    rng = np.random.default_rng(5)
+    texts = sorted({rng.bytes(size) for size in rng.integers(0, 60, 40_000)})
+    labels = texts[::2]
     rng.shuffle(texts)
     assert twins.find_labels(labels, texts) == table_of(labels).find(*buffers(texts)).tolist()
 
@@ -77,7 +78,9 @@ def test_labels_that_do_not_ascend_are_refused(labels: list[bytes]) -> None:
         table_of(labels)
 
 
-@pytest.mark.parametrize("offsets", [[], [-1], [0, -1], [1, 0], [0, 4], [4], [0, 2, 1], [2**31 - 1]])
+@pytest.mark.parametrize(
+    "offsets", [[], [-1], [0, -1], [1, 0], [0, 4], [4], [0, 2, 1], [2**31 - 1]]
+)
 def test_offsets_outside_the_bytes_are_refused(offsets: list[int]) -> None:
     data = np.zeros(3, np.uint8)
     with pytest.raises(ValueError, match="offsets"):

@@ -1,16 +1,11 @@
 """The page reader against the plain one: on every storage, and on files that lie."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from fuzz.stored_lines import (
     CODECS,
     NUMBER_TYPES,
@@ -20,6 +15,9 @@ from fuzz.stored_lines import (
     require_same,
     stored,
 )
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from medcost import page_reader
 
 FALLS_BACK = (pa.decimal256(40, 2), pa.float16(), pa.null())
