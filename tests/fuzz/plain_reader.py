@@ -23,7 +23,7 @@ def plain_blocks(
     texts: Mapping[str, LabelTable],
     numbers: Mapping[str, Column],
 ) -> Iterator[LineBlock]:
-    """The same blocks by way of pyarrow, row by row; raises READ_ERRORS and ColumnUnreadableError."""
+    """The same blocks by way of pyarrow; raises READ_ERRORS and ColumnUnreadableError."""
     with pq.ParquetFile(source.path) as file:
         batches = file.iter_batches(
             BLOCK_ROWS, list(row_groups), [*texts, *numbers], use_threads=False
