@@ -8,9 +8,16 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
 
 from fuzz.damage import check_file, damaged, some_storage
 from fuzz.stored_lines import stored
+from medcost import page_reader
+from medcost._core import pages
+from medcost._core.page_headers import PageError
 
 DAMAGES_PER_FILE = 50
 
@@ -29,12 +36,20 @@ def fuzz(seconds: float, seed: int, folder: Path) -> Counter[str]:
     return outcomes
 
 
+def as_stored(stored_bytes: pa.Buffer, size: int) -> Any:
+    """Copy an unpacked page out of its chunk: what is read beyond it then shows."""
+    if len(stored_bytes) != size:
+        raise PageError("a page has another length than it says")
+    return np.frombuffer(stored_bytes, np.uint8).copy()
+
+
 def main() -> None:
     """Fuzz for the seconds given; a finding ends the process with an error."""
+    page_reader._as_stored = as_stored
     seconds = float(sys.argv[1])
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else time.time_ns()
     folder = Path(tempfile.mkdtemp(prefix="fuzz_pages_"))
-    print(f"seed {seed}, files in {folder}", flush=True)
+    print(f"seed {seed}, files in {folder}, kernels of {pages.__file__}", flush=True)
     outcomes = fuzz(seconds, seed, folder)
     for outcome, count in sorted(outcomes.items()):
         print(f"{count:9} {outcome}")
