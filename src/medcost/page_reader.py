@@ -163,16 +163,16 @@ class _Pages:
             self._take_dictionary(header)
             self.at = header.start + header.stored_size
             header = read_header(self.chunk, self.at)
+        if header.kind == "dictionary":
+            raise PageError("a chunk has two dictionaries")
         if header.n_rows != header.n_values or header.n_rows > self.n_rows:
             raise PageError("a page has other rows than its row group")
         self.n_rows -= header.n_rows
         self.at = header.start + header.stored_size
         if header.kind == "data":
             self._take_page(header)
-        elif header.kind == "data_v2":
-            self._take_page_v2(header)
         else:
-            raise PageError("a chunk has two dictionaries")
+            self._take_page_v2(header)
 
     def _unpacked(self, start: int, stored_size: int, size: int) -> NDArray[np.uint8]:
         """A page's bytes; what it says of their number must be so."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from fuzz.stored_lines import (
     by_arrow,
     by_pages,
     require_same,
+    stored,
 )
 from medcost.parquet_input import READ_ERRORS
 
@@ -77,6 +79,16 @@ def damaged(sound: bytes, rng: random.Random) -> bytes:
         cut = rng.randrange(4, footer)
         del file[cut : cut + rng.randrange(1, 50)]
     return bytes(file)
+
+
+def damaged_files(seed: int, n_files: int, n_damages: int) -> Iterator[bytes]:
+    """Yield each file as it was, then damaged so many times, each time anew."""
+    rng = random.Random(seed)
+    for _ in range(n_files):
+        sound = stored(some_storage(rng), rng.randrange(1 << 30))
+        yield sound
+        for _ in range(n_damages):
+            yield damaged(sound, rng)
 
 
 def check_file(file: bytes, path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import sys
 import tempfile
 import time
@@ -13,8 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from fuzz.damage import check_file, damaged, some_storage
-from fuzz.stored_lines import stored
+from fuzz.damage import check_file, damaged_files
 from medcost import page_reader
 from medcost._core import pages
 from medcost._core.page_headers import PageError
@@ -25,14 +23,11 @@ DAMAGES_PER_FILE = 50
 def fuzz(seconds: float, seed: int, folder: Path) -> Counter[str]:
     """Return how often what happened; a file on which the readers differ stays in the folder."""
     outcomes: Counter[str] = Counter()
-    path = folder / "lines.parquet"
-    rng = random.Random(seed)
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        sound = stored(some_storage(rng), rng.randrange(1 << 30))
-        outcomes[f"sound: {check_file(sound, path)}"] += 1
-        for _ in range(DAMAGES_PER_FILE):
-            outcomes[check_file(damaged(sound, rng), path)] += 1
+    for file in damaged_files(seed, 1 << 40, DAMAGES_PER_FILE):
+        outcomes[check_file(file, folder / "lines.parquet")] += 1
+        if time.monotonic() > end:
+            break
     return outcomes
 
 
