@@ -141,6 +141,8 @@ class _Pages:
             raise PageError(f"{self.name} is packed in another way")
         if n_values != n_rows or size > MOST_CHUNK_BYTES:
             raise PageError(f"{self.name} has other rows than its row group, or too many bytes")
+        if size > os.fstat(file).st_size - start:
+            raise PageError("the file ends before its pages")
         if len(self.memory) < size:
             # Read into the same memory again and again: its pages are there already.
             self.memory = bytearray(size + size // 4)

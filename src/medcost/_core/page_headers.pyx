@@ -1,5 +1,6 @@
 """Headers of Parquet pages: Thrift's compact protocol, read from bytes that nobody vouches for."""
 
+cimport cython
 from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint8_t
 
 from medcost._core.thrift cimport (
@@ -75,6 +76,7 @@ cdef void read_struct(Source *source, int64_t *fields, int64_t *inner, int depth
         type_ = read_field_header(source, &field)
 
 
+@cython.final
 cdef class PageHeader:
     """One page header; see page_headers.pyi."""
 
