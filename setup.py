@@ -1,4 +1,7 @@
-"""The list of kernels, nothing else. MEDCOST_CHECKED=1 builds them with bounds checks."""
+"""The list of kernels, nothing else.
+
+MEDCOST_CHECKED=1 builds them with bounds checks, MEDCOST_OPTIMISE=-O1 for a sanitizer.
+"""
 
 import os
 
@@ -17,10 +20,12 @@ KERNELS = [
     "net_lines",
     "part_costs",
     "page_headers",
+    "footers",
     "plain_values",
     "pages",
 ]
 CHECKED = os.environ.get("MEDCOST_CHECKED") == "1"
+OPTIMISE = os.environ.get("MEDCOST_OPTIMISE", "-O2" if CHECKED else "-O3")
 
 setup(
     ext_modules=cythonize(
@@ -29,7 +34,7 @@ setup(
                 f"medcost._core.{name}",
                 [f"src/medcost/_core/{name}.pyx"],
                 include_dirs=[numpy.get_include()],
-                extra_compile_args=["-O2" if CHECKED else "-O3"],
+                extra_compile_args=[OPTIMISE],
             )
             for name in KERNELS
         ],

@@ -16,34 +16,32 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from medcost._core.footers import chunk_places
 from medcost._core.labels import LabelTable
 from medcost._core.page_headers import PageError, PageHeader, read_header
 from medcost._core.pages import PageColumn, fill_block
 from medcost._core.plain_values import numbers as plain_numbers
 from medcost._core.plain_values import text_codes, wide_numbers
-from medcost.line_blocks import LineBlock, decode_states
-from medcost.parquet_input import SourceFile
+from medcost.line_blocks import ROW_FAULT, LineBlock
+from medcost.parquet_input import READ_ERRORS, SourceFile, decode_number
 from medcost.tables import Column
 
 BLOCK_ROWS = 1 << 14
 MOST_CHUNK_BYTES = 1 << 28
 MOST_PAGE_BYTES = 1 << 27
+# The footer's length and PAR1.
+FOOTER_END = 8
 
 # Numbers of parquet.thrift.
 PLAIN, PLAIN_DICTIONARY, RLE, RLE_DICTIONARY = 0, 2, 3, 8
 INDEXED = (PLAIN_DICTIONARY, RLE_DICTIONARY)
-CODECS = {
-    "UNCOMPRESSED": None,
-    "SNAPPY": "snappy",
-    "GZIP": "gzip",
-    "BROTLI": "brotli",
-    "ZSTD": "zstd",
-    "LZ4": "lz4_raw",
-}
+CODECS = {0: None, 1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4_raw"}
 
 Entries = tuple[NDArray[Any], NDArray[np.uint8] | None]
 # Translates plain values: the page's bytes, where its values start, the most there may be.
 Translator = Callable[[NDArray[np.uint8], int, int], Entries]
+# Unpacks a page's stored bytes; it must have as many as it says.
+Unpacker = Callable[[pa.Buffer, int], pa.Buffer | bytes]
 
 
 class PagesUnsupported(Exception):
@@ -71,13 +69,26 @@ def page_blocks(
             *(_number_pages(metadata, column) for column in numbers.values()),
         ]
         with open(source.path, "rb", buffering=0) as file:
+            places = _places(file.fileno(), metadata)
             for number in row_groups:
-                group = metadata.row_group(number)
                 for column in columns:
-                    column.open_chunk(file.fileno(), group)
-                yield from _blocks(columns, group.num_rows)
-    except (PageError, pa.ArrowException, OSError, MemoryError) as error:
+                    column.open_chunk(file.fileno(), places[number, column.number])
+                yield from _blocks(columns, metadata.row_group(number).num_rows)
+    except (PageError, *READ_ERRORS) as error:
         raise PagesUnsupported(str(error)) from error
+
+
+def _places(file: int, metadata: pq.FileMetaData) -> NDArray[np.int64]:
+    """Where the file's chunks lie; see chunk_places."""
+    n_bytes = os.fstat(file).st_size
+    end = os.pread(file, FOOTER_END, max(0, n_bytes - FOOTER_END))
+    size = int.from_bytes(end[:4], "little")
+    if end[4:] != b"PAR1" or size > n_bytes - FOOTER_END:
+        raise PageError("a file without a footer, or with an encrypted one")
+    footer = os.pread(file, size, n_bytes - FOOTER_END - size)
+    return chunk_places(
+        np.frombuffer(footer, np.uint8), metadata.num_row_groups, metadata.num_columns
+    )
 
 
 def _blocks(columns: list[_Pages], n_rows: int) -> Iterator[LineBlock]:
@@ -119,29 +130,30 @@ class _Pages:
             raise PageError(f"{name} is not text")
         self.is_nullable = described.max_definition_level == 1
         self.rows = PageColumn(is_text, self.is_nullable, BLOCK_ROWS)
-        self.memory = np.empty(0, np.uint8)
+        self.memory = bytearray()
 
-    def open_chunk(self, file: int, group: pq.RowGroupMetaData) -> None:
+    def open_chunk(self, file: int, place: NDArray[np.int64]) -> None:
         """Read a row group's chunk of the column; its pages are then to come."""
-        chunk = group.column(self.number)
-        start, size = chunk.data_page_offset, chunk.total_compressed_size
-        if chunk.has_dictionary_page and chunk.dictionary_page_offset > 0:
-            start = min(start, chunk.dictionary_page_offset)
-        if chunk.file_path or chunk.compression not in CODECS:
-            raise PageError(f"{self.name} is stored in another file or packed in another way")
-        if chunk.num_values != group.num_rows or start < 0 or not 0 <= size <= MOST_CHUNK_BYTES:
+        n_rows, codec, n_values, size_unpacked, size, start, dictionary = place.tolist()
+        if dictionary > 0:
+            start = min(start, dictionary)
+        if codec not in CODECS:
+            raise PageError(f"{self.name} is packed in another way")
+        if n_values != n_rows or size > MOST_CHUNK_BYTES:
             raise PageError(f"{self.name} has other rows than its row group, or too many bytes")
+        if size > os.fstat(file).st_size - start:
+            raise PageError("the file ends before its pages")
         if len(self.memory) < size:
             # Read into the same memory again and again: its pages are there already.
-            self.memory = np.empty(size + size // 4, np.uint8)
-        self.chunk = self.memory[:size]
-        if os.preadv(file, [self.chunk], start) != size:
+            self.memory = bytearray(size + size // 4)
+        if os.preadv(file, [memoryview(self.memory)[:size]], start) != size:
             raise PageError("the file ends before its pages")
+        self.chunk = np.frombuffer(self.memory, np.uint8, size)
         self.buffer = pa.py_buffer(self.chunk)
-        self.unpack = _unpacker(CODECS[chunk.compression])
+        self.unpack = _unpacker(CODECS[codec])
         self.at = 0
-        self.n_rows = group.num_rows
-        self.most_bytes = min(MOST_PAGE_BYTES, chunk.total_uncompressed_size)
+        self.n_rows = n_rows
+        self.most_bytes = min(MOST_PAGE_BYTES, size_unpacked)
         self.rows.start_chunk()
 
     def next_page(self) -> None:
@@ -153,16 +165,16 @@ class _Pages:
             self._take_dictionary(header)
             self.at = header.start + header.stored_size
             header = read_header(self.chunk, self.at)
+        if header.kind == "dictionary":
+            raise PageError("a chunk has two dictionaries")
         if header.n_rows != header.n_values or header.n_rows > self.n_rows:
             raise PageError("a page has other rows than its row group")
         self.n_rows -= header.n_rows
         self.at = header.start + header.stored_size
         if header.kind == "data":
             self._take_page(header)
-        elif header.kind == "data_v2":
-            self._take_page_v2(header)
         else:
-            raise PageError("a chunk has two dictionaries")
+            self._take_page_v2(header)
 
     def _unpacked(self, start: int, stored_size: int, size: int) -> NDArray[np.uint8]:
         """A page's bytes; what it says of their number must be so."""
@@ -220,13 +232,13 @@ def _paths(metadata: pq.FileMetaData) -> list[str]:
     return [metadata.schema.column(i).path for i in range(metadata.num_columns)]
 
 
-def _unpacker(codec: str | None) -> Callable[[pa.Buffer, int], pa.Buffer | bytes]:
+def _unpacker(codec: str | None) -> Unpacker:
     """How a codec's bytes become a page of exactly some size; raises PageError or Arrow's."""
     if codec is None:
         return _as_stored
     if codec in ("gzip", "brotli"):
         return lambda stored, size: _unpacked_stream(codec, stored, size)
-    unpack = pa.Codec(codec).decompress
+    unpack: Unpacker = pa.Codec(codec).decompress
     if codec == "zstd":
         # The only one that checks the size both ways.
         return unpack
@@ -235,7 +247,7 @@ def _unpacker(codec: str | None) -> Callable[[pa.Buffer, int], pa.Buffer | bytes
     return lambda stored, size: _unpacked_lz4(unpack, stored, size)
 
 
-def _as_stored(stored: pa.Buffer, size: int) -> pa.Buffer:
+def _as_stored(stored: pa.Buffer, size: int) -> pa.Buffer | bytes:
     if len(stored) != size:
         raise PageError("a page has another length than it says")
     return stored
@@ -250,9 +262,7 @@ def _unpacked_stream(codec: str, stored: pa.Buffer, size: int) -> bytes:
     return body
 
 
-def _unpacked_snappy(
-    unpack: Callable[[pa.Buffer, int], pa.Buffer], stored: pa.Buffer, size: int
-) -> pa.Buffer:
+def _unpacked_snappy(unpack: Unpacker, stored: pa.Buffer, size: int) -> pa.Buffer | bytes:
     """Snappy tells the size first; Arrow leaves the rest of a larger buffer as it was."""
     said, shift = 0, 0
     for byte in bytes(stored.slice(0, min(len(stored), 5))):
@@ -265,9 +275,7 @@ def _unpacked_snappy(
     return unpack(stored, size)
 
 
-def _unpacked_lz4(
-    unpack: Callable[[pa.Buffer, int], pa.Buffer], stored: pa.Buffer, size: int
-) -> pa.Buffer:
+def _unpacked_lz4(unpack: Unpacker, stored: pa.Buffer, size: int) -> pa.Buffer | bytes:
     """LZ4 tells no size, and Arrow leaves the rest of a larger buffer as it was."""
     body = unpack(stored, size)
     if size:
@@ -340,5 +348,8 @@ def _stored_type(described: Any) -> tuple[np.dtype[Any], np.dtype[Any]]:
 
 def _decoded(values: NDArray[Any], n: int, type_: pa.DataType, column: Column) -> Entries:
     """Any other numbers, by the one rule for all of them."""
-    chunk = pa.Array.from_buffers(type_, n, [None, pa.py_buffer(values)])
-    return decode_states(chunk, column)
+    given = decode_number(pa.Array.from_buffers(type_, n, [None, pa.py_buffer(values)]), column)
+    states = np.zeros(n, np.uint8)
+    for rows in (given.too_fine, given.not_finite, given.out_of_range):
+        states[rows] = ROW_FAULT
+    return given.values, states if states.any() else None

@@ -1,6 +1,5 @@
 """Looking labels up against a dictionary of byte strings."""
 
-import random
 from itertools import accumulate
 
 import numpy as np
@@ -51,9 +50,9 @@ def test_a_text_is_found_where_it_stands_or_not_at_all(
 
 def test_many_labels_are_all_found() -> None:
     """20,000 labels of 0 to 60 bytes, looked up in another order, and as many that are none."""
-    rng = random.Random(5)
-    texts = list({rng.randbytes(rng.randrange(60)) for _ in range(40_000)})
-    labels = sorted(texts[::2])
+    rng = np.random.default_rng(5)
+    texts = sorted({rng.bytes(size) for size in rng.integers(0, 60, 40_000)})
+    labels = texts[::2]
     rng.shuffle(texts)
     assert twins.find_labels(labels, texts) == table_of(labels).find(*buffers(texts)).tolist()
 

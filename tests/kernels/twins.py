@@ -235,3 +235,43 @@ def find_labels(labels: Sequence[bytes], texts: Sequence[bytes]) -> list[int]:
     """Return the position of each text among the labels, -1 for no label, -2 for no text."""
     position = {label: i for i, label in enumerate(labels)}
     return [position.get(text, -1) if text else -2 for text in texts]
+
+
+def pack_run(width: int, is_packed: bool, indices: Ints) -> bytes:
+    """Return a run of Parquet's hybrid: groups of eight, lowest bits first, or one index."""
+    if not is_packed:
+        return varint(len(indices) << 1) + indices[0].to_bytes((width + 7) // 8, "little")
+    bits = sum(index << i * width for i, index in enumerate(indices))
+    n_bytes = len(indices) * width // 8
+    return varint(len(indices) // 8 << 1 | 1) + bits.to_bytes(n_bytes, "little")
+
+
+def varint(value: int) -> bytes:
+    """Return a number seven bits at a time, the lowest first."""
+    parts = [value >> 7 * i & 127 for i in range(max(1, (value.bit_length() + 6) // 7))]
+    return bytes([*(part | 128 for part in parts[:-1]), parts[-1]])
+
+
+def unpack_hybrid(packed: bytes, width: int, n: int) -> list[int]:
+    """Return the first n indices; ValueError where a run is empty, broken or too wide."""
+    indices: list[int] = []
+    at = 0
+    while len(indices) < n:
+        header = shift = 0
+        while True:
+            if at >= len(packed) or shift > 28:
+                raise ValueError(packed)
+            header |= (packed[at] & 127) << shift
+            at, shift = at + 1, shift + 7
+            if packed[at - 1] < 128:
+                break
+        n_bytes = (header >> 1) * width if header & 1 else (width + 7) // 8
+        if header < 2 or width > 32 or at + n_bytes > len(packed):
+            raise ValueError(packed)
+        bits = int.from_bytes(packed[at : at + n_bytes], "little")
+        at += n_bytes
+        if not header & 1 and bits >> width:
+            raise ValueError(packed)
+        for i in range(min(n - len(indices), (header >> 1) * (8 if header & 1 else 1))):
+            indices.append(bits >> i * width & (1 << width) - 1 if header & 1 else bits)
+    return indices

@@ -1,8 +1,11 @@
 """Texts to their positions among the labels of a register, by an open-addressing hash table."""
 
+from typing import Self, final
+
 import numpy as np
 from numpy.typing import NDArray
 
+@final
 class LabelTable:
     """Distinct labels as a hash table: 32-byte slots, at most half of them taken.
 
@@ -11,9 +14,9 @@ class LabelTable:
     does not change after it is built: any number of threads may look up at once.
     """
 
-    n_labels: int
-
-    def __init__(self, offsets: NDArray[np.int32], data: NDArray[np.uint8]) -> None:
+    @property
+    def n_labels(self) -> int: ...
+    def __new__(cls, offsets: NDArray[np.int32], data: NDArray[np.uint8]) -> Self:
         """Build from Arrow's buffers: label i is data[offsets[i] : offsets[i + 1]].
 
         offsets: int32 [labels + 1], data: uint8 [bytes]; neither may change afterwards. Raises
@@ -24,6 +27,6 @@ class LabelTable:
         """Position of each text among the labels, int32 [texts].
 
         -1 where the text is no label, -2 where it is empty, also if '' is a label. Raises
-        ValueError where the offsets do not fit the data. O(bytes), without the GIL: about 10 ns
+        ValueError where the offsets do not fit the data. O(bytes), without the GIL: about 20 ns
         a text for 250,000 labels in random order.
         """

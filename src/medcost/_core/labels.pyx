@@ -64,7 +64,8 @@ cdef inline uint64_t make_key(
             key.words[i] &= kept[i]
     else:
         memset(key.words, 0, INLINE_BYTES)
-        memcpy(key.words, text, size)
+        if size:
+            memcpy(key.words, text, size)
     hashed = mixed(FACTOR, size)
     for i in range(INLINE_WORDS):
         hashed = mixed(hashed, key.words[i])

@@ -1,11 +1,14 @@
 """Headers of Parquet pages: Thrift's compact protocol, read from bytes that nobody vouches for."""
 
+from typing import final
+
 import numpy as np
 from numpy.typing import NDArray
 
 class PageError(ValueError):
     """Bytes that are no valid page, or one of a kind that is not read here."""
 
+@final
 class PageHeader:
     """What one header says; every number is from 0 to 2^31 - 1.
 

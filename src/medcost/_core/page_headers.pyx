@@ -1,6 +1,19 @@
 """Headers of Parquet pages: Thrift's compact protocol, read from bytes that nobody vouches for."""
 
-from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint8_t, uint64_t
+cimport cython
+from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint8_t
+
+from medcost._core.thrift cimport (
+    FALSE,
+    I32,
+    STOP,
+    STRUCT,
+    TRUE,
+    Source,
+    read_field_header,
+    read_signed,
+    skip_value,
+)
 
 cdef enum:
     # What a field may hold other than a number, all of which are >= 0 where they are valid.
@@ -8,19 +21,6 @@ cdef enum:
     IS_FALSE = -2
     IS_TRUE = -3
     N_FIELDS = 9
-    DEEPEST = 4
-
-    # Types of the compact protocol.
-    STOP = 0
-    TRUE = 1
-    FALSE = 2
-    BYTE = 3
-    I16 = 4
-    I32 = 5
-    I64 = 6
-    DOUBLE = 7
-    BINARY = 8
-    STRUCT = 12
 
     # Fields of PageHeader (parquet.thrift).
     PAGE_TYPE = 1
@@ -34,78 +34,6 @@ cdef enum:
 
 class PageError(ValueError):
     """Bytes that are no valid page, or one of a kind that is not read here."""
-
-
-cdef struct Source:
-    const uint8_t *at
-    const uint8_t *end
-    bint bad
-
-
-cdef uint64_t read_varint(Source *source) noexcept nogil:
-    cdef uint64_t value = 0, byte
-    cdef int shift = 0
-    while source.at < source.end and shift < 64:
-        byte = source.at[0]
-        source.at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value
-        shift += 7
-    source.bad = True
-    return 0
-
-
-cdef int64_t read_signed(Source *source) noexcept nogil:
-    cdef uint64_t value = read_varint(source)
-    return <int64_t>(value >> 1) ^ -<int64_t>(value & 1)
-
-
-cdef void skip_bytes(Source *source, uint64_t n) noexcept nogil:
-    if n > <uint64_t>(source.end - source.at):
-        source.bad = True
-    else:
-        source.at += n
-
-
-cdef int read_field_header(Source *source, int64_t *field) noexcept nogil:
-    """Return the type of the next field and move its number on; STOP where the bytes end."""
-    cdef uint8_t byte
-    if source.bad or source.at >= source.end:
-        source.bad = True
-        return STOP
-    byte = source.at[0]
-    source.at += 1
-    if byte == STOP:
-        return STOP
-    if byte >> 4:
-        field[0] += byte >> 4
-    else:
-        field[0] = read_signed(source)
-    return byte & 15
-
-
-cdef void skip_value(Source *source, int type_, int depth) noexcept nogil:
-    """Pass over a value that is not needed; lists, sets and maps stand in no page header."""
-    cdef int64_t field = 0
-    cdef int inner
-    if type_ == TRUE or type_ == FALSE:
-        return
-    if type_ == BYTE:
-        skip_bytes(source, 1)
-    elif type_ == I16 or type_ == I32 or type_ == I64:
-        read_varint(source)
-    elif type_ == DOUBLE:
-        skip_bytes(source, 8)
-    elif type_ == BINARY:
-        skip_bytes(source, read_varint(source))
-    elif type_ == STRUCT and depth < DEEPEST:
-        inner = read_field_header(source, &field)
-        while inner != STOP:
-            skip_value(source, inner, depth + 1)
-            inner = read_field_header(source, &field)
-    else:
-        source.bad = True
 
 
 cdef void read_struct(Source *source, int64_t *fields, int64_t *inner, int depth) noexcept nogil:
@@ -148,6 +76,7 @@ cdef void read_struct(Source *source, int64_t *fields, int64_t *inner, int depth
         type_ = read_field_header(source, &field)
 
 
+@cython.final
 cdef class PageHeader:
     """One page header; see page_headers.pyi."""
 

@@ -4,11 +4,12 @@ A column is read in blocks: fill_block takes what the pages at hand hold and say
 used up. Texts are int32 codes; numbers are int64 with a state each: 0 fine, 1 empty, 2 at fault.
 """
 
-from typing import Any
+from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+@final
 class PageColumn:
     """One column of depth one, page by page, and the block of it that was filled last.
 
@@ -17,7 +18,7 @@ class PageColumn:
     a time may use a column.
     """
 
-    def __init__(self, is_text: bool, is_nullable: bool, block_rows: int) -> None:
+    def __new__(cls, is_text: bool, is_nullable: bool, block_rows: int) -> Self:
         """Make room for blocks of at most block_rows; is_nullable: rows have levels."""
 
     @property

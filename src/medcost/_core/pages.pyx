@@ -2,6 +2,7 @@
 
 import numpy as np
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
@@ -304,6 +305,7 @@ cdef bint fill_column(Column *column, int64_t n_rows) noexcept nogil:
     return column.is_indexed or column.n_taken == table.n_entries
 
 
+@cython.final
 cdef class PageColumn:
     """One column, page by page; see pages.pyi."""
 

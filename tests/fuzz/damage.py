@@ -1,0 +1,113 @@
+"""Files of lines, damaged; and that neither reader lies about them nor crashes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fuzz.stored_lines import (
+    CODECS,
+    NUMBER_TYPES,
+    Storage,
+    by_arrow,
+    by_pages,
+    require_same,
+    stored,
+)
+from medcost.parquet_input import READ_ERRORS
+
+# Bytes that mean something where they land: ends of ranges of varints, lengths and widths.
+TELLING = [0, 1, 2, 3, 7, 8, 15, 16, 21, 28, 31, 32, 33, 63, 64, 127, 128, 129, 254, 255]
+
+
+def some_storage(rng: random.Random) -> Storage:
+    """Draw a small storage; mostly unpacked, so that damage reaches the page itself."""
+    writer = {
+        "compression": rng.choice([*CODECS, *["none"] * 8]),
+        "data_page_version": rng.choice(["1.0", "2.0"]),
+        "use_dictionary": rng.choice([True, True, False]),
+        "dictionary_pagesize_limit": rng.choice([1 << 20, 100, 300]),
+        "data_page_size": rng.choice([1 << 20, 100, 500]),
+        "write_batch_size": rng.choice([1024, 10, 30]),
+        "row_group_size": rng.choice([1000, 100]),
+        "store_decimal_as_integer": rng.random() < 0.5,
+        "write_page_checksum": rng.random() < 0.1,
+        "write_statistics": rng.random() < 0.5,
+    }
+    types = [t for t in NUMBER_TYPES if not (pa.types.is_float16(t) or pa.types.is_null(t))]
+    few = [t for t in types[:4] if t.precision <= 18]
+    return Storage(
+        n=rng.choice([1, 20, 150, 300]),
+        quantity=rng.choice(types if rng.random() < 0.3 else few),
+        charge=rng.choice(types if rng.random() < 0.3 else few),
+        few=rng.random() < 0.5,
+        nulls=rng.random() < 0.7,
+        required=rng.random() < 0.5,
+        runs=rng.random() < 0.4,
+        writer=writer,
+    )
+
+
+def damaged(sound: bytes, rng: random.Random) -> bytes:
+    """Return the file with a few bytes changed, moved, or its end cut off."""
+    file = bytearray(sound)
+    footer = len(file) - 8 - int.from_bytes(file[-8:-4], "little")
+    for _ in range(rng.choice([1, 1, 1, 2, 3, 10])):
+        at = rng.randrange(4, footer) if rng.random() < 0.85 else rng.randrange(len(file))
+        way = rng.randrange(8)
+        if way < 3:
+            file[at] = rng.randrange(256)
+        elif way < 5:
+            file[at] = rng.choice(TELLING)
+        elif way == 5:
+            file[at] ^= 1 << rng.randrange(8)
+        elif way == 6:
+            # A number of several bytes: a length, or a varint of gigabytes.
+            many = rng.choice([b"\xff" * 4 + b"\x07", b"\xff" * 9 + b"\x01", b"\xff\xff\xff\x7f"])
+            file[at : at + len(many)] = many[: len(file) - at]
+        else:
+            size = rng.randrange(1, 30)
+            start = rng.randrange(4, footer)
+            piece = file[start : start + size]
+            file[at : at + len(piece)] = piece[: len(file) - at]
+    if rng.random() < 0.03:
+        # The footer stays: the pages before it end too soon.
+        cut = rng.randrange(4, footer)
+        del file[cut : cut + rng.randrange(1, 50)]
+    return bytes(file)
+
+
+def damaged_files(seed: int, n_files: int, n_damages: int) -> Iterator[bytes]:
+    """Yield each file as it was, then damaged so many times, each time anew."""
+    rng = random.Random(seed)
+    for _ in range(n_files):
+        sound = stored(some_storage(rng), rng.randrange(1 << 30))
+        yield sound
+        for _ in range(n_damages):
+            yield damaged(sound, rng)
+
+
+def check_file(file: bytes, path: Path) -> str:
+    """Read a file both ways; return what happened: declined, the same, or only by pages.
+
+    Raises AssertionError where both readers take the file and differ.
+    """
+    path.write_bytes(file)
+    try:
+        n_groups = pq.read_metadata(path).num_row_groups
+    except READ_ERRORS:
+        n_groups = 1
+    groups = list(range(min(n_groups, 5)))
+    found = by_pages(path, groups)
+    if found is None:
+        return "declined"
+    try:
+        plain = by_arrow(path, groups)
+    except Exception:  # whatever pyarrow or the rules raise for it
+        return "taken by pages only"
+    require_same(found, plain)
+    return "the same"
