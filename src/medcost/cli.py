@@ -193,7 +193,8 @@ def parse_memory(
     if found is None:
         raise click.BadParameter("write a size as 4GiB or 500MB")
     number, prefix, unit = found.groups()
-    size = int(number) * (1024 if unit == "iB" else 1000) ** " KMGT".index(prefix or " ")
+    power = " KMGT".index(prefix or " ")
+    size: int = int(number) * (1024 if unit == "iB" else 1000) ** power
     if size < LEAST_MEMORY:
         raise click.BadParameter(f"{value} is too little: at least {LEAST_MEMORY >> 20}MiB")
     return size

@@ -46,8 +46,8 @@ class LineNetter:
     n_lines: int
     n_odd: int
     def __init__(self, places: Places) -> None: ...
-    def begin(self, rows: int) -> None:
-        """Forget the stretch before; rows: at most so many lines come, below 2^31."""
+    def begin(self, rows: int, has_charge: bool = False, has_direct_cost: bool = False) -> None:
+        """Forget the stretch before; at most rows lines come, below 2^31, with these columns."""
 
     def add(
         self,
@@ -68,10 +68,10 @@ class LineNetter:
         """Net the lines of one block, all arrays [lines].
 
         Codes are positions among the labels of Places, -1 where unknown, -2 where empty.
-        Quantities in 1e-4, money in fen;
-        states: 0 fine, 1 empty, 2 at fault. A column not given is empty in all rows.
-        Raises ValueError where lengths differ or more lines come than announced,
-        OverflowError where a sum does not fit 64 bits. Expected time O(lines).
+        Quantities in 1e-4, money in fen; states: 0 fine, 1 empty, 2 at fault. A column not
+        given is empty in all rows. Raises ValueError where lengths differ or more lines or other
+        columns come than announced, OverflowError where the absolute values of a measure in the
+        stretch may add up to 2^62 or more: below it no sum can wrap. Expected time O(lines).
         """
 
     def orders(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -86,16 +86,32 @@ class LineNetter:
         NDArray[np.int64],
         NDArray[np.int64],
         NDArray[np.int64],
-        NDArray[np.int32],
         NDArray[np.int64],
         NDArray[np.int64],
-        NDArray[np.int64],
+        NDArray[np.uint32],
     ]:
-        """The stretch as sparse rows.
+        """The stretch as sparse rows, once all its lines were added.
 
-        Activity keys department x items + item, ascending [activities]; row keys
-        unit x (cases + 1) + case + 1, ascending [rows]; starts [rows + 1]; activity of each
-        entry, a position among the activity keys; quantity, charge and direct cost of each
-        entry. The entries' arrays are valid until begin. Raises OverflowError where a sum does
-        not fit 64 bits. Time O(lines + activities log activities).
+        Activity keys department x items + item, ascending [activities]; totals of quantity,
+        charge and direct cost, then of their entries below zero [activities, 6]; row keys
+        unit x (cases + 1) + case + 1, ascending [rows]; charge of each row [rows]; starts
+        [rows + 1]; rank: what take_activity wants. Time O(lines + activities log activities).
+        """
+
+    def bounds(self, measure: int) -> tuple[int, int]:
+        """What a measure of an entry is at least and at most, widened to powers of two.
+
+        measure: 0 quantity, 1 charge, 2 direct cost. Raises ValueError for any other.
+        """
+
+    def take_activity(
+        self, rank: NDArray[np.uint32], activity: NDArray[np.uint16] | NDArray[np.uint32]
+    ) -> None:
+        """Write the activity of each entry, a position among the activity keys, in place."""
+
+    def take_measure(self, measure: int, step: int, values: NDArray[np.signedinteger]) -> bool:
+        """Write a measure of each entry in multiples of step, in place; whether all are multiples.
+
+        step: 1 or 10,000; values: int8 to int64 [entries], wide enough for bounds. Raises
+        ValueError where they do not fit, or the stretch has no such column.
         """

@@ -379,7 +379,9 @@ def _part(
     """The piece's part of the matrix, its sums by activity and its charges by row."""
     key, sums, row_key, row_charge, starts, rank = netter.finish()
     n = int(starts[-1])
-    activity = np.empty(n, np.uint16 if len(key) <= 1 << 16 else np.uint32)
+    activity: NDArray[np.uint16] | NDArray[np.uint32] = np.empty(n, np.uint16)
+    if len(key) > 1 << 16:
+        activity = np.empty(n, np.uint32)
     netter.take_activity(rank, activity)
     quantity, step = _stored(netter, QUANTITY, n, WHOLE_SERVICE), WHOLE_SERVICE
     if quantity is None:

@@ -180,7 +180,7 @@ def find_sorted(keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[n
         return np.searchsorted(keys, wanted)
     place = np.zeros(span, np.int32)
     place[keys - keys[0]] = np.arange(len(keys), dtype=np.int32)
-    return place[wanted - keys[0]].astype(np.int64)
+    return np.asarray(place[wanted - keys[0]], np.int64)
 
 
 def join_entries(found: Sequence[Entries]) -> Entries:

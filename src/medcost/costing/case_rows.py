@@ -288,7 +288,7 @@ def _base_of(
 ) -> tuple[NDArray[np.signedinteger], int]:
     """What counts of each entry of a part, and what one of it is in steps of the measures."""
     measures = items.measures
-    counts = measures.weight.any(axis=1)[activities]
+    counts = measures.counts[activities]
     kinds = np.flatnonzero(np.bincount(measures.kind[activities][counts])).tolist()
     if len(kinds) <= 1:
         kind = kinds[0] if kinds else 0

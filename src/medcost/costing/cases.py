@@ -6,7 +6,9 @@ department's net measure (arithmetic rule 3d); direct items and openings are who
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,19 +143,28 @@ def _member_costs(
         takes_part = np.zeros(len(members.item), np.bool_)
         takes_part[members.group[costs]] = True
         whole, part, error = rows.costs(element)
-        exact_of = rows.exact_of(element)
         for pair, receivers in enumerate(members.rows_of):
             groups = np.arange(members.pair_first[pair], members.pair_first[pair + 1])
             groups = groups[takes_part[groups]]
-            total = sum_exactly(row_cost[receivers, element])
             fen[groups, element] = round_together(
                 whole[groups],
                 part[groups],
                 error[groups],
-                total,
-                lambda place, groups=groups, exact_of=exact_of: exact_of(int(groups[place])),
+                sum_exactly(row_cost[receivers, element]),
+                _of_groups(rows.exact_of(element), groups),
             )
     return fen
+
+
+def _of_groups(
+    exact_of: Callable[[int], Fraction], groups: NDArray[np.int64]
+) -> Callable[[int], Fraction]:
+    """The exact cost by the place of a group among some groups."""
+
+    def exact(place: int) -> Fraction:
+        return exact_of(int(groups[place]))
+
+    return exact
 
 
 def _add_traced_members(

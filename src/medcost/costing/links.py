@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,7 +97,7 @@ def closing_rank(book: PeriodBook, model: AllocationModel) -> NDArray[np.int64]:
     return rank
 
 
-def match_rules(registers: Registers, rules: tuple[Rule, ...]) -> NDArray[np.int64]:
+def match_rules(registers: Registers, rules: Sequence[Rule]) -> NDArray[np.int64]:
     """The first rule that matches each department, int64 [departments]; -1 where none does."""
     rule_of = np.full(len(registers.dept_ids), -1, np.int64)
     for i, rule in enumerate(rules):

@@ -7,6 +7,7 @@ department's net measure (arithmetic rule 3c), plus what direct items were trace
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,11 @@ class Measures:
     net: NDArray[np.object_]
     gross: NDArray[np.object_]
     is_wide: NDArray[np.bool_]
+
+    @cached_property
+    def counts(self) -> NDArray[np.bool_]:
+        """Whether the entries of each activity count at all, bool [activities]."""
+        return np.asarray(self.weight.any(axis=1), np.bool_)
 
     def weight_in(self, element: int) -> NDArray[np.int64]:
         """Weight of each activity in one element [activities]."""
@@ -255,13 +261,13 @@ def _split_pools(
     # Elements that are measured alike are split together: their weights are added up once.
     groups = [list(range(len(ELEMENTS)))] if alike else [[e] for e in range(len(ELEMENTS))]
     for elements in groups:
-        amounts = pool_left[np.ix_(depts, elements)]
+        amounts = pool_left[depts][:, elements]
         shared = amounts.any(axis=1) & narrow
         rows = np.repeat(shared, counts)
         starts = np.concatenate([[0], np.cumsum(counts[shared])]).astype(np.int64)
         weights = (measures.base * measures.weight_in(elements[0]))[rows]
         parts = split_rows(np.ascontiguousarray(amounts[shared]), starts, weights)
-        cost[np.ix_(rows, elements)] = parts
+        cost[np.flatnonzero(rows)[:, None], elements] = parts
     for i in np.flatnonzero(~narrow).tolist():
         of_dept = np.arange(first[i], first[i] + counts[i])
         for element in np.flatnonzero(pool_left[depts[i]]).tolist():

@@ -58,7 +58,7 @@ def services_of_matrix(book: PeriodBook, items: ServiceItemCosts) -> ServicesOf:
         entries = matrix.entries_of(rows)
         kind = items.measures.kind[entries.activity]
         base = entries.measures[np.arange(len(kind)), kind] // items.measures.step[kind]
-        counts = items.measures.weight.any(axis=1)[entries.activity]
+        counts = items.measures.counts[entries.activity]
         at_cost = traced.at_cost[entries.activity]
         split = np.flatnonzero(np.isin(traced.split_row, rows))
         activity, sums = group_sums(
