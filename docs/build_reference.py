@@ -43,6 +43,7 @@ RESULTS = (
 )
 # What explain writes, on demand and to a folder of its own.
 EXPLANATIONS = ("out_explanation", "out_explanation_services")
+WHAT_IFS = ("out_comparison",)
 STAGE_NAMES = {
     "departments": "every run",
     "service-items": "runs that cost service items or use level 3 by charge or quantity",
@@ -138,7 +139,9 @@ def load_titles() -> dict[str, TableTitle]:
     rows = [TableTitle(**row) for row in read_rows(REFERENCE / "table_titles.csv")]
     names = [row.table for row in rows]
     require_same("table_titles.csv", names, table_names())
-    require_same("the order of the tables", [*INPUTS, *RESULTS, *EXPLANATIONS], table_names())
+    require_same(
+        "the order of the tables", [*INPUTS, *RESULTS, *EXPLANATIONS, *WHAT_IFS], table_names()
+    )
     return {row.table: row for row in rows}
 
 
@@ -192,6 +195,8 @@ def table_page(title: TableTitle) -> str:
     name = published_name(title.table)
     if title.table in EXPLANATIONS:
         place = f"A table of an explanation: `{name}.parquet` in the folder of `explain --out`."
+    elif title.table in WHAT_IFS:
+        place = f"A table of a what-if: `{name}.parquet` in the run folder of `recost`."
     elif is_result(title.table):
         place = f"A result table: `{name}.parquet` in the run folder."
     else:
@@ -250,7 +255,9 @@ def tables_index(titles: dict[str, TableTitle]) -> str:
 
     inputs = [[link(t), titles[t].title_en, titles[t].title_zh, needed_by(t)] for t in INPUTS]
     results = [[link(t), titles[t].title_en, titles[t].title_zh] for t in RESULTS]
-    explanations = [[link(t), titles[t].title_en, titles[t].title_zh] for t in EXPLANATIONS]
+    explanations = [
+        [link(t), titles[t].title_en, titles[t].title_zh] for t in (*EXPLANATIONS, *WHAT_IFS)
+    ]
     parts = [
         header("src/medcost/tables/*.csv", "docs/reference/table_titles.csv"),
         "# Tables\n",
@@ -260,7 +267,7 @@ def tables_index(titles: dict[str, TableTitle]) -> str:
         grid(("table", "what it holds", "中文", "needed by"), inputs) + "\n",
         "## Result tables: the run folder\n",
         grid(("table", "what it holds", "中文"), results) + "\n",
-        "## Tables of an explanation: the folder of `explain --out`\n",
+        "## Tables of `explain --out` and of `recost`\n",
         grid(("table", "what it holds", "中文"), explanations) + "\n",
         "## The columns of a table page",
         READING.rstrip("\n") + "\n",

@@ -644,6 +644,7 @@ def test_a_fault_says_how_much_and_where_but_never_whose(
 ABOUT_MODELS = {code for code in fault_codes() if code.startswith("model-")}
 ABOUT_RUNS = {
     "run-not-found", "run-not-kept", "stage-not-in-run", "figure-not-in-run", "figure-ambiguous",
+    "run-ambiguous",
 }  # fmt: skip
 
 
