@@ -19,6 +19,7 @@ KERNELS = [
     "labels",
     "net_lines",
     "part_costs",
+    "fixed_point",
     "page_headers",
     "footers",
     "plain_values",

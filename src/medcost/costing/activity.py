@@ -240,7 +240,9 @@ def _labels(whole: Book, book: PeriodBook) -> _Labels:
     n_depts = len(registers.dept_ids)
     is_medtech = registers.dept_class == MEDTECH
     may_receive = (registers.dept_class == CLINICAL) & registers.open_in(book.period)
-    by_label = np.lexsort((cases.unit, cases.label))
+    by_label = np.arange(cases.n)
+    if (cases.label[1:] <= cases.label[:-1]).any():
+        by_label = np.lexsort((cases.unit, cases.label))
     first = np.searchsorted(cases.label[by_label], np.arange(len(cases.case_labels) + 1))
     places = Places(
         np.ascontiguousarray(registers.dept_grid[:-1, :-1]),
@@ -510,6 +512,14 @@ def _added(
     """Distinct keys of all pieces, ascending, and the sums of each. Expected time O(keys)."""
     if not keys:
         return np.empty(0, np.int64), np.empty((0, 2 * len(MEASURES)), np.int64)
+    together = np.concatenate(keys)
+    if len(together) and not (together[1:] < together[:-1]).any():
+        # Lines that come case by case: equal keys stand side by side already.
+        first = np.flatnonzero(np.append(True, together[1:] != together[:-1]))
+        runs = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(together))))
+        added = np.zeros((len(first), sums[0].shape[1]), np.int64)
+        add_rows(added, runs, np.vstack(sums))
+        return together[first], added
     table = KeyTable()
     slots = [table.add(of_piece) for of_piece in keys]
     added = np.zeros((len(table), sums[0].shape[1]), np.int64)

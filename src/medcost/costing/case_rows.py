@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medcost._core.case_cost import activity_rates, case_costs
+from medcost._core.fixed_point import to_fractions
 from medcost._core.part_costs import (
     add_costs,
     add_direct_costs,
@@ -241,12 +242,9 @@ def _propose(items: ServiceItemCosts, reach: NDArray[np.float64]) -> list[Propos
     rows = rows_of_entries(items, net_entries(matrix, at))
 
     def propose(element: int) -> Proposal:
-        scale = shift[matrix.row_unit, element]
-        down = 64 - scale
-        lane = np.ascontiguousarray(fixed[:, element])
-        error = size << down
-        error[rough | ~inexact[matrix.row_unit, element]] = 0
-        found = Proposal(lane >> scale, lane.view(np.uint64) << down.view(np.uint64), error)
+        scale = np.ascontiguousarray(shift[:, element])[matrix.row_unit]
+        exact = rough | np.ascontiguousarray(~inexact[:, element])[matrix.row_unit]
+        found = Proposal(*to_fractions(fixed, element, scale, exact.view(np.uint8)))
         found.whole[at], found.fraction[at], found.error[at] = rows.costs(element)
         return found
 

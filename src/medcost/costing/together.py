@@ -13,6 +13,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from medcost._core.fixed_point import first_cut
 from medcost.errors import InvariantBroken
 
 # Pieces are compared in 2^-62 fen, so that a signed piece fits int64.
@@ -65,7 +66,7 @@ def open_places(
     whole, fraction, error, total: as for round_together. What is open for round_together with
     the same or smaller errors is among them.
     """
-    near, cut, piece = _first_cut(whole, fraction, error)
+    cut, piece, near = first_cut(whole, fraction, error)
     missing = total - sum_exactly(cut)
     doubtful = int(np.count_nonzero(near))
     if abs(missing) + 2 * doubtful >= len(cut):
@@ -101,17 +102,6 @@ def sum_exactly(values: NDArray[np.int64]) -> int:
     return (int((values >> 32).sum()) << 32) + int((values & 0xFFFFFFFF).sum())
 
 
-def _first_cut(
-    whole: NDArray[np.int64], fraction: NDArray[np.uint64], error: NDArray[np.int64]
-) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
-    """Where the bound reaches a whole fen; the costs cut toward zero; pieces in 2^-62 fen."""
-    bound = error.astype(np.uint64)
-    near = (bound > 0) & ((fraction < bound) | (fraction >= np.uint64(0) - bound))
-    below = (whole < 0) & (fraction > 0)
-    piece = (fraction >> np.uint64(2)).astype(np.int64) - np.where(below, PIECE_ONE, 0)
-    return near, whole + below, piece
-
-
 def _cut_toward_zero(
     whole: NDArray[np.int64],
     fraction: NDArray[np.uint64],
@@ -119,7 +109,7 @@ def _cut_toward_zero(
     exact_of: Callable[[int], Fraction],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[int, Fraction]]:
     """Whole part toward zero, signed piece in 2^-62 fen, and the exact costs that were needed."""
-    near, cut, piece = _first_cut(whole, fraction, error)
+    cut, piece, near = first_cut(whole, fraction, error)
     exact: dict[int, Fraction] = {}
     for i in np.flatnonzero(near).tolist():
         exact[i] = exact_of(i)

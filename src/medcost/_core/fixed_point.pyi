@@ -1,0 +1,24 @@
+"""Fixed-point costs to whole fen and a fraction, and their first cut toward zero."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+def to_fractions(
+    costs: NDArray[np.int64], lane: int, shifts: NDArray[np.int64], exact: NDArray[np.uint8]
+) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.int64]]:
+    """Whole fen (floor), 2^-64 fen and error bound in 2^-64 fen of one lane [rows].
+
+    costs: int64 [rows, lanes] at 2^-shift fen, the last lane what each may be off by; shifts:
+    1 to 62 [rows]; exact: uint8, 1 where a cost is not off at all [rows]. A bound is meant to
+    be below 2^62 once shifted; the caller sees to it. Raises ValueError where arrays do not fit.
+    Time O(rows).
+    """
+
+def first_cut(
+    whole: NDArray[np.int64], fraction: NDArray[np.uint64], error: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Costs cut toward zero, signed pieces in 2^-62 fen, and where a whole fen is in reach.
+
+    whole, fraction, error: a cost of whole + fraction x 2^-64 fen is less than error x 2^-64 fen
+    off [rows]. Raises ValueError where lengths differ. Time O(rows).
+    """

@@ -1,0 +1,68 @@
+"""Fixed-point costs to whole fen and a fraction, and their first cut toward zero."""
+
+import numpy as np
+
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+
+cdef enum:
+    # 2^62 is a piece of one fen; below it a signed piece fits int64.
+    PIECE_SHIFT = 2
+
+
+def to_fractions(
+    const int64_t[:, ::1] costs not None,
+    Py_ssize_t lane,
+    const int64_t[::1] shifts not None,
+    const uint8_t[::1] exact not None,
+):
+    """Whole fen, 2^-64 fen and error bound of one lane; see fixed_point.pyi."""
+    cdef Py_ssize_t i, n = costs.shape[0], last = costs.shape[1] - 1
+    cdef int64_t shift
+    cdef bint wrong = False
+    cdef int64_t[::1] whole, error
+    cdef uint64_t[::1] fraction
+    if shifts.shape[0] != n or exact.shape[0] != n or not 0 <= lane < last:
+        raise ValueError("costs, shifts and flags do not fit")
+    whole_array, error_array = np.empty(n, np.int64), np.empty(n, np.int64)
+    fraction_array = np.empty(n, np.uint64)
+    whole, fraction, error = whole_array, fraction_array, error_array
+    with nogil:
+        for i in range(n):
+            wrong |= not 1 <= shifts[i] <= 62
+        if not wrong:
+            for i in range(n):
+                shift = shifts[i]
+                whole[i] = costs[i, lane] >> shift
+                fraction[i] = <uint64_t>costs[i, lane] << (64 - shift)
+                error[i] = 0 if exact[i] else <int64_t>(
+                    <uint64_t>costs[i, last] << (64 - shift)
+                )
+    if wrong:
+        raise ValueError("shifts are from 1 to 62")
+    return whole_array, fraction_array, error_array
+
+
+def first_cut(
+    const int64_t[::1] whole not None,
+    const uint64_t[::1] fraction not None,
+    const int64_t[::1] error not None,
+):
+    """Costs cut toward zero, their pieces, and which are near a whole fen; see fixed_point.pyi."""
+    cdef Py_ssize_t i, n = whole.shape[0]
+    cdef uint64_t bound
+    cdef bint below
+    cdef int64_t[::1] cut, piece
+    cdef uint8_t[::1] near
+    if fraction.shape[0] != n or error.shape[0] != n:
+        raise ValueError("whole, fraction and error must have the same length")
+    cut_array, piece_array = np.empty(n, np.int64), np.empty(n, np.int64)
+    near_array = np.empty(n, np.uint8)
+    cut, piece, near = cut_array, piece_array, near_array
+    with nogil:
+        for i in range(n):
+            bound = <uint64_t>error[i]
+            near[i] = bound > 0 and (fraction[i] < bound or fraction[i] >= <uint64_t>0 - bound)
+            below = whole[i] < 0 and fraction[i] > 0
+            cut[i] = whole[i] + below
+            piece[i] = <int64_t>(fraction[i] >> PIECE_SHIFT) - (<int64_t>below << 62)
+    return cut_array, piece_array, near_array.view(np.bool_)
