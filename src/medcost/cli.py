@@ -432,6 +432,8 @@ def main() -> None:
     _require_streams()
     # Our threads are over row groups and elements; those of the linear algebra only cost time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # pydantic would search every installed package for plug-ins of its own, 20 ms.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # A batch makes no cyclic garbage worth looking for, least of all while it imports.
     gc.disable()
     try:
