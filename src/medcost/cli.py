@@ -38,7 +38,7 @@ def common_options(command: Command) -> Command:
 
 
 def _set_up(json_log: bool, quiet: bool) -> None:
-    from medcost.terminal import set_up_log
+    from medcost.messages import set_up_log
 
     set_up_log(json_log, quiet)
 
@@ -152,8 +152,8 @@ def check(
     """Show every fault of BOOK, without costing it."""
     from medcost.allocation_model import load_model
     from medcost.book import open_book
+    from medcost.messages import progress_bar
     from medcost.month_end import check_book, last_stage, line_count
-    from medcost.terminal import progress_bar
 
     _set_up(json_log, quiet)
     loaded = load_model(model, "departments") if model else None
@@ -239,9 +239,9 @@ def run(
     """The month-end batch: check BOOK, cost it, and publish the result to --out."""
     from medcost.allocation_model import load_model
     from medcost.book import open_book
+    from medcost.messages import progress_bar
     from medcost.month_end import BatchOptions, line_count, run_month_end
     from medcost.publish import output_folder
-    from medcost.terminal import progress_bar
 
     _set_up(json_log, quiet)
     loaded = load_model(model, through)
@@ -413,7 +413,7 @@ def _group_names(opened: Any) -> dict[str, str]:
 
 
 def _show_error(code: str, what: str, why: str, fix: str) -> None:
-    from medcost.terminal import LOG, set_up_log
+    from medcost.messages import LOG, set_up_log
 
     if "--json-log" in sys.argv:
         set_up_log(json_log=True, quiet=False)
@@ -446,7 +446,7 @@ def main() -> None:
             error.show()
         sys.exit(error.exit_code)
     except InputRejected as rejected:
-        from medcost.terminal import show_faults
+        from medcost.messages import show_faults
 
         show_faults(rejected.faults, "--json-log" in sys.argv)
         sys.exit(REJECTED)

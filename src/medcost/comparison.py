@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from medcost._core.sums import group_sums
 from medcost.money import divide_half_away
 from medcost.parquet_input import decode_number
-from medcost.result_tables import Filled, Given, build_table
+from medcost.result_tables import Coded, Filled, Given, build_table, fen_of
 from medcost.tables import load_table
+from medcost.text_labels import text_array
 
 KEYS = ("unit_id", "dept_id", "item_id", "scheme", "drg_id")
 # Level, the result table it stands in and the column that is its cost.
@@ -28,66 +30,102 @@ MILLION = 10**6
 def compare_tables(before: Mapping[str, pa.Table], after: Mapping[str, pa.Table]) -> pa.Table:
     """out_comparison: every department, item and group whose cost is not the same.
 
-    before, after: result tables by name, of one period. Time O(rows log rows).
+    before, after: result tables by name, of one period, as they were read or as they will be
+    written. Time O(rows log rows).
     """
     found = [
         _compare(level, before[table], after[table], column)
         for level, table, column in LEVELS
         if table in before and table in after
     ]
-    rows = pa.concat_tables(found)
-    old, new = (_fen(rows[name]) for name in ("before", "after"))
+    old = np.concatenate([moved.before for moved in found])
+    new = np.concatenate([moved.after for moved in found])
     rate, has_rate = _rates(new - old, old)
-    months = {month for table in after.values() for month in table["period"].unique().to_pylist()}
+    months = {month for table in after.values() for month in _labels(table, "period")[0]}
     columns: dict[str, Given] = {
-        "period": pa.array([min(months, default="")] * len(rows), pa.string()),
-        "level": rows["level"].combine_chunks(),
-        **{key: rows[key].combine_chunks() for key in KEYS},
+        "period": text_array([min(months, default="")] * len(old)),
+        "level": text_array([moved.level for moved in found for _ in moved.before]),
         "before": old,
         "after": new,
         "change": new - old,
         "change_rate": Filled(rate, has_rate),
     }
+    for key in KEYS:
+        labels = [label for moved in found for label in moved.labels(key)]
+        distinct = sorted(set(labels) - {""})
+        place = {label: i for i, label in enumerate(distinct)} | {"": -1}
+        codes = np.array([place[label] for label in labels], np.int64)
+        columns[key] = Coded(text_array(distinct), codes)
     return build_table("comparison", columns)
 
 
-def _compare(level: str, before: pa.Table, after: pa.Table, column: str) -> pa.Table:
-    """Keys and both costs, in fen, of what is not the same; sorted by key."""
-    keys = [key for key in KEYS if key in after.schema.names]
-    old, new = _costs(before, keys, column), _costs(after, keys, column)
-    both = old.join(new, keys, join_type="full outer", left_suffix="_before", right_suffix="_after")
-    both = both.append_column("before", both["fen_before"].fill_null(0))
-    both = both.append_column("after", both["fen_after"].fill_null(0))
-    both = both.filter(pc.not_equal(both["before"], both["after"]))
-    both = both.sort_by([(key, "ascending") for key in keys])
-    text = pa.string()
-    columns = {"level": pa.array([level] * len(both), text)}
-    for key in KEYS:
-        columns[key] = both[key] if key in keys else pa.nulls(len(both), text)
-    if "scheme" in keys:
-        named = pc.not_equal(both["scheme"], "")
-        columns["scheme"] = pc.if_else(named, both["scheme"], pa.scalar(None, text))
-    return pa.table({**columns, "before": both["before"], "after": both["after"]})
+def tables_compared() -> dict[str, tuple[str, ...]]:
+    """The columns that are looked at of each result table."""
+    return {
+        table: tuple(
+            column.name
+            for column in load_table(f"out_{table}").columns
+            if column.name in ("period", *KEYS, cost)
+        )
+        for _, table, cost in LEVELS
+    }
 
 
-def _costs(table: pa.Table, keys: list[str], column: str) -> pa.Table:
-    """Sum of a column by key, as whole fen."""
-    wide = pa.table(
-        {
-            **{key: table[key].cast(pa.string()).fill_null("") for key in keys},
-            "fen": table[column].cast(pa.decimal128(38, 2)),
-        }
+@dataclass(frozen=True)
+class _Moved:
+    """What is not the same in one level: keys, and fen before and after [rows]."""
+
+    level: str
+    keys: dict[str, list[str]]
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+
+    def labels(self, key: str) -> list[str]:
+        """The key of each row, '' where the level does not have it."""
+        return self.keys.get(key, [""] * len(self.before))
+
+
+def _compare(level: str, before: pa.Table, after: pa.Table, column: str) -> _Moved:
+    names = [key for key in KEYS if key in after.schema.names]
+    labels, place = {}, [np.zeros(len(table), np.int64) for table in (before, after)]
+    for name in names:
+        encoded = [_labels(table, name) for table in (before, after)]
+        labels[name] = sorted({label for known, _ in encoded for label in known} | {""})
+        index = {label: i for i, label in enumerate(labels[name])}
+        for side, (known, codes) in enumerate(encoded):
+            of_label = np.array([index[label] for label in known], np.int64)
+            place[side] = place[side] * len(labels[name]) + of_label[codes]
+    (old_key, old), (new_key, new) = (
+        group_sums(key, _fen(table, column).reshape(-1, 1))
+        for key, table in zip(place, (before, after), strict=True)
     )
-    sums = wide.group_by(keys).aggregate([("fen", "sum")])
-    cost = load_table("out_comparison").column("before")
-    found = decode_number(sums["fen_sum"].combine_chunks(), cost)
-    if len(found.out_of_range):
-        raise OverflowError("a cost does not fit decimal(18,2)")
-    return sums.select(keys).append_column("fen", pa.array(found.values))
+    every = np.union1d(old_key, new_key)
+    sums = np.zeros((len(every), 2), np.int64)
+    sums[np.searchsorted(every, old_key), 0] = old[:, 0]
+    sums[np.searchsorted(every, new_key), 1] = new[:, 0]
+    moved = sums[:, 0] != sums[:, 1]
+    rest, keys = every[moved], {}
+    for name in reversed(names):
+        keys[name] = [labels[name][i] for i in (rest % len(labels[name])).tolist()]
+        rest = rest // len(labels[name])
+    return _Moved(level, keys, sums[moved, 0].copy(), sums[moved, 1].copy())
 
 
-def _fen(column: pa.ChunkedArray) -> NDArray[np.int64]:
-    return np.asarray(column.to_numpy(), np.int64)
+def _labels(table: pa.Table, column: str) -> tuple[list[str], NDArray[np.int64]]:
+    """Distinct labels of a text column, '' among them for empty rows, and each row's."""
+    array = table[column].combine_chunks()
+    if not pa.types.is_dictionary(array.type):
+        array = array.dictionary_encode()
+    codes = array.indices.cast(pa.int64()).fill_null(len(array.dictionary))
+    return [*array.dictionary.to_pylist(), ""], codes.to_numpy(zero_copy_only=False)
+
+
+def _fen(table: pa.Table, column: str) -> NDArray[np.int64]:
+    """A column of money in fen, as it was read or as it will be written."""
+    array = table[column].combine_chunks()
+    if array.type.bit_width == 64:
+        return np.ascontiguousarray(fen_of(table, column))
+    return decode_number(array, load_table("out_comparison").column("before")).values
 
 
 def _rates(

@@ -136,10 +136,18 @@ def read_run_manifest(run: Path) -> dict[str, Any] | None:
     return content
 
 
-def read_run_tables(run: Path, manifest: dict[str, Any]) -> dict[str, pa.Table]:
-    """A run's result tables by name; raises READ_ERRORS."""
-    names = [str(output["name"]) for output in manifest["outputs"]]
-    return {name.removesuffix(".parquet"): pq.read_table(run / name) for name in names}
+def read_run_tables(
+    run: Path, manifest: dict[str, Any], wanted: Mapping[str, Sequence[str]]
+) -> dict[str, pa.Table]:
+    """Some columns of a run's result tables by name, text as dictionaries; raises READ_ERRORS."""
+    there = {str(output["name"]).removesuffix(".parquet") for output in manifest["outputs"]}
+    return {
+        name: pq.read_table(
+            run / f"{name}.parquet", columns=list(columns), read_dictionary=list(columns)
+        )
+        for name, columns in wanted.items()
+        if name in there
+    }
 
 
 def published_runs(folder: Path) -> dict[str, dict[str, Path]]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from medcost.allocation_model import LoadedModel, load_model
 from medcost.book import Book, open_book
-from medcost.comparison import compare_tables
+from medcost.comparison import compare_tables, tables_compared
 from medcost.errors import Fault, InputRejected, named_errors, quote
 from medcost.kept import ACTIVITY, BOOK, KEPT, MODEL, load_activity, record_kept
 from medcost.kept_run import not_kept
@@ -90,7 +90,7 @@ def recost_run(
     if faults:
         raise InputRejected(faults)
     result = cost_activity(book, period_book, loaded, activity, through, {})
-    comparison = compare_tables(read_run_tables(run, manifest), result.tables)
+    comparison = compare_tables(read_run_tables(run, manifest, tables_compared()), result.tables)
     result.tables["comparison"] = comparison
     with named_errors(staging):
         (staged / MODEL).write_bytes(loaded.content)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +13,10 @@ import pyarrow.compute as pc
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from medcost.errors import Fault, count_of, fault_codes, printable, render_faults
+from medcost.errors import count_of, printable
 from medcost.figure_words import ELEMENT_NAMES, FIGURE_NAMES, path_name
 from medcost.money import format_yuan
 from medcost.tables import CLASSES, load_table
@@ -253,69 +248,6 @@ def show_files(console: Console, folder: Path, is_new: bool) -> None:
     """Where the result tables are."""
     state = "published" if is_new else "already published, nothing new"
     console.print(Text(f"{state}: {folder}"), soft_wrap=True)
-
-
-def show_faults(faults: Sequence[Fault], json_log: bool) -> None:
-    """All faults on standard error, as text or one JSON object a line."""
-    if not json_log:
-        print(render_faults(faults), file=sys.stderr)  # noqa: T201
-        return
-    for fault in faults:
-        code = fault_codes()[fault.code]
-        LOG.error(
-            fault.what,
-            extra={
-                "fields": {
-                    "code": fault.code,
-                    "where": list(fault.where),
-                    "why": code.why,
-                    "fix": code.fix,
-                }
-            },
-        )
-
-
-LOG = logging.getLogger("medcost")
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The record as JSON: time, level, message and the fields given with it."""
-        content = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
-            "level": record.levelname.lower(),
-            "message": record.getMessage(),
-            **getattr(record, "fields", {}),
-        }
-        return json.dumps(content, ensure_ascii=False)
-
-
-def set_up_log(json_log: bool, quiet: bool) -> None:
-    """Log to standard error: everything as JSON lines, or only what a person should notice."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if json_log else logging.Formatter("note: %(message)s"))
-    LOG.handlers[:] = [handler]
-    LOG.propagate = False
-    LOG.setLevel(logging.INFO if json_log else logging.ERROR if quiet else logging.WARNING)
-
-
-@contextmanager
-def progress_bar(label: str, total: int, shown: bool) -> Iterator[Callable[[int], None] | None]:
-    """A bar of rows read, on a terminal only."""
-    if not shown or not sys.stderr.isatty():
-        yield None
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(label, total=total)
-        yield lambda rows: progress.advance(task, rows)
 
 
 def show_explanation(console: Console, found: Explanation) -> None:

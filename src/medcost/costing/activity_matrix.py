@@ -247,7 +247,10 @@ def write_matrix(matrix: ActivityMatrix, path: Path) -> Path:
 
 
 def load_matrix(path: Path, parts: Sequence[Path], threads: int) -> ActivityMatrix:
-    """The matrix from its file and those of its parts, in their order; raises READ_ERRORS."""
+    """The matrix from its file and those of its parts, in their order; raises READ_ERRORS.
+
+    All arrays look into the mapped files: memory is touched where a look reads it.
+    """
     arrays, notes = read_arrays(path)
     numbers = {name: int(notes[name]) for name in SCALARS}
     columns = {
@@ -258,7 +261,7 @@ def load_matrix(path: Path, parts: Sequence[Path], threads: int) -> ActivityMatr
         **{name: arrays[name] for name in FLAT},
         row_is_split=arrays["row_is_split"].astype(np.bool_),
         **columns,
-        parts=tuple(parts),
+        parts=tuple(load_part(part) for part in parts),
         quantity_step=numbers["quantity_step"],
         n_cases=numbers["n_cases"],
         n_items=numbers["n_items"],
