@@ -20,6 +20,7 @@ KERNELS = [
     "net_lines",
     "part_costs",
     "fixed_point",
+    "memory",
     "page_headers",
     "footers",
     "plain_values",

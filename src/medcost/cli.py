@@ -38,8 +38,10 @@ def common_options(command: Command) -> Command:
 
 
 def _set_up(json_log: bool, quiet: bool) -> None:
+    from medcost._core.memory import keep_freed_memory
     from medcost.messages import set_up_log
 
+    keep_freed_memory()
     set_up_log(json_log, quiet)
 
 
@@ -432,6 +434,8 @@ def main() -> None:
     _require_streams()
     # Our threads are over row groups and elements; those of the linear algebra only cost time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Arrow takes its memory where everything else does, from what was freed.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     # pydantic would search every installed package for plug-ins of its own, 20 ms.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # A batch makes no cyclic garbage worth looking for, least of all while it imports.
