@@ -235,3 +235,8 @@ def find_labels(labels: Sequence[bytes], texts: Sequence[bytes]) -> list[int]:
     """Return the position of each text among the labels, -1 for no label, -2 for no text."""
     position = {label: i for i, label in enumerate(labels)}
     return [position.get(text, -1) if text else -2 for text in texts]
+
+
+def key_slots(slots: dict[int, int], keys: Ints) -> list[int]:
+    """Return the slot of each key, new ones numbered as they come; slots keeps them."""
+    return [slots.setdefault(key, len(slots)) for key in keys]
