@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
@@ -33,10 +33,13 @@ cdef enum:
     # Lines between asking for an activity's slot and using it: about one trip to memory.
     AHEAD = 12
     MEASURES = 3
+    # Quantities are in 1e-4, and most books count whole services.
+    WHOLE_SERVICE = 10000
     # Flags of departments and items: what keeps a line from the short way.
     CLOSED = 1
     MEDTECH = 2
     DIRECT = 4
+    ALWAYS = 8
     # What the lines of a run are.
     OTHERS = 0
     UNPLACED = 1
@@ -151,12 +154,13 @@ cdef const uint8_t *states_or_null(const uint8_t[::1] column, Py_ssize_t n) exce
 
 
 cdef struct Slot:
-    # One activity of the stretch; 64 bytes, so that a line of the book touches one line of cache.
+    # One activity of the stretch: 32 bytes, so that a line of the book touches one line of
+    # cache, and the slots of a hospital fit the cache that is near. Purchase costs are added up
+    # from the entries, since few activities have any.
     int64_t key
-    int64_t number
-    int64_t last_entry
-    int64_t total[MEASURES]
-    int64_t unused[2]
+    int32_t number
+    int32_t last_entry
+    int64_t total[2]
 
 
 cdef inline int64_t place_of(int64_t key, int64_t mask) noexcept nogil:
@@ -201,18 +205,18 @@ cdef class SlotTable:
         cdef Slot *slots
         cdef int64_t size = self.mask + 1, i
         if 3 * (self.n + 1) > 2 * size:
-            slots = <Slot *>calloc(4 * size, sizeof(Slot))
+            slots = <Slot *>calloc(2 * size, sizeof(Slot))
             if slots == NULL:
                 return NULL
             for i in range(size):
                 if self.slots[i].number != 0:
-                    slots[self.free_place(slots, 4 * size - 1, self.slots[i].key)] = self.slots[i]
+                    slots[self.free_place(slots, 2 * size - 1, self.slots[i].key)] = self.slots[i]
             free(self.slots)
-            self.slots, self.mask = slots, 4 * size - 1
+            self.slots, self.mask = slots, 2 * size - 1
             at = self.free_place(slots, self.mask, key)
         self.n += 1
         self.slots[at].key = key
-        self.slots[at].number = self.n
+        self.slots[at].number = <int32_t>self.n
         self.slots[at].last_entry = -1
         return &self.slots[at]
 
@@ -262,6 +266,24 @@ cdef void release(Entries *entries) noexcept:
         entries.values[m] = NULL
 
 
+cdef int64_t reach_of(const int64_t *values, Py_ssize_t n) noexcept nogil:
+    """What the absolute values add up to at most; the largest int64 where they leave 62 bits."""
+    cdef Py_ssize_t i
+    cdef int64_t bits = 0, size, reach = 0
+    if values == NULL:
+        return 0
+    for i in range(n):
+        bits |= values[i] ^ (values[i] >> 63)
+    if bits < <int64_t>1 << 31:
+        # Blocks have fewer than 2^31 lines.
+        return (bits + 1) * n
+    for i in range(n):
+        size = values[i] ^ (values[i] >> 63)
+        if add_overflows(reach, size, &reach) or add_overflows(reach, 1, &reach):
+            return INT64_MAX
+    return reach
+
+
 cdef class LineNetter:
     """Nets the lines of one stretch of a file; see net_lines.pyi."""
 
@@ -272,12 +294,12 @@ cdef class LineNetter:
     cdef int64_t n_entries, n_runs, capacity
     cdef bint has[MEASURES]
     cdef readonly int64_t n_lines, n_odd
-    cdef bint wraps, lacks_memory, any_fraction
+    cdef bint lacks_memory
     # Entries of the stretch, and where they go when they are regrouped; the two change places,
     # so that no memory is touched for the first time twice.
     cdef Entries entries, regrouped
-    cdef int64_t low[MEASURES]
-    cdef int64_t high[MEASURES]
+    # What the absolute values of the lines so far add up to at most.
+    cdef int64_t reach[MEASURES]
     cdef int64_t[::1] run_key, run_start, run_charge
     cdef int64_t[:, ::1] order_sums
 
@@ -311,9 +333,9 @@ cdef class LineNetter:
         self.n_entries = self.n_runs = self.n_lines = self.n_odd = 0
         self.run.unit = self.run.case_unit = self.run.label = self.run.period = -3
         self.run.kind = OTHERS
-        self.wraps = self.lacks_memory = self.any_fraction = False
+        self.lacks_memory = False
         for m in range(MEASURES):
-            self.low[m] = self.high[m] = 0
+            self.reach[m] = 0
 
     def add(
         self,
@@ -346,6 +368,12 @@ cdef class LineNetter:
         c.quantity_state = states_or_null(quantity_state, n)
         c.charge_state = states_or_null(charge_state, n)
         c.direct_state = states_or_null(direct_state, n)
+        if n >= 1 << 31 or (
+            self.goes_beyond(0, c.quantity, n)
+            or self.goes_beyond(1, c.charge, n)
+            or self.goes_beyond(2, c.direct_cost, n)
+        ):
+            raise OverflowError("quantities, charges or purchase costs do not fit 62 bits")
         self.ordered.reserve(n)
         if self.order_sums.shape[0] < self.ordered.n + n:
             self.order_sums = np.concatenate(
@@ -355,52 +383,110 @@ cdef class LineNetter:
             self.net(self.places, self.activities, &c, n)
         if self.lacks_memory:
             raise MemoryError
-        if self.wraps:
-            raise OverflowError("quantities, charges or purchase costs do not fit 64 bits")
+
+    cdef bint goes_beyond(self, int m, const int64_t *values, Py_ssize_t n) noexcept:
+        """Whether sums of the stretch with these values may leave 62 bits."""
+        return add_overflows(self.reach[m], reach_of(values, n), &self.reach[m]) or (
+            self.reach[m] >= <int64_t>1 << 62
+        )
 
     cdef void net(
         self, Places places, SlotTable activities, const Columns *c, Py_ssize_t n
     ) noexcept nogil:
-        cdef Py_ssize_t i, ahead
-        cdef int64_t dept, item, label
-        cdef int64_t n_items = places.n_items
-        cdef uint8_t flags, special = CLOSED
-        cdef bint has_states = (
-            c.quantity_state != NULL or c.charge_state != NULL or c.direct_state != NULL
-        )
-        cdef const int32_t *grid_row = NULL
+        cdef Py_ssize_t i = 0, end
+        while i < n:
+            end = i + 1
+            while (
+                end < n
+                and c.period[end] == c.period[i]
+                and c.unit[end] == c.unit[i]
+                and (c.case == NULL or c.case[end] == c.case[i])
+                and (c.case_unit == NULL or c.case_unit[end] == c.case_unit[i])
+            ):
+                end += 1
+            self.begin_run(places, c, i)
+            if self.run.kind != OTHERS:
+                self.n_lines += end - i
+            if self.run.kind == UNPLACED:
+                self.n_odd += end - i
+            elif self.run.kind == PLACED:
+                self.net_run(places, activities, c, i, end, n)
+            i = end
+
+    cdef void net_run(
+        self,
+        Places places,
+        SlotTable activities,
+        const Columns *c,
+        Py_ssize_t i,
+        Py_ssize_t end,
+        Py_ssize_t n,
+    ) noexcept nogil:
+        """Net lines i to end, which are of one case, in numbers that stay in registers."""
+        cdef const int32_t *grid_row = &places.grid[self.run.unit, 0]
+        cdef const uint8_t *dept_flags = &places.dept_flags[0]
+        cdef const uint8_t *item_flags = &places.item_flags[0]
+        cdef const int32_t *depts = c.dept
+        cdef const int32_t *items = c.item
+        cdef int64_t n_items = places.n_items, n_labels = places.n_labels
+        cdef int64_t first = self.run.first_entry, at = self.n_entries, dept, item, place
+        cdef int64_t quantity, charge = 0, direct_cost = 0, charges = 0
+        cdef int64_t *quantities = self.entries.values[0]
+        cdef int64_t *entry_charges = self.entries.values[1]
+        cdef int64_t *direct_costs = self.entries.values[2]
+        cdef uint32_t *numbers = self.entries.number
+        cdef uint8_t special = self.special_of(places, c)
+        cdef Py_ssize_t ahead
+        cdef Slot *slot
+        for i in range(i, end):
+            ahead = min(i + AHEAD, n - 1)
+            if 0 <= depts[ahead] < n_labels:
+                activities.fetch(grid_row[depts[ahead]] * n_items + items[ahead])
+            item = items[i]
+            dept = grid_row[depts[i]] if 0 <= depts[i] < n_labels else -1
+            if dept < 0 or item < 0 or item >= n_items:
+                self.n_odd += 1
+                continue
+            if (dept_flags[dept] | item_flags[item] | ALWAYS) & special:
+                self.look_closer(places, c, i, dept, item)
+            slot = activities.find(dept * n_items + item)
+            if slot == NULL:
+                self.lacks_memory = True
+                break
+            # No sum can wrap: add has proved it for the stretch so far.
+            quantity = c.quantity[i]
+            if c.charge != NULL:
+                charge = c.charge[i]
+            if c.direct_cost != NULL:
+                direct_cost = c.direct_cost[i]
+            slot.total[0] += quantity
+            slot.total[1] += charge
+            charges += charge
+            place = slot.last_entry
+            if place >= first:
+                quantities[place] += quantity
+                entry_charges[place] += charge
+                direct_costs[place] += direct_cost
+            else:
+                slot.last_entry = <int32_t>at
+                numbers[at] = <uint32_t>(slot.number - 1)
+                quantities[at] = quantity
+                entry_charges[at] = charge
+                direct_costs[at] = direct_cost
+                at += 1
+        self.n_entries = at
+        self.run_charge[self.n_runs - 1] += charges
+
+    cdef uint8_t special_of(self, Places places, const Columns *c) noexcept nogil:
+        """Flags of departments and items whose lines need a closer look."""
+        cdef uint8_t special = CLOSED
         if c.direct_cost == NULL:
             special |= DIRECT
         if places.orders_known or c.ordering != NULL:
             special |= MEDTECH
-        for i in range(n):
-            if (
-                c.period[i] != self.run.period
-                or c.unit[i] != self.run.unit
-                or (c.case != NULL and c.case[i] != self.run.label)
-                or (c.case_unit != NULL and self.case_unit_of(c, i) != self.run.case_unit)
-                or grid_row == NULL
-            ):
-                self.begin_run(places, c, i)
-                grid_row = &places.grid[self.run.unit, 0] if self.run.kind == PLACED else NULL
-            if self.run.kind == OTHERS:
-                continue
-            self.n_lines += 1
-            ahead = min(i + AHEAD, n - 1)
-            if grid_row != NULL and 0 <= c.dept[ahead] < places.n_labels:
-                activities.fetch(grid_row[c.dept[ahead]] * n_items + c.item[ahead])
-            label = c.dept[i]
-            if self.run.kind == UNPLACED or label < 0 or label >= places.n_labels:
-                self.n_odd += 1
-                continue
-            dept, item = grid_row[label], c.item[i]
-            if dept < 0 or item < 0 or item >= n_items:
-                self.n_odd += 1
-                continue
-            flags = places.dept_flags[dept] | places.item_flags[item]
-            if flags & special or has_states or c.ordering != NULL:
-                self.look_closer(places, c, i, dept, item)
-            self.add_entry(activities, c, i, dept * n_items + item)
+        if c.quantity_state != NULL or c.charge_state != NULL or c.direct_state != NULL:
+            special |= ALWAYS
+        return special | ALWAYS if c.ordering != NULL else special
 
     cdef inline int64_t case_unit_of(self, const Columns *c, Py_ssize_t i) noexcept nogil:
         return c.unit[i] if c.case_unit[i] == EMPTY else c.case_unit[i]
@@ -461,56 +547,11 @@ cdef class LineNetter:
             if places.may_receive[ordering] and not is_direct:
                 self.add_order(c, i, dept * places.n_depts + ordering)
 
-    cdef inline void add_entry(
-        self, SlotTable activities, const Columns *c, Py_ssize_t i, int64_t key
-    ) noexcept nogil:
-        """Add line i to the run's entry of its activity, or begin one."""
-        cdef Slot *slot = activities.find(key)
-        cdef int64_t at
-        cdef bint is_new, wraps
-        if slot == NULL:
-            self.lacks_memory = True
-            return
-        at = slot.last_entry
-        is_new = at < self.run.first_entry
-        if is_new:
-            at = self.n_entries
-            self.n_entries += 1
-            slot.last_entry = at
-            self.entries.number[at] = <uint32_t>(slot.number - 1)
-        # A constant divisor is a multiplication.
-        self.any_fraction |= c.quantity[i] % 10000 != 0
-        wraps = self.add_measure(slot, at, is_new, 0, c.quantity[i])
-        if c.charge != NULL:
-            wraps |= self.add_measure(slot, at, is_new, 1, c.charge[i])
-            wraps |= add_overflows(
-                self.run_charge[self.n_runs - 1], c.charge[i], &self.run_charge[self.n_runs - 1]
-            )
-        if c.direct_cost != NULL:
-            wraps |= self.add_measure(slot, at, is_new, 2, c.direct_cost[i])
-        self.wraps |= wraps
-
-    cdef inline bint add_measure(
-        self, Slot *slot, int64_t at, bint is_new, int m, int64_t value
-    ) noexcept nogil:
-        cdef bint wraps = add_overflows(slot.total[m], value, &slot.total[m])
-        if not is_new:
-            wraps |= add_overflows(self.entries.values[m][at], value, &value)
-        self.entries.values[m][at] = value
-        self.low[m] = min(self.low[m], value)
-        self.high[m] = max(self.high[m], value)
-        return wraps
-
     cdef void add_order(self, const Columns *c, Py_ssize_t i, int64_t key) noexcept nogil:
         cdef int64_t slot = self.ordered.add_slot(key)
-        cdef bint wraps = add_overflows(
-            self.order_sums[slot, 0], c.quantity[i], &self.order_sums[slot, 0]
-        )
+        self.order_sums[slot, 0] += c.quantity[i]
         if c.charge != NULL:
-            wraps |= add_overflows(
-                self.order_sums[slot, 1], c.charge[i], &self.order_sums[slot, 1]
-            )
-        self.wraps |= wraps
+            self.order_sums[slot, 1] += c.charge[i]
 
     def orders(self):
         """Key performing x departments + ordering department, and quantity and charge."""
@@ -520,6 +561,7 @@ cdef class LineNetter:
     def finish(self):
         """The stretch's rows and entries; see net_lines.pyi."""
         cdef int64_t runs = self.n_runs, i, number
+        cdef int m
         cdef int64_t[::1] keys
         cdef int64_t[:, ::1] totals
         if runs and self.run_start[runs - 1] == self.n_entries:
@@ -537,30 +579,29 @@ cdef class LineNetter:
             number = self.activities.slots[i].number - 1
             if number >= 0:
                 keys[number] = self.activities.slots[i].key
-                for m in range(MEASURES):
-                    totals[number, m] = self.activities.slots[i].total[m]
+                totals[number, 0] = self.activities.slots[i].total[0]
+                totals[number, 1] = self.activities.slots[i].total[1]
+        if self.has[2]:
+            with nogil:
+                self.add_entries(totals, 2, 2, False)
         for m in range(MEASURES):
-            if self.low[m] < 0:
+            if self.has[m]:
                 with nogil:
-                    self.add_negative(totals, m)
-        if self.wraps:
-            raise OverflowError("quantities, charges or purchase costs do not fit 64 bits")
+                    self.add_entries(totals, m, MEASURES + m, True)
         order = np.argsort(keys_array)
         rank = np.empty(n, np.uint32)
         rank[order] = np.arange(n, dtype=np.uint32)
         return keys_array[order], totals_array[order], row_keys, charges, starts, rank
 
-    cdef void add_negative(self, int64_t[:, ::1] totals, int m) noexcept nogil:
-        """Add the net entries below zero to their activity's last columns."""
-        cdef int64_t i, value
+    cdef void add_entries(
+        self, int64_t[:, ::1] totals, int m, int column, bint below_zero
+    ) noexcept nogil:
+        """Add a measure of the entries, or of those below zero, to a column of the totals."""
+        cdef int64_t i
+        cdef const int64_t *values = self.entries.values[m]
         for i in range(self.n_entries):
-            value = self.entries.values[m][i]
-            if value < 0:
-                self.wraps |= add_overflows(
-                    totals[self.entries.number[i], MEASURES + m],
-                    value,
-                    &totals[self.entries.number[i], MEASURES + m],
-                )
+            if values[i] < 0 or not below_zero:
+                totals[self.entries.number[i], column] += values[i]
 
     cdef regroup(self, keys, starts, charges):
         """Bring the runs of a row together and net them; rows ascend."""
@@ -571,7 +612,6 @@ cdef class LineNetter:
         cdef int64_t[::1] row_keys = new_keys, row_charges = new_charges, row_starts = new_starts
         cdef int64_t[::1] last = np.full(self.activities.n, -1, np.int64)
         cdef int64_t run, entry, rows = 0, n = 0, first = 0
-        cdef bint wraps = False
         if self.regrouped.number == NULL:
             allocate(&self.regrouped, self.capacity)
         with nogil:
@@ -581,45 +621,44 @@ cdef class LineNetter:
                     row_charges[rows] = 0
                     row_starts[rows] = first = n
                     rows += 1
-                wraps |= add_overflows(
-                    row_charges[rows - 1], old_charges[order[run]], &row_charges[rows - 1]
-                )
+                row_charges[rows - 1] += old_charges[order[run]]
                 for entry in range(old_starts[order[run]], old_starts[order[run] + 1]):
-                    wraps |= self.move(entry, last, first, &n)
+                    self.move(entry, last, first, &n)
             row_starts[rows] = n
-        if wraps:
-            raise OverflowError("quantities, charges or purchase costs do not fit 64 bits")
         self.entries, self.regrouped = self.regrouped, self.entries
         self.n_entries = n
         return new_keys[:rows], new_starts[: rows + 1], new_charges[:rows]
 
-    cdef inline bint move(
+    cdef inline void move(
         self, int64_t entry, int64_t[::1] last, int64_t first, int64_t *n
     ) noexcept nogil:
         """Add an entry to the row's entry of its activity, or begin one."""
         cdef uint32_t number = self.entries.number[entry]
-        cdef int64_t at = last[number], value
-        cdef bint is_new = at < first, wraps = False
+        cdef int64_t at = last[number]
         cdef Py_ssize_t m
-        if is_new:
-            at = n[0]
-            n[0] += 1
-            last[number] = at
-            self.regrouped.number[at] = number
+        if at >= first:
+            for m in range(MEASURES):
+                self.regrouped.values[m][at] += self.entries.values[m][entry]
+            return
+        at = n[0]
+        n[0] += 1
+        last[number] = at
+        self.regrouped.number[at] = number
         for m in range(MEASURES):
-            if not self.has[m]:
-                continue
-            value = self.entries.values[m][entry]
-            if not is_new:
-                wraps |= add_overflows(self.regrouped.values[m][at], value, &value)
-                self.low[m] = min(self.low[m], value)
-                self.high[m] = max(self.high[m], value)
-            self.regrouped.values[m][at] = value
-        return wraps
+            self.regrouped.values[m][at] = self.entries.values[m][entry]
 
-    def bounds(self):
-        """Bounds of each measure, and whether all quantities are multiples of 10^4."""
-        return [(self.low[m], self.high[m]) for m in range(MEASURES)], not self.any_fraction
+    def bounds(self, Py_ssize_t measure):
+        """What the measure of an entry is at least and at most, powers of two."""
+        cdef int64_t i, bits = 0, signs = 0
+        cdef const int64_t *values
+        if not 0 <= measure < MEASURES:
+            raise ValueError("there is no such measure")
+        values = self.entries.values[measure]
+        with nogil:
+            for i in range(self.n_entries):
+                bits |= values[i] ^ (values[i] >> 63)
+                signs |= values[i]
+        return -bits - 1 if signs < 0 else 0, bits
 
     def take_activity(self, const uint32_t[::1] rank not None, activity_t[::1] activity not None):
         """Write the rank of each entry's activity."""
@@ -631,21 +670,21 @@ cdef class LineNetter:
                 activity[i] = <activity_t>rank[self.entries.number[i]]
 
     def take_measure(self, Py_ssize_t measure, int64_t step, packed_t[::1] values not None):
-        """Write a measure of each entry, in multiples of step."""
-        cdef int64_t i
+        """Write a measure of each entry in multiples of step; whether all are multiples."""
+        cdef int64_t i, rest = 0
         cdef const int64_t *given
-        if values.shape[0] != self.n_entries or not 0 <= measure < MEASURES or step < 1:
+        if values.shape[0] != self.n_entries or not 0 <= measure < MEASURES:
             raise ValueError("the measure and its place do not fit")
-        if not self.has[measure]:
-            raise ValueError("the stretch has no such measure")
+        if not self.has[measure] or step not in (1, WHOLE_SERVICE):
+            raise ValueError("the stretch has no such measure, or steps are 1 or 10,000")
         given = self.entries.values[measure]
         with nogil:
             if step == 1:
                 for i in range(self.n_entries):
                     values[i] = <packed_t>given[i]
-            elif step == 10000:
+            else:
+                # A constant divisor is a multiplication.
                 for i in range(self.n_entries):
                     values[i] = <packed_t>(given[i] // 10000)
-            else:
-                for i in range(self.n_entries):
-                    values[i] = <packed_t>(given[i] // step)
+                    rest |= given[i] % 10000
+        return rest == 0

@@ -29,6 +29,8 @@ from medcost.checks.service_lines import (
     named_cases,
 )
 from medcost.costing.activity_matrix import (
+    CHARGE,
+    DIRECT_COST,
     MEASURES,
     QUANTITY,
     WHOLE_SERVICE,
@@ -376,22 +378,27 @@ def _part(
 ) -> tuple[MatrixPart, NDArray[np.int64], NDArray[np.int64]]:
     """The piece's part of the matrix, its sums by activity and its charges by row."""
     key, sums, row_key, row_charge, starts, rank = netter.finish()
-    bounds, are_whole = netter.bounds()
     n = int(starts[-1])
     activity = np.empty(n, np.uint16 if len(key) <= 1 << 16 else np.uint32)
     netter.take_activity(rank, activity)
-    quantity_step = WHOLE_SERVICE if are_whole else 1
-    measures: list[NDArray[np.signedinteger] | None] = []
-    for m, name in enumerate(MEASURES):
-        if name not in piece.columns or not n:
-            measures.append(None)
-            continue
-        step = quantity_step if m == QUANTITY else 1
-        values = np.empty(n, narrowest(bounds[m][0] // step, bounds[m][1] // step))
-        netter.take_measure(m, step, values)
-        measures.append(values)
-    part = MatrixPart(key, row_key, starts, activity, tuple(measures), quantity_step)
+    quantity, step = _stored(netter, QUANTITY, n, WHOLE_SERVICE), WHOLE_SERVICE
+    if quantity is None:
+        quantity, step = _stored(netter, QUANTITY, n, 1), 1
+    others = [
+        _stored(netter, m, n, 1) if n and MEASURES[m] in piece.columns else None
+        for m in (CHARGE, DIRECT_COST)
+    ]
+    part = MatrixPart(key, row_key, starts, activity, (quantity, *others), step)
     return part, sums, row_charge
+
+
+def _stored(
+    netter: LineNetter, measure: int, n: int, step: int
+) -> NDArray[np.signedinteger] | None:
+    """A measure of all entries in the narrowest type; None where one is no multiple of step."""
+    low, high = netter.bounds(measure)
+    values = np.empty(n, narrowest(low // step, high // step))
+    return values if n == 0 or netter.take_measure(measure, step, values) else None
 
 
 def _look_at_lines(
