@@ -78,10 +78,16 @@ def cost_rows(book: PeriodBook, items: ServiceItemCosts) -> NDArray[np.int64]:
 
             def exact_of_place(
                 place: int,
-                first: int = span.start,
+                row: int = span.start,
+                element: int = element,
                 exact_of: Callable[[int], Fraction] = exact_of,
             ) -> Fraction:
-                return exact_of(place_of[first + place])
+                row += place
+                if row in place_of:
+                    return exact_of(place_of[row])
+                # With more digits of another receiver a sure place can open, once in many years.
+                alone = rows_of_entries(items, net_entries(matrix, np.array([row])))
+                return alone.exact_of(element)(0)
 
             cost[span, element] = round_together(
                 found.whole[span],
