@@ -301,7 +301,28 @@ def test_a_run_without_matrix_is_the_same_run_and_cannot_be_costed_again(
     assert ["run-not-kept"] == codes_of(done)
 
 
-@pytest.mark.parametrize("memory", ["256MiB", "500MB", "4GiB", "800000000"])
+@pytest.mark.parametrize("lost", ["all", "a part"])
+def test_the_month_run_again_keeps_what_the_run_there_does_not(
+    runs: Path, medcost: Medcost, sample_book: Path, tmp_path: Path, lost: str
+) -> None:
+    """The advice of run-not-kept works; the third time nothing is new, nor without a matrix."""
+    shutil.copytree(runs, tmp_path / "o")
+    run = run_of(tmp_path / "o")
+    if lost == "all":
+        shutil.rmtree(run / "kept")
+    else:
+        next((run / "kept" / "activity").glob("part-*.arrow")).unlink()
+    command = ("run", sample_book, *MONTH, "--model", MODEL, "--out", tmp_path / "o")
+    assert "nothing new" in medcost(*command, "--no-matrix").stdout
+    done = medcost(*command)
+    assert 0 == done.returncode, done.stderr
+    assert "nothing new" not in done.stdout
+    require_kept_listed(run)
+    assert "nothing new" in medcost(*command).stdout
+    recosted(medcost, tmp_path / "o", tmp_path / "p")
+
+
+@pytest.mark.parametrize("memory", ["256MiB", "500MB", "800000000"])
 def test_memory_changes_no_run(
     runs: Path, medcost: Medcost, sample_book: Path, tmp_path: Path, memory: str
 ) -> None:
