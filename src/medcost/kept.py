@@ -72,7 +72,7 @@ def load_activity(kept: Path, threads: int) -> Activity:
 def find_damaged(run: Path, manifest: Mapping[str, Any]) -> list[str]:
     """Kept files of the manifest that are not there with their bytes.
 
-    A part of the activity that is gone would be missed by no balance. Time O(files).
+    Time O(files); contents are not read.
     """
     return [
         str(record["name"])
