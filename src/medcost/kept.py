@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from medcost.allocation_model import LoadedModel
 from medcost.array_files import read_arrays, write_arrays
@@ -66,6 +67,19 @@ def load_activity(kept: Path, threads: int) -> Activity:
     matrix = load_matrix(folder / MATRIX, sorted(folder.glob("part-*.arrow")), threads)
     arrays, _ = read_arrays(folder / ORDERS)
     return Activity(matrix, Orders(**arrays), (), ())
+
+
+def find_damaged(run: Path, manifest: Mapping[str, Any]) -> list[str]:
+    """Kept files of the manifest that are not there with their bytes.
+
+    Time O(files); contents are not read.
+    """
+    return [
+        str(record["name"])
+        for record in manifest.get("kept", ())
+        if not (run / record["name"]).is_file()
+        or (run / record["name"]).stat().st_size != record["rows"]
+    ]
 
 
 def record_kept(kept: Path, known: Mapping[str, str] | None = None) -> tuple[FileRecord, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from medcost.allocation_model import LoadedModel, load_model
 from medcost.book import STAGES, Book, open_book
@@ -14,7 +15,7 @@ from medcost.costing.departments import DepartmentCosts, cost_departments
 from medcost.costing.service_items import ServiceItemCosts, cost_service_items
 from medcost.costing.services_of import ServicesOf, services_of_matrix
 from medcost.errors import Fault, InputRejected, quote
-from medcost.kept import BOOK, KEPT, MODEL, has_activity, load_activity
+from medcost.kept import BOOK, KEPT, MODEL, find_damaged, has_activity, load_activity
 from medcost.parquet_input import READ_ERRORS
 from medcost.period_book import PeriodBook, read_period
 from medcost.publish import published_runs, read_run_manifest
@@ -65,6 +66,7 @@ def load_run(folder: Path, period: str | None, unit: str | None, threads: int = 
     manifest, kept = read_run_manifest(run), run / KEPT
     if manifest is None or not (kept / BOOK).is_dir():
         raise not_kept(run, "its book")
+    require_kept_whole(run, manifest)
     try:
         activity = load_activity(kept, threads) if has_activity(kept) else None
     except READ_ERRORS as error:
@@ -76,6 +78,13 @@ def load_run(folder: Path, period: str | None, unit: str | None, threads: int = 
     loaded = load_model(str(kept / MODEL), through)
     period_book = read_period(book, manifest["period"], manifest["units"])
     return _compute(book, period_book, loaded, activity, through)
+
+
+def require_kept_whole(run: Path, manifest: Mapping[str, Any]) -> None:
+    """Raise InputRejected (run-not-kept) where a kept file is gone or was cut."""
+    damaged = find_damaged(run, manifest)
+    if damaged:
+        raise not_kept(run, f"{damaged[0]} as it was written")
 
 
 def not_kept(run: Path, what: str) -> InputRejected:

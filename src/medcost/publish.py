@@ -295,22 +295,27 @@ def _place(out: Path, staging: Path, run: RunToPublish, staged: Path) -> Publish
     """Move a staged run into out, unless the same run is there, whole."""
     target = out / staged.name
     if target.exists():
-        if _is_whole(target):
+        if _is_whole(target, run):
             return PublishedRun(run.options.period, target, is_new=False)
-        # A folder of this id that is not whole was damaged after it was published.
+        # A folder of this id that is not whole was damaged after it was published, or keeps
+        # nothing where this run does.
         os.rename(target, staging / f"damaged-{staged.name}")
     os.rename(staged, target)
     return PublishedRun(run.options.period, target, is_new=True)
 
 
-def _is_whole(folder: Path) -> bool:
-    """Whether every output that the folder's manifest lists is there with its SHA-256."""
+def _is_whole(folder: Path, run: RunToPublish) -> bool:
+    """Whether every output that the folder's manifest lists is there with its SHA-256.
+
+    Of what a run keeps, which may be large, files and their bytes are counted.
+    """
     try:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+        kept = manifest["kept"] if run.kept is not None else ()
         return all(
             file_sha256(folder / output["name"]) == output["sha256"]
             for output in manifest["outputs"]
-        )
+        ) and all((folder / file["name"]).stat().st_size == file["rows"] for file in kept)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -20,7 +20,7 @@ from medcost.book import Book, open_book
 from medcost.comparison import compare_tables, tables_compared
 from medcost.errors import Fault, InputRejected, named_errors, quote
 from medcost.kept import ACTIVITY, BOOK, KEPT, MODEL, load_activity, record_kept
-from medcost.kept_run import not_kept
+from medcost.kept_run import not_kept, require_kept_whole
 from medcost.manifest import RunOptions, record_inputs
 from medcost.month_end import PeriodResult, cost_activity, needs_lines, table_faults
 from medcost.parquet_input import READ_ERRORS
@@ -66,6 +66,7 @@ def recost_run(
     manifest, kept = read_run_manifest(run), run / KEPT
     if manifest is None or not (kept / BOOK).is_dir():
         raise not_kept(run, "its book and activity")
+    require_kept_whole(run, manifest)
     through, period, units = manifest["through"], manifest["period"], manifest["units"]
     loaded = load_model(model or str(kept / MODEL), through)
     staged = staging / "what-if" / KEPT

@@ -275,3 +275,37 @@ def unpack_hybrid(packed: bytes, width: int, n: int) -> list[int]:
         for i in range(min(n - len(indices), (header >> 1) * (8 if header & 1 else 1))):
             indices.append(bits >> i * width & (1 << width) - 1 if header & 1 else bits)
     return indices
+
+
+def key_slots(slots: dict[int, int], keys: Ints) -> list[int]:
+    """Return the slot of each key, new ones numbered as they come; slots keeps them."""
+    return [slots.setdefault(key, len(slots)) for key in keys]
+
+
+def added_costs(
+    costs: Matrix, entries: Sequence[tuple[int, int, int]], rates: Matrix
+) -> list[list[int]]:
+    """Return costs with each entry's (receiver, activity, measure) added, lane 7 its size."""
+    sums = [list(row) for row in costs]
+    for receiver, activity, measure in entries:
+        for lane in range(7):
+            sums[receiver][lane] += rates[activity][lane] * measure
+        sums[receiver][7] = min(sums[receiver][7] + abs(measure), LARGEST)
+    return sums
+
+
+def wide_costs(
+    costs: Ints,
+    errors: Ints,
+    entries: Sequence[tuple[int, int, int]],
+    whole: Ints,
+    part: Ints,
+    inexact: Ints,
+) -> tuple[list[int], list[int], list[int]]:
+    """Return whole fen, 2^-64 fen and error bound after each entry has been added."""
+    sums, bounds = [int(cost) << 64 for cost in costs], [int(error) for error in errors]
+    for receiver, a, measure in entries:
+        sums[receiver] += ((int(whole[a]) << 64) + int(part[a])) * measure
+        if inexact[a]:
+            bounds[receiver] = min(bounds[receiver] + abs(measure), LARGEST)
+    return [value >> 64 for value in sums], [value % 2**64 for value in sums], bounds

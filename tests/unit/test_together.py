@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medcost.costing.together import round_together, sum_exactly
+from medcost.costing.together import ROUGH, open_places, round_together, sum_exactly
 from medcost.errors import InvariantBroken
 from unit.equations import rounded
 
@@ -239,3 +239,93 @@ def test_a_fen_added_to_the_largest_number_is_refused() -> None:
     whole, part = np.array([2**63 - 1]), np.array([0], np.uint64)
     with pytest.raises((OverflowError, InvariantBroken)):
         round_together(whole, part, np.array([0]), 2**63, lambda _: Fraction(2**63 - 1))
+
+
+@st.composite
+def proposals(draw: st.DrawFn) -> tuple[list[Fraction], list[int], list[int], int]:
+    """Draw exact costs, bounds below 2^-10 fen, shifts within them, and a total.
+
+    Many costs are tied or next to a whole fen, a half or each other, within the bounds.
+    """
+    near = st.builds(
+        lambda whole, half, n, d: whole + Fraction(half, 2) + Fraction(n, d),
+        st.integers(-3, 3),
+        st.integers(0, 1),
+        st.integers(-3, 3),
+        st.sampled_from([2**20, 2**40, 3 * 2**50, 2**62, 2**64, 2**66]),
+    )
+    pool = draw(st.lists(st.one_of(near, RATIONAL), min_size=1, max_size=6))
+    exact = draw(st.lists(st.sampled_from(pool), min_size=1, max_size=30))
+    bound = st.one_of(st.integers(1, 5), st.integers(1, ROUGH), st.just(ROUGH))
+    errors = [
+        0 if (c * ONE).denominator == 1 and draw(st.booleans()) else draw(bound) for c in exact
+    ]
+    far = st.one_of(st.integers(-ROUGH, ROUGH), st.sampled_from([-1, 0, ROUGH - 1, ROUGH, -2]))
+    shift = [draw(far) for _ in exact]
+    return exact, errors, shift, total_of(exact, draw(st.integers(-3, 3)))
+
+
+def asked_of(
+    arrays: tuple[np.ndarray, np.ndarray, np.ndarray], exact: list[Fraction], total: int
+) -> tuple[list[int], set[int]]:
+    """Return the rounded costs, and the positions whose exact cost was asked for."""
+    asked: set[int] = set()
+
+    def exact_of(i: int) -> Fraction:
+        asked.add(i)
+        return exact[i]
+
+    return round_together(*arrays, total, exact_of).tolist(), asked
+
+
+@always_the_same
+@given(proposals())
+def test_only_open_places_are_asked_for(
+    case: tuple[list[Fraction], list[int], list[int], int],
+) -> None:
+    """Also where they are looked at with more digits in between, to whatever precision."""
+    exact, errors, shift, total = case
+    arrays = fixed_point(exact, errors, shift)
+    places = open_places(*arrays, total).tolist()
+    assert sorted(set(places)) == places
+    found, asked = asked_of(arrays, exact, total)
+    assert rounded(exact, total) == found
+    assert asked <= set(places)
+
+
+@always_the_same
+@given(proposals(), st.sampled_from([1, 2, 5, 2**20, 2**40]), st.data())
+def test_open_places_with_more_digits_open_no_others(
+    case: tuple[list[Fraction], list[int], list[int], int], finer: int, data: st.DataObject
+) -> None:
+    """Their costs move within the old bounds, their bounds shrink; other elements' may as well."""
+    exact, errors, shift, total = case
+    whole, part, bound = fixed_point(exact, errors, shift)
+    places = set(open_places(whole, part, bound, total).tolist())
+    again = places | set(data.draw(st.lists(st.integers(0, len(exact) - 1), max_size=5)))
+    closer = [
+        min(error, finer) if error and i in again else error for i, error in enumerate(errors)
+    ]
+    moved = fixed_point(exact, closer, [data.draw(st.integers(-5, 5)) for _ in exact])
+    for i in again:
+        whole[i], part[i], bound[i] = moved[0][i], moved[1][i], moved[2][i]
+    found, asked = asked_of((whole, part, bound), exact, total)
+    assert rounded(exact, total) == found
+    assert asked <= again
+
+
+def test_a_place_beside_the_bound_of_another_may_open_later() -> None:
+    """Whoever asks for open places must be able to look at one more, alone.
+
+    Six costs, two fen. In 2^-64 fen i, k = v ± e and j = v + e + 32 ± 4: j is sure of its fen.
+    But i and k lie at their upper bound, and with more digits their bounds reach beyond j.
+    """
+    v, e = 2**63, 2**40
+    exact = [Fraction(n, ONE) for n in (v + e - 1, v + e - 2, v + e + 32, 2**60, 2**60, 0)]
+    whole, part = np.zeros(6, np.int64), np.array([v, v, v + e + 32, 2**60, 2**60, 0], np.uint64)
+    error = np.array([e, e, 4, 0, 0, 0])
+    assert [0, 1] == open_places(whole, part, error, 2).tolist()
+    part[:2], error[:2] = [v + e + 998, v + e + 900], 1000
+    found, asked = asked_of((whole, part, error), exact, 2)
+    assert [1, 0, 1, 0, 0, 0] == rounded(exact, 2) == found
+    assert 2 in asked

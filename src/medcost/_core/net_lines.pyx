@@ -298,6 +298,10 @@ cdef class LineNetter:
     # Entries of the stretch, and where they go when they are regrouped; the two change places,
     # so that no memory is touched for the first time twice.
     cdef Entries entries, regrouped
+    # Of the lines of a block: the activity's key, and whether the line needs a closer look.
+    cdef int64_t *key
+    cdef uint8_t *closer
+    cdef Py_ssize_t n_scratch
     # What the absolute values of the lines so far add up to at most.
     cdef int64_t reach[MEASURES]
     cdef int64_t[::1] run_key, run_start, run_charge
@@ -313,6 +317,8 @@ cdef class LineNetter:
     def __dealloc__(self):
         release(&self.entries)
         release(&self.regrouped)
+        free(self.key)
+        free(self.closer)
 
     def begin(self, Py_ssize_t rows, bint has_charge=False, bint has_direct_cost=False):
         """Forget the stretch before; at most rows lines come, with these columns."""
@@ -379,10 +385,24 @@ cdef class LineNetter:
             self.order_sums = np.concatenate(
                 [self.order_sums, np.zeros((self.ordered.n + n, 2), np.int64)]
             )
+        self.make_scratch(n + AHEAD)
         with nogil:
             self.net(self.places, self.activities, &c, n)
         if self.lacks_memory:
             raise MemoryError
+
+    cdef int make_scratch(self, Py_ssize_t n) except -1:
+        """Room for the activities of a block's lines."""
+        if n > self.n_scratch:
+            free(self.key)
+            free(self.closer)
+            self.n_scratch = 0
+            self.key = <int64_t *>calloc(n, sizeof(int64_t))
+            self.closer = <uint8_t *>calloc(n, sizeof(uint8_t))
+            if self.key == NULL or self.closer == NULL:
+                raise MemoryError
+            self.n_scratch = n
+        return 0
 
     cdef bint goes_beyond(self, int m, const int64_t *values, Py_ssize_t n) noexcept:
         """Whether sums of the stretch with these values may leave 62 bits."""
@@ -393,7 +413,9 @@ cdef class LineNetter:
     cdef void net(
         self, Places places, SlotTable activities, const Columns *c, Py_ssize_t n
     ) noexcept nogil:
+        """Give each line its activity and its run; runs are netted one after the other."""
         cdef Py_ssize_t i = 0, end
+        self.find_activities(places, c, n)
         while i < n:
             end = i + 1
             while (
@@ -413,6 +435,26 @@ cdef class LineNetter:
                 self.net_run(places, activities, c, i, end, n)
             i = end
 
+    cdef void find_activities(
+        self, Places places, const Columns *c, Py_ssize_t n
+    ) noexcept nogil:
+        """Key of each line's activity, -1 where it has none, and whether to look closer."""
+        cdef const int32_t *grid = &places.grid[0, 0] if places.grid.shape[0] else NULL
+        cdef const uint8_t *dept_flags = &places.dept_flags[0] if places.n_depts else NULL
+        cdef const uint8_t *item_flags = &places.item_flags[0] if places.n_items else NULL
+        cdef int64_t n_items = places.n_items, n_labels = places.n_labels
+        cdef int64_t n_units = places.grid.shape[0], dept, item
+        cdef uint8_t special = self.special_of(places, c)
+        cdef Py_ssize_t i
+        for i in range(n):
+            self.key[i] = -1
+            item, dept = c.item[i], -1
+            if 0 <= c.unit[i] < n_units and 0 <= c.dept[i] < n_labels:
+                dept = grid[c.unit[i] * n_labels + c.dept[i]]
+            if dept >= 0 and 0 <= item < n_items:
+                self.key[i] = dept * n_items + item
+                self.closer[i] = (dept_flags[dept] | item_flags[item] | ALWAYS) & special
+
     cdef void net_run(
         self,
         Places places,
@@ -422,34 +464,25 @@ cdef class LineNetter:
         Py_ssize_t end,
         Py_ssize_t n,
     ) noexcept nogil:
-        """Net lines i to end, which are of one case, in numbers that stay in registers."""
-        cdef const int32_t *grid_row = &places.grid[self.run.unit, 0]
-        cdef const uint8_t *dept_flags = &places.dept_flags[0]
-        cdef const uint8_t *item_flags = &places.item_flags[0]
-        cdef const int32_t *depts = c.dept
-        cdef const int32_t *items = c.item
-        cdef int64_t n_items = places.n_items, n_labels = places.n_labels
-        cdef int64_t first = self.run.first_entry, at = self.n_entries, dept, item, place
+        """Net lines i to end, which are of one case."""
+        cdef const int64_t *keys = self.key
+        cdef const uint8_t *closer = self.closer
+        cdef int64_t first = self.run.first_entry, at = self.n_entries, place
         cdef int64_t quantity, charge = 0, direct_cost = 0, charges = 0
         cdef int64_t *quantities = self.entries.values[0]
         cdef int64_t *entry_charges = self.entries.values[1]
         cdef int64_t *direct_costs = self.entries.values[2]
         cdef uint32_t *numbers = self.entries.number
-        cdef uint8_t special = self.special_of(places, c)
-        cdef Py_ssize_t ahead
         cdef Slot *slot
         for i in range(i, end):
-            ahead = min(i + AHEAD, n - 1)
-            if 0 <= depts[ahead] < n_labels:
-                activities.fetch(grid_row[depts[ahead]] * n_items + items[ahead])
-            item = items[i]
-            dept = grid_row[depts[i]] if 0 <= depts[i] < n_labels else -1
-            if dept < 0 or item < 0 or item >= n_items:
+            # The lines of a block stand in the scratch arrays, and AHEAD more.
+            activities.fetch(keys[i + AHEAD])
+            if keys[i] < 0:
                 self.n_odd += 1
                 continue
-            if (dept_flags[dept] | item_flags[item] | ALWAYS) & special:
-                self.look_closer(places, c, i, dept, item)
-            slot = activities.find(dept * n_items + item)
+            if closer[i]:
+                self.look_closer(places, c, i, keys[i] // places.n_items, c.item[i])
+            slot = activities.find(keys[i])
             if slot == NULL:
                 self.lacks_memory = True
                 break
@@ -457,8 +490,6 @@ cdef class LineNetter:
             quantity = c.quantity[i]
             if c.charge != NULL:
                 charge = c.charge[i]
-            if c.direct_cost != NULL:
-                direct_cost = c.direct_cost[i]
             slot.total[0] += quantity
             slot.total[1] += charge
             charges += charge
@@ -466,14 +497,16 @@ cdef class LineNetter:
             if place >= first:
                 quantities[place] += quantity
                 entry_charges[place] += charge
-                direct_costs[place] += direct_cost
             else:
-                slot.last_entry = <int32_t>at
-                numbers[at] = <uint32_t>(slot.number - 1)
-                quantities[at] = quantity
-                entry_charges[at] = charge
-                direct_costs[at] = direct_cost
+                place = at
+                slot.last_entry = <int32_t>place
+                numbers[place] = <uint32_t>(slot.number - 1)
+                quantities[place] = quantity
+                entry_charges[place] = charge
+                direct_costs[place] = 0
                 at += 1
+            if c.direct_cost != NULL:
+                direct_costs[place] += c.direct_cost[i]
         self.n_entries = at
         self.run_charge[self.n_runs - 1] += charges
 

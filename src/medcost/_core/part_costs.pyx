@@ -86,9 +86,10 @@ cdef void add_rows_costs(
     cdef const uint64_t *rate
     cdef uint64_t *cost
     cdef int64_t size
+    cdef bint many
     for row in range(n):
         c0 = c1 = c2 = c3 = c4 = c5 = c6 = 0
-        size = 0
+        size, many = 0, False
         for entry in range(starts[row], starts[row + 1]):
             times = <uint64_t>(<int64_t>measure[entry] * step)
             rate = <const uint64_t *>rates + LANES * <Py_ssize_t>activity[entry]
@@ -100,7 +101,9 @@ cdef void add_rows_costs(
             c4 += times * rate[4]
             c5 += times * rate[5]
             c6 += times * rate[6]
-            size += <int64_t>times if <int64_t>times >= 0 else -<int64_t>times
+            many |= add_overflows(
+                size, <int64_t>times if <int64_t>times >= 0 else -<int64_t>times, &size
+            )
         cost = <uint64_t *>costs + LANES * receivers[row]
         cost[0] += c0
         cost[1] += c1
@@ -109,7 +112,7 @@ cdef void add_rows_costs(
         cost[4] += c4
         cost[5] += c5
         cost[6] += c6
-        if add_overflows(<int64_t>cost[7], size, &size):
+        if add_overflows(<int64_t>cost[7], size, &size) or many:
             size = INT64_MAX
         cost[7] = <uint64_t>size
 

@@ -84,8 +84,13 @@ def cost_rows(book: PeriodBook, items: ServiceItemCosts) -> NDArray[np.int64]:
         found.whole[at], found.fraction[at], found.error[at] = rows.costs(element)
         for unit, span in spans:
 
-            def exact_of_place(place: int, first: int = span.start) -> Fraction:
-                return exact_of(place_of[first + place])
+            def exact_of_place(place: int, row: int = span.start) -> Fraction:
+                row += place
+                if row in place_of:
+                    return exact_of(place_of[row])
+                # With more digits of another receiver a sure place can open, once in many years.
+                alone = rows_of_entries(items, net_entries(matrix, np.array([row])))
+                return alone.exact_of(element)(0)
 
             cost[span, element] = round_together(
                 found.whole[span],

@@ -64,7 +64,8 @@ def open_places(
     """Positions of the costs that the bound leaves open: more digits might round them otherwise.
 
     whole, fraction, error, total: as for round_together. What is open for round_together with
-    the same or smaller errors is among them.
+    the same costs and the same or smaller errors is among them; where the costs move within
+    their errors, one beside a bound may open that is not.
     """
     cut, piece, near = first_cut(whole, fraction, error)
     missing = total - sum_exactly(cut)
