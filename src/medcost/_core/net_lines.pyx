@@ -3,12 +3,12 @@
 import numpy as np
 
 from libc.stdint cimport INT64_MAX, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
+from medcost._core.huge_pages cimport large_malloc
 from medcost._core.int128 cimport add_overflows
 from medcost._core.key_table cimport KeyTable
-from medcost._core.sums import sort_order
 
 ctypedef fused packed_t:
     int8_t
@@ -33,6 +33,7 @@ cdef enum:
     # Lines between asking for an activity's slot and using it: about one trip to memory.
     AHEAD = 12
     MEASURES = 3
+    BUCKETS = 1024
     # Quantities are in 1e-4, and most books count whole services.
     WHOLE_SERVICE = 10000
     # Flags of departments and items: what keeps a line from the short way.
@@ -55,6 +56,8 @@ cdef class Places:
     cdef const uint8_t[::1] selected, is_direct, may_receive
     cdef uint8_t[::1] dept_flags, item_flags
     cdef const int32_t[::1] case_first, case_at, case_unit, case_dept
+    # The only case of a label and its unit, side by side; -1 where there is not just one.
+    cdef int32_t[:, ::1] only_case
 
     def __init__(
         self,
@@ -93,6 +96,12 @@ cdef class Places:
         if self.n_depts and (np.max(dept_grid) >= self.n_depts or np.min(dept_grid) < -1):
             raise ValueError("the grid names no department")
         self.case_first, self.case_at = case_first, case_at
+        first, at = np.asarray(case_first), np.asarray(case_at)
+        is_only = np.diff(first) == 1
+        only = np.full((len(first) - 1, 2), -1, np.int32)
+        only[is_only, 0] = at[first[:-1][is_only]]
+        only[is_only, 1] = np.asarray(case_unit)[only[is_only, 0]]
+        self.only_case = only
         self.case_unit, self.case_dept = case_unit, case_dept
         self.period = period
         self.orders_known = self.n_cases > 0 and np.max(case_dept) >= 0
@@ -107,6 +116,9 @@ cdef class Places:
         cdef int32_t i
         if label < 0 or label >= self.case_first.shape[0] - 1:
             return -1
+        # Most ids belong to one unit: one look at memory instead of four.
+        if self.only_case[label, 0] >= 0:
+            return self.only_case[label, 0] if self.only_case[label, 1] == unit else -1
         for i in range(self.case_first[label], self.case_first[label + 1]):
             if self.case_unit[self.case_at[i]] == unit:
                 return self.case_at[i]
@@ -205,9 +217,10 @@ cdef class SlotTable:
         cdef Slot *slots
         cdef int64_t size = self.mask + 1, i
         if 3 * (self.n + 1) > 2 * size:
-            slots = <Slot *>calloc(2 * size, sizeof(Slot))
+            slots = <Slot *>large_malloc(2 * size * sizeof(Slot))
             if slots == NULL:
                 return NULL
+            memset(slots, 0, 2 * size * sizeof(Slot))
             for i in range(size):
                 if self.slots[i].number != 0:
                     slots[self.free_place(slots, 2 * size - 1, self.slots[i].key)] = self.slots[i]
@@ -244,13 +257,20 @@ cdef struct Entries:
     int64_t *values[MEASURES]
 
 
+cdef struct Record:
+    # One entry while it is regrouped.
+    int64_t key
+    int64_t values[MEASURES]
+    uint32_t number
+
+
 cdef int allocate(Entries *entries, int64_t n) except -1:
     """Room for n entries; the memory is not touched before it is used."""
     cdef Py_ssize_t m
     release(entries)
-    entries.number = <uint32_t *>malloc((n + 1) * sizeof(uint32_t))
+    entries.number = <uint32_t *>large_malloc((n + 1) * sizeof(uint32_t))
     for m in range(MEASURES):
-        entries.values[m] = <int64_t *>malloc((n + 1) * sizeof(int64_t))
+        entries.values[m] = <int64_t *>large_malloc((n + 1) * sizeof(int64_t))
         if entries.number == NULL or entries.values[m] == NULL:
             release(entries)
             raise MemoryError
@@ -298,7 +318,9 @@ cdef class LineNetter:
     # Entries of the stretch, and where they go when they are regrouped; the two change places,
     # so that no memory is touched for the first time twice.
     cdef Entries entries, regrouped
-    # Of the lines of a block: the activity's key, and whether the line needs a closer look.
+    cdef Record *records
+    # Of the lines of a block: the case, the activity's key, and whether to look closer.
+    cdef int32_t *case_index
     cdef int64_t *key
     cdef uint8_t *closer
     cdef Py_ssize_t n_scratch
@@ -319,6 +341,8 @@ cdef class LineNetter:
         release(&self.regrouped)
         free(self.key)
         free(self.closer)
+        free(self.case_index)
+        free(self.records)
 
     def begin(self, Py_ssize_t rows, bint has_charge=False, bint has_direct_cost=False):
         """Forget the stretch before; at most rows lines come, with these columns."""
@@ -327,6 +351,8 @@ cdef class LineNetter:
         if rows > self.capacity:
             self.capacity = -1
             release(&self.regrouped)
+            free(self.records)
+            self.records = NULL
             allocate(&self.entries, rows)
             self.run_key, self.run_start, self.run_charge = (
                 np.empty(rows + 1, np.int64) for _ in range(3)
@@ -399,7 +425,9 @@ cdef class LineNetter:
             self.n_scratch = 0
             self.key = <int64_t *>calloc(n, sizeof(int64_t))
             self.closer = <uint8_t *>calloc(n, sizeof(uint8_t))
-            if self.key == NULL or self.closer == NULL:
+            free(self.case_index)
+            self.case_index = <int32_t *>calloc(n, sizeof(int32_t))
+            if self.key == NULL or self.closer == NULL or self.case_index == NULL:
                 raise MemoryError
             self.n_scratch = n
         return 0
@@ -416,6 +444,7 @@ cdef class LineNetter:
         """Give each line its activity and its run; runs are netted one after the other."""
         cdef Py_ssize_t i = 0, end
         self.find_activities(places, c, n)
+        self.find_cases(places, c, n)
         while i < n:
             end = i + 1
             while (
@@ -454,6 +483,19 @@ cdef class LineNetter:
             if dept >= 0 and 0 <= item < n_items:
                 self.key[i] = dept * n_items + item
                 self.closer[i] = (dept_flags[dept] | item_flags[item] | ALWAYS) & special
+
+    cdef void find_cases(self, Places places, const Columns *c, Py_ssize_t n) noexcept nogil:
+        """Case of each line, -1 where it has none; scattered look-ups do not wait for each other."""
+        cdef int64_t unit, label, last_unit = -1, last_label = -1
+        cdef int32_t found = -1
+        cdef Py_ssize_t i
+        for i in range(n):
+            label = EMPTY if c.case == NULL else c.case[i]
+            unit = c.unit[i] if c.case_unit == NULL else self.case_unit_of(c, i)
+            if label != last_label or unit != last_unit:
+                found = places.case_of(unit, label)
+                last_label, last_unit = label, unit
+            self.case_index[i] = found
 
     cdef void net_run(
         self,
@@ -540,7 +582,7 @@ cdef class LineNetter:
         elif run.period < 0 or not 0 <= run.unit < places.selected.shape[0] or run.case_unit < 0:
             run.kind = UNPLACED
         else:
-            run.case = places.case_of(run.case_unit, run.label)
+            run.case = self.case_index[i]
             run.kind = UNPLACED if run.label != EMPTY and run.case < 0 else PLACED
         if run.kind != PLACED:
             return
@@ -637,48 +679,108 @@ cdef class LineNetter:
                 totals[self.entries.number[i], column] += values[i]
 
     cdef regroup(self, keys, starts, charges):
-        """Bring the runs of a row together and net them; rows ascend."""
-        cdef const int64_t[::1] order = sort_order(keys)
-        cdef const int64_t[::1] old_keys = keys, old_starts = starts, old_charges = charges
-        new_keys, new_charges = np.empty(len(keys), np.int64), np.empty(len(keys), np.int64)
-        new_starts = np.empty(len(keys) + 1, np.int64)
-        cdef int64_t[::1] row_keys = new_keys, row_charges = new_charges, row_starts = new_starts
+        """Bring the runs of a row together and net them; rows ascend.
+
+        Entries go to buckets of neighbouring rows first, so that a bucket's records stay in the
+        cache that is near while they are sorted.
+        """
+        cdef const int64_t[::1] old_keys = keys, old_starts = starts
+        cdef int64_t low = np.min(keys), span = np.max(keys) - low + 1, runs = len(keys)
+        cdef int64_t[::1] ends = np.zeros(BUCKETS + 1, np.int64)
+        cdef int64_t[::1] row_keys, row_charges, row_starts
         cdef int64_t[::1] last = np.full(self.activities.n, -1, np.int64)
-        cdef int64_t run, entry, rows = 0, n = 0, first = 0
+        cdef int64_t[::1] places
+        cdef int64_t run, entry, bucket, shift = 0, rows = 0, n = 0
+        cdef Record *record
+        while span >> shift > BUCKETS:
+            shift += 1
         if self.regrouped.number == NULL:
             allocate(&self.regrouped, self.capacity)
+            self.records = <Record *>large_malloc((self.capacity + 1) * sizeof(Record))
+            if self.records == NULL:
+                release(&self.regrouped)
+                raise MemoryError
+        new_keys, new_charges = np.empty(runs, np.int64), np.empty(runs, np.int64)
+        new_starts = np.empty(runs + 1, np.int64)
+        row_keys, row_charges, row_starts = new_keys, new_charges, new_starts
+        places = np.zeros((1 << shift) + 1, np.int64)
         with nogil:
-            for run in range(order.shape[0]):
-                if rows == 0 or old_keys[order[run]] != row_keys[rows - 1]:
-                    row_keys[rows] = old_keys[order[run]]
-                    row_charges[rows] = 0
-                    row_starts[rows] = first = n
-                    rows += 1
-                row_charges[rows - 1] += old_charges[order[run]]
-                for entry in range(old_starts[order[run]], old_starts[order[run] + 1]):
-                    self.move(entry, last, first, &n)
+            for run in range(runs):
+                ends[((old_keys[run] - low) >> shift) + 1] += old_starts[run + 1] - old_starts[run]
+            for bucket in range(BUCKETS):
+                ends[bucket + 1] += ends[bucket]
+            for run in range(runs):
+                bucket = (old_keys[run] - low) >> shift
+                for entry in range(old_starts[run], old_starts[run + 1]):
+                    record = &self.records[ends[bucket]]
+                    ends[bucket] += 1
+                    record.key = old_keys[run]
+                    self.read_entry(entry, record)
+            for bucket in range(BUCKETS):
+                self.net_bucket(
+                    ends[bucket - 1] if bucket else 0, ends[bucket], low + (bucket << shift),
+                    places, last, row_keys, row_charges, row_starts, &rows, &n,
+                )
             row_starts[rows] = n
         self.entries, self.regrouped = self.regrouped, self.entries
         self.n_entries = n
         return new_keys[:rows], new_starts[: rows + 1], new_charges[:rows]
 
-    cdef inline void move(
-        self, int64_t entry, int64_t[::1] last, int64_t first, int64_t *n
-    ) noexcept nogil:
-        """Add an entry to the row's entry of its activity, or begin one."""
-        cdef uint32_t number = self.entries.number[entry]
-        cdef int64_t at = last[number]
+    cdef inline void read_entry(self, int64_t entry, Record *record) noexcept nogil:
         cdef Py_ssize_t m
-        if at >= first:
-            for m in range(MEASURES):
-                self.regrouped.values[m][at] += self.entries.values[m][entry]
-            return
-        at = n[0]
-        n[0] += 1
-        last[number] = at
-        self.regrouped.number[at] = number
+        record.number = self.entries.number[entry]
         for m in range(MEASURES):
-            self.regrouped.values[m][at] = self.entries.values[m][entry]
+            record.values[m] = self.entries.values[m][entry] if self.has[m] else 0
+
+    cdef void net_bucket(
+        self,
+        int64_t begin,
+        int64_t end,
+        int64_t low,
+        int64_t[::1] places,
+        int64_t[::1] last,
+        int64_t[::1] row_keys,
+        int64_t[::1] row_charges,
+        int64_t[::1] row_starts,
+        int64_t *rows,
+        int64_t *n,
+    ) noexcept nogil:
+        """Sort the records of one bucket by row and net them."""
+        cdef int64_t i, at, key, first = n[0]
+        cdef Py_ssize_t m
+        cdef Record *record
+        if begin == end:
+            return
+        # The entries that were regrouped before are done with: order stands in their numbers.
+        for i in range(places.shape[0]):
+            places[i] = 0
+        for i in range(begin, end):
+            places[self.records[i].key - low + 1] += 1
+        for i in range(places.shape[0] - 1):
+            places[i + 1] += places[i]
+        for i in range(begin, end):
+            key = self.records[i].key - low
+            self.entries.number[begin + places[key]] = <uint32_t>i
+            places[key] += 1
+        for i in range(begin, end):
+            record = &self.records[self.entries.number[i]]
+            if i == begin or record.key != row_keys[rows[0] - 1]:
+                row_keys[rows[0]] = record.key
+                row_charges[rows[0]] = 0
+                row_starts[rows[0]] = first = n[0]
+                rows[0] += 1
+            row_charges[rows[0] - 1] += record.values[1]
+            at = last[record.number]
+            if at >= first:
+                for m in range(MEASURES):
+                    self.regrouped.values[m][at] += record.values[m]
+                continue
+            at = n[0]
+            n[0] += 1
+            last[record.number] = at
+            self.regrouped.number[at] = record.number
+            for m in range(MEASURES):
+                self.regrouped.values[m][at] = record.values[m]
 
     def bounds(self, Py_ssize_t measure):
         """What the measure of an entry is at least and at most, powers of two."""
@@ -686,6 +788,8 @@ cdef class LineNetter:
         cdef const int64_t *values
         if not 0 <= measure < MEASURES:
             raise ValueError("there is no such measure")
+        if not self.has[measure]:
+            return 0, 0
         values = self.entries.values[measure]
         with nogil:
             for i in range(self.n_entries):
