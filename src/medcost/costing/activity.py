@@ -7,9 +7,10 @@ counts the lines at fault; only the stretches that hold some are looked at again
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -477,12 +478,14 @@ def _matrix(
     """The sums over all parts, and where the parts are."""
     n_items, n_cases = len(book.registers.item_ids), book.cases.n
     activity_key, sums = _added(
-        [piece.activity_key for piece in netted], [piece.activity_sums for piece in netted]
+        [piece.activity_key for piece in netted],
+        [piece.activity_sums for piece in netted],
+        2 * len(MEASURES),
     )
-    ones = [np.ones(len(piece.row_key), np.int64) for piece in netted]
     row_key, row_sums = _added(
         [piece.row_key for piece in netted],
-        [np.stack([p.row_charge, one], axis=1) for p, one in zip(netted, ones, strict=True)],
+        (np.stack([p.row_charge, np.ones_like(p.row_charge)], axis=1) for p in netted),
+        2,
     )
     matrix = ActivityMatrix(
         row_key // (n_cases + 1),
@@ -507,27 +510,34 @@ def _matrix(
 
 
 def _added(
-    keys: Sequence[NDArray[np.int64]], sums: Sequence[NDArray[np.int64]]
+    keys: Sequence[NDArray[np.int64]], sums: Iterable[NDArray[np.int64]], width: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Distinct keys of all pieces, ascending, and the sums of each. Expected time O(keys)."""
-    if not keys:
-        return np.empty(0, np.int64), np.empty((0, 2 * len(MEASURES)), np.int64)
-    together = np.concatenate(keys)
-    if len(together) and not (together[1:] < together[:-1]).any():
+    """Distinct keys of all pieces, ascending, and the sums of each [keys, width].
+
+    keys: of each piece, ascending; sums: of each piece [its keys, width]. Expected time O(keys).
+    """
+    if _follow_each_other(keys):
         # Lines that come case by case: equal keys stand side by side already.
-        first = np.flatnonzero(np.append(True, together[1:] != together[:-1]))
+        together = np.concatenate([np.empty(0, np.int64), *keys])
+        first = np.flatnonzero(np.append(True, together[1:] != together[:-1]))[: len(together)]
         runs = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(together))))
-        added = np.zeros((len(first), sums[0].shape[1]), np.int64)
-        add_rows(added, runs, np.vstack(sums))
+        added = np.zeros((len(first), width), np.int64)
+        add_rows(added, runs, np.vstack([np.empty((0, width), np.int64), *sums]))
         return together[first], added
     table = KeyTable()
-    slots = [table.add(of_piece) for of_piece in keys]
-    added = np.zeros((len(table), sums[0].shape[1]), np.int64)
+    slots = [table.add(of_piece).astype(np.int32) for of_piece in keys]
+    added = np.zeros((len(table), width), np.int64)
     for slot, of_piece in zip(slots, sums, strict=True):
-        add_rows(added, slot, np.ascontiguousarray(of_piece))
+        add_rows(added, slot.astype(np.int64), np.ascontiguousarray(of_piece))
     known = table.known()
     order = np.argsort(known, kind="stable")
     return known[order], added[order]
+
+
+def _follow_each_other(keys: Sequence[NDArray[np.int64]]) -> bool:
+    """Whether no piece has a key below the last of the piece before."""
+    filled = [of_piece for of_piece in keys if len(of_piece)]
+    return all(before[-1] <= after[0] for before, after in pairwise(filled))
 
 
 def _negative_over_all_parts(matrix: ActivityMatrix) -> NDArray[np.int64]:
