@@ -1,8 +1,11 @@
 """Slots of integer keys in the order in which they first come: open addressing, keys inline."""
 
+from typing import final
+
 import numpy as np
 from numpy.typing import NDArray
 
+@final
 class KeyTable:
     """Numbers distinct keys 0, 1, 2, ... in the order in which they are first added.
 

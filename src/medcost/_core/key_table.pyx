@@ -1,5 +1,6 @@
 """Slots of integer keys in the order in which they first come: open addressing, keys inline."""
 
+import cython
 import numpy as np
 
 from libc.stdlib cimport calloc, free, malloc, realloc
@@ -15,6 +16,7 @@ cdef inline int64_t place_of(int64_t key, int64_t mask) noexcept nogil:
     return <int64_t>((product ^ (product >> 32)) & <uint64_t>mask)
 
 
+@cython.final
 cdef class KeyTable:
     """Slots 0, 1, 2, ... of non-negative keys; see key_table.pyi."""
 

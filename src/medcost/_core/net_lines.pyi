@@ -1,8 +1,11 @@
 """Service lines netted into sparse rows (unit, case) x activity (department, item)."""
 
+from typing import final
+
 import numpy as np
 from numpy.typing import NDArray
 
+@final
 class Places:
     """What the codes of a line's labels mean, for all lines of a period; frozen.
 
@@ -35,6 +38,7 @@ class Places:
         period: int,
     ) -> None: ...
 
+@final
 class LineNetter:
     """Nets the lines of one stretch of a file at (unit, case, department, item); one thread.
 

@@ -1,5 +1,6 @@
 """Service lines netted into sparse rows (unit, case) x activity (department, item)."""
 
+import cython
 import numpy as np
 
 from libc.stdint cimport INT64_MAX, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -47,6 +48,7 @@ cdef enum:
     PLACED = 2
 
 
+@cython.final
 cdef class Places:
     """What the codes of a line's labels mean; see net_lines.pyi."""
 
@@ -181,7 +183,8 @@ cdef inline int64_t place_of(int64_t key, int64_t mask) noexcept nogil:
     return <int64_t>((product ^ (product >> 32)) & <uint64_t>mask)
 
 
-cdef class SlotTable:
+@cython.final
+cdef class _SlotTable:
     """Activities of a stretch by key, with their sums: open addressing."""
 
     cdef Slot *slots
@@ -304,11 +307,12 @@ cdef int64_t reach_of(const int64_t *values, Py_ssize_t n) noexcept nogil:
     return reach
 
 
+@cython.final
 cdef class LineNetter:
     """Nets the lines of one stretch of a file; see net_lines.pyi."""
 
     cdef Places places
-    cdef SlotTable activities
+    cdef _SlotTable activities
     cdef KeyTable ordered
     cdef Run run
     cdef int64_t n_entries, n_runs, capacity
@@ -331,7 +335,7 @@ cdef class LineNetter:
 
     def __init__(self, Places places not None):
         self.places = places
-        self.activities, self.ordered = SlotTable(), KeyTable()
+        self.activities, self.ordered = _SlotTable(), KeyTable()
         self.order_sums = np.zeros((64, 2), np.int64)
         self.capacity = -1
         self.begin(0)
@@ -439,7 +443,7 @@ cdef class LineNetter:
         )
 
     cdef void net(
-        self, Places places, SlotTable activities, const Columns *c, Py_ssize_t n
+        self, Places places, _SlotTable activities, const Columns *c, Py_ssize_t n
     ) noexcept nogil:
         """Give each line its activity and its run; runs are netted one after the other."""
         cdef Py_ssize_t i = 0, end
@@ -500,7 +504,7 @@ cdef class LineNetter:
     cdef void net_run(
         self,
         Places places,
-        SlotTable activities,
+        _SlotTable activities,
         const Columns *c,
         Py_ssize_t i,
         Py_ssize_t end,
