@@ -41,7 +41,7 @@ def compare_tables(before: Mapping[str, pa.Table], after: Mapping[str, pa.Table]
     old = np.concatenate([moved.before for moved in found])
     new = np.concatenate([moved.after for moved in found])
     rate, has_rate = _rates(new - old, old)
-    months = {month for table in after.values() for month in _labels(table, "period")[0]}
+    months = {month for table in after.values() for month in _labels(table, "period")[0] if month}
     columns: dict[str, Given] = {
         "period": text_array([min(months, default="")] * len(old)),
         "level": text_array([moved.level for moved in found for _ in moved.before]),
