@@ -10,8 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from medcost._core.sums import group_sums
-from medcost.money import divide_half_away
 from medcost.parquet_input import decode_number
+from medcost.quotients import scaled_quotients
 from medcost.result_tables import Coded, Filled, Given, build_table, fen_of
 from medcost.tables import load_table
 from medcost.text_labels import text_array
@@ -23,7 +23,6 @@ LEVELS = (
     ("drg_group", "drg_cost", "total"),
     ("service_item", "service_item_cost", "total"),
 )
-LARGEST_RATE = 10**18 - 1
 MILLION = 10**6
 
 
@@ -40,7 +39,6 @@ def compare_tables(before: Mapping[str, pa.Table], after: Mapping[str, pa.Table]
     ]
     old = np.concatenate([moved.before for moved in found])
     new = np.concatenate([moved.after for moved in found])
-    rate, has_rate = _rates(new - old, old)
     months = {month for table in after.values() for month in _labels(table, "period")[0] if month}
     columns: dict[str, Given] = {
         "period": text_array([min(months, default="")] * len(old)),
@@ -48,7 +46,7 @@ def compare_tables(before: Mapping[str, pa.Table], after: Mapping[str, pa.Table]
         "before": old,
         "after": new,
         "change": new - old,
-        "change_rate": Filled(rate, has_rate),
+        "change_rate": Filled(*scaled_quotients(new - old, MILLION, old)),
     }
     for key in KEYS:
         labels = [label for moved in found for label in moved.labels(key)]
@@ -126,22 +124,3 @@ def _fen(table: pa.Table, column: str) -> NDArray[np.int64]:
     if array.type.bit_width == 64:
         return np.ascontiguousarray(fen_of(table, column))
     return decode_number(array, load_table("out_comparison").column("before")).values
-
-
-def _rates(
-    change: NDArray[np.int64], before: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Change / before in 1e-6, halves away from zero, and where there is one to write."""
-    rates = np.zeros(len(change), np.int64)
-    has_rate = before != 0
-    # Larger changes, beyond 20 billion yuan, would leave 64 bits on the way.
-    plain = has_rate & (np.abs(change) < 1 << 41) & (np.abs(before) < 1 << 61)
-    c, b = np.abs(change[plain]), np.abs(before[plain])
-    sign = np.sign(change[plain]) * np.sign(before[plain])
-    rates[plain] = sign * ((2 * MILLION * c + b) // (2 * b))
-    for i in np.flatnonzero(has_rate & ~plain).tolist():
-        sign_of = 1 if before[i] > 0 else -1
-        rate = divide_half_away(sign_of * int(change[i]) * MILLION, abs(int(before[i])))
-        has_rate[i] = abs(rate) <= LARGEST_RATE
-        rates[i] = rate if has_rate[i] else 0
-    return rates, has_rate

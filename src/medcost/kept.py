@@ -7,12 +7,10 @@ model, `kept/activity` the activity matrix and the orders of level 3.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from medcost.allocation_model import LoadedModel
 from medcost.array_files import read_arrays, write_arrays
@@ -20,7 +18,7 @@ from medcost.book import Book
 from medcost.costing.activity import Activity
 from medcost.costing.activity_matrix import load_matrix, write_matrix
 from medcost.costing.departments import Orders
-from medcost.manifest import FileRecord
+from medcost.manifest import FileRecord, file_sha256
 
 KEPT = "kept"
 BOOK, MODEL, ACTIVITY = "book", "model.toml", "activity"
@@ -69,19 +67,6 @@ def load_activity(kept: Path, threads: int) -> Activity:
     return Activity(matrix, Orders(**arrays), (), ())
 
 
-def find_damaged(run: Path, manifest: Mapping[str, Any]) -> list[str]:
-    """Kept files of the manifest that are not there with their bytes.
-
-    Time O(files); contents are not read.
-    """
-    return [
-        str(record["name"])
-        for record in manifest.get("kept", ())
-        if not (run / record["name"]).is_file()
-        or (run / record["name"]).stat().st_size != record["rows"]
-    ]
-
-
 def record_kept(kept: Path, known: Mapping[str, str] | None = None) -> tuple[FileRecord, ...]:
     """Sync every kept file to disk and say its bytes and SHA-256, sorted by name.
 
@@ -90,8 +75,8 @@ def record_kept(kept: Path, known: Mapping[str, str] | None = None) -> tuple[Fil
     records = []
     for path in sorted(_files(kept)):
         name = path.relative_to(kept.parent).as_posix()
+        digest = (known or {}).get(name) or file_sha256(path)
         with path.open("rb") as file:
-            digest = (known or {}).get(name) or hashlib.file_digest(file, "sha256").hexdigest()
             os.fsync(file.fileno())
         records.append(FileRecord(name, path.stat().st_size, digest))
     return tuple(records)

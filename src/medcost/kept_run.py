@@ -15,7 +15,8 @@ from medcost.costing.departments import DepartmentCosts, cost_departments
 from medcost.costing.service_items import ServiceItemCosts, cost_service_items
 from medcost.costing.services_of import ServicesOf, services_of_matrix
 from medcost.errors import Fault, InputRejected, quote
-from medcost.kept import BOOK, KEPT, MODEL, find_damaged, has_activity, load_activity
+from medcost.kept import BOOK, KEPT, MODEL, has_activity, load_activity
+from medcost.manifest import find_damaged
 from medcost.parquet_input import READ_ERRORS
 from medcost.period_book import PeriodBook, read_period
 from medcost.publish import published_runs, read_run_manifest
@@ -63,10 +64,7 @@ def load_run(folder: Path, period: str | None, unit: str | None, threads: int = 
     InputRejected (run-not-found, run-ambiguous, run-not-kept).
     """
     run = only_run(folder, period, unit)
-    manifest, kept = read_run_manifest(run), run / KEPT
-    if manifest is None or not (kept / BOOK).is_dir():
-        raise not_kept(run, "its book")
-    require_kept_whole(run, manifest)
+    manifest, kept = kept_manifest(run, "its book"), run / KEPT
     try:
         activity = load_activity(kept, threads) if has_activity(kept) else None
     except READ_ERRORS as error:
@@ -80,11 +78,18 @@ def load_run(folder: Path, period: str | None, unit: str | None, threads: int = 
     return _compute(book, period_book, loaded, activity, through)
 
 
-def require_kept_whole(run: Path, manifest: Mapping[str, Any]) -> None:
-    """Raise InputRejected (run-not-kept) where a kept file is gone or was cut."""
+def kept_manifest(run: Path, needed: str) -> Mapping[str, Any]:
+    """The manifest of a run that keeps its book, all of it as it was written.
+
+    needed: how the refusal names what is not there. Raises InputRejected (run-not-kept).
+    """
+    manifest = read_run_manifest(run)
+    if manifest is None or not (run / KEPT / BOOK).is_dir():
+        raise not_kept(run, needed)
     damaged = find_damaged(run, manifest)
     if damaged:
         raise not_kept(run, f"{damaged[0]} as it was written")
+    return manifest
 
 
 def not_kept(run: Path, what: str) -> InputRejected:

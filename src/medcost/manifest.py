@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -45,6 +46,19 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def find_damaged(run: Path, manifest: Mapping[str, Any]) -> list[str]:
+    """Kept files of the manifest that are not there with their bytes.
+
+    Time O(files); contents are not read.
+    """
+    return [
+        str(record["name"])
+        for record in manifest.get("kept", ())
+        if not (run / record["name"]).is_file()
+        or (run / record["name"]).stat().st_size != record["rows"]
+    ]
 
 
 def record_inputs(files: Mapping[str, Sequence[SourceFile]]) -> tuple[FileRecord, ...]:

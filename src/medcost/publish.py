@@ -13,7 +13,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +29,12 @@ from medcost.manifest import (
     RunOptions,
     build_manifest,
     file_sha256,
+    find_damaged,
     run_id,
     totals_of,
 )
 from medcost.published_balance import require_published_balance
+from medcost.threads import map_in_threads
 
 CURRENT = "CURRENT.json"
 LOCK = ".medcost-lock"
@@ -54,7 +55,7 @@ class RunToPublish:
 
 @dataclass(frozen=True)
 class KeptFiles:
-    """A staged folder that becomes the run's, what is in it, and the run it was made from."""
+    """A staged folder that becomes the run's, and what is in it."""
 
     folder: Path
     records: tuple[FileRecord, ...]
@@ -137,7 +138,7 @@ def read_run_manifest(run: Path) -> dict[str, Any] | None:
 
 
 def read_run_tables(
-    run: Path, manifest: dict[str, Any], wanted: Mapping[str, Sequence[str]]
+    run: Path, manifest: Mapping[str, Any], wanted: Mapping[str, Sequence[str]]
 ) -> dict[str, pa.Table]:
     """Some columns of a run's result tables by name, text as dictionaries; raises READ_ERRORS."""
     there = {str(output["name"]).removesuffix(".parquet") for output in manifest["outputs"]}
@@ -153,7 +154,7 @@ def read_run_tables(
 def published_runs(folder: Path) -> dict[str, dict[str, Path]]:
     """Run folders by period and unit, of an output folder or, by its manifest, of one run.
 
-    None where the folder is neither.
+    Empty where the folder is neither.
     """
     manifest = read_run_manifest(folder)
     try:
@@ -241,8 +242,8 @@ def _write_tables(tables: Mapping[str, pa.Table], folder: Path) -> list[FileReco
         return FileRecord(path.name, tables[name].num_rows, write_table(tables[name], path))
 
     longest_first = sorted(tables, key=lambda name: -tables[name].num_rows)
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, WRITERS)) as pool:
-        return sorted(pool.map(write, longest_first), key=lambda record: record.name)
+    written = map_in_threads(write, longest_first, min(os.cpu_count() or 1, WRITERS))
+    return sorted(written, key=lambda record: record.name)
 
 
 def write_table(table: pa.Table, path: Path) -> str:
@@ -309,13 +310,14 @@ def _is_whole(folder: Path, run: RunToPublish) -> bool:
 
     Of what a run keeps, which may be large, files and their bytes are counted.
     """
+    manifest = read_run_manifest(folder)
     try:
-        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-        kept = manifest["kept"] if run.kept is not None else ()
+        if manifest is None or (run.kept is not None and "kept" not in manifest):
+            return False
         return all(
             file_sha256(folder / output["name"]) == output["sha256"]
             for output in manifest["outputs"]
-        ) and all((folder / file["name"]).stat().st_size == file["rows"] for file in kept)
+        ) and (run.kept is None or not find_damaged(folder, manifest))
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

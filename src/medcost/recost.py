@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from medcost.allocation_model import LoadedModel, load_model
-from medcost.book import Book, open_book
+from medcost.allocation_model import load_model
+from medcost.book import open_book
 from medcost.comparison import compare_tables, tables_compared
 from medcost.errors import Fault, InputRejected, named_errors, quote
 from medcost.kept import ACTIVITY, BOOK, KEPT, MODEL, load_activity, record_kept
-from medcost.kept_run import not_kept, require_kept_whole
+from medcost.kept_run import kept_manifest, not_kept
 from medcost.manifest import RunOptions, record_inputs
 from medcost.month_end import PeriodResult, cost_activity, needs_lines, table_faults
 from medcost.parquet_input import READ_ERRORS
@@ -30,7 +30,6 @@ from medcost.publish import (
     PublishedRun,
     RunToPublish,
     publish,
-    read_run_manifest,
     read_run_tables,
 )
 
@@ -45,8 +44,6 @@ class Recosted:
     place: PublishedRun
     original: Path
     comparison: pa.Table
-    book: Book
-    loaded: LoadedModel
 
 
 def recost_run(
@@ -63,10 +60,7 @@ def recost_run(
     Raises InputRejected (run-not-kept, faults of what was replaced), InvariantBroken or
     CannotPublish.
     """
-    manifest, kept = read_run_manifest(run), run / KEPT
-    if manifest is None or not (kept / BOOK).is_dir():
-        raise not_kept(run, "its book and activity")
-    require_kept_whole(run, manifest)
+    manifest, kept = kept_manifest(run, "its book and activity"), run / KEPT
     through, period, units = manifest["through"], manifest["period"], manifest["units"]
     loaded = load_model(model or str(kept / MODEL), through)
     staged = staging / "what-if" / KEPT
@@ -106,7 +100,7 @@ def recost_run(
         options, result.tables, result.notes, result.seconds, KeptFiles(staged, records)
     )
     place = publish(out, staging, loaded, [to_publish], inputs)[0]
-    return Recosted(result, place, run, comparison, book, loaded)
+    return Recosted(result, place, run, comparison)
 
 
 def _stage_book(kept: Path, staged: Path, replaced: Mapping[str, Path]) -> None:

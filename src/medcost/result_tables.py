@@ -18,9 +18,9 @@ from medcost.costing.departments import DepartmentCosts
 from medcost.costing.drg_groups import QUANTILES, DrgCosts, PricedCases
 from medcost.costing.service_items import ServiceItemCosts
 from medcost.errors import Fault, InputRejected, InvariantBroken
-from medcost.money import scaled_quotients
 from medcost.parquet_input import present_rows
 from medcost.period_book import PeriodBook
+from medcost.quotients import scaled_quotients
 from medcost.tables import CLASSES, ELEMENTS, Column, load_table
 from medcost.text_labels import take_text, text_array
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medcost.money import LARGEST_FEN, divide_half_away, format_yuan, scaled_quotients
+from medcost.money import LARGEST_FEN, divide_half_away, format_yuan
+from medcost.quotients import scaled_quotients
 
 always_the_same = settings(derandomize=True, deadline=None, database=None, max_examples=300)
 ANY_INT64 = st.integers(-(2**63), 2**63 - 1) | st.integers(-(10**10), 10**10)

@@ -1,4 +1,10 @@
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
+
+
+cdef inline int64_t place_of(int64_t key, int64_t mask) noexcept nogil:
+    # Fibonacci hashing: the high bits of the product depend on every bit of the key.
+    cdef uint64_t product = <uint64_t>key * <uint64_t>0x9E3779B97F4A7C15
+    return <int64_t>((product ^ (product >> 32)) & <uint64_t>mask)
 
 
 cdef struct KeySlot:

@@ -3,17 +3,12 @@
 import cython
 import numpy as np
 
+from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memset
 
 cdef enum:
     SMALLEST = 1024
-
-
-cdef inline int64_t place_of(int64_t key, int64_t mask) noexcept nogil:
-    # Fibonacci hashing: the high bits of the product depend on every bit of the key.
-    cdef uint64_t product = <uint64_t>key * <uint64_t>0x9E3779B97F4A7C15
-    return <int64_t>((product ^ (product >> 32)) & <uint64_t>mask)
 
 
 @cython.final

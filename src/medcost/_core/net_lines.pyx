@@ -9,13 +9,18 @@ from libc.string cimport memset
 
 from medcost._core.huge_pages cimport large_malloc
 from medcost._core.int128 cimport add_overflows
-from medcost._core.key_table cimport KeyTable
+from medcost._core.key_table cimport KeyTable, place_of
 
 ctypedef fused packed_t:
     int8_t
     int16_t
     int32_t
     int64_t
+
+ctypedef fused column_t:
+    int32_t
+    int64_t
+    uint8_t
 
 ctypedef fused activity_t:
     uint16_t
@@ -55,7 +60,7 @@ cdef class Places:
     cdef readonly int64_t n_depts, n_items, n_cases, n_labels, period
     cdef bint orders_known
     cdef const int32_t[:, ::1] grid
-    cdef const uint8_t[::1] selected, is_direct, may_receive
+    cdef const uint8_t[::1] selected, may_receive
     cdef uint8_t[::1] dept_flags, item_flags
     cdef const int32_t[::1] case_first, case_at, case_unit, case_dept
     # The only case of a label and its unit, side by side; -1 where there is not just one.
@@ -91,7 +96,7 @@ cdef class Places:
         if largest >= 1 << 62 or selected.shape[0] * (self.n_cases + 1) >= 1 << 62:
             raise OverflowError("departments x items or units x cases do not fit one key")
         self.grid, self.selected = dept_grid, selected
-        self.is_direct, self.may_receive = is_direct, may_receive
+        self.may_receive = may_receive
         closed = np.where(np.asarray(is_open), 0, CLOSED)
         self.dept_flags = (closed | np.where(np.asarray(is_medtech), MEDTECH, 0)).astype(np.uint8)
         self.item_flags = np.where(np.asarray(is_direct), DIRECT, 0).astype(np.uint8)
@@ -143,23 +148,8 @@ cdef struct Columns:
     const uint8_t *direct_state
 
 
-cdef const int32_t *codes_or_null(const int32_t[::1] column, Py_ssize_t n) except? NULL:
-    if column is None:
-        return NULL
-    if column.shape[0] != n:
-        raise ValueError("the columns of a block differ in length")
-    return &column[0] if n else NULL
-
-
-cdef const int64_t *values_or_null(const int64_t[::1] column, Py_ssize_t n) except? NULL:
-    if column is None:
-        return NULL
-    if column.shape[0] != n:
-        raise ValueError("the columns of a block differ in length")
-    return &column[0] if n else NULL
-
-
-cdef const uint8_t *states_or_null(const uint8_t[::1] column, Py_ssize_t n) except? NULL:
+cdef const column_t *first_or_null(const column_t[::1] column, Py_ssize_t n) except? NULL:
+    """Where a column of the block begins; NULL where there is none, or no line."""
     if column is None:
         return NULL
     if column.shape[0] != n:
@@ -175,12 +165,6 @@ cdef struct Slot:
     int32_t number
     int32_t last_entry
     int64_t total[2]
-
-
-cdef inline int64_t place_of(int64_t key, int64_t mask) noexcept nogil:
-    # Fibonacci hashing: the high bits of the product depend on every bit of the key.
-    cdef uint64_t product = <uint64_t>key * <uint64_t>0x9E3779B97F4A7C15
-    return <int64_t>((product ^ (product >> 32)) & <uint64_t>mask)
 
 
 @cython.final
@@ -396,14 +380,14 @@ cdef class LineNetter:
             raise ValueError("more lines than were announced")
         if (charge is not None) != self.has[1] or (direct_cost is not None) != self.has[2]:
             raise ValueError("a block has the columns that were announced")
-        c.period, c.unit = codes_or_null(period, n), codes_or_null(unit, n)
-        c.dept, c.item = codes_or_null(dept, n), codes_or_null(item, n)
-        c.case, c.case_unit = codes_or_null(case, n), codes_or_null(case_unit, n)
-        c.ordering, c.quantity = codes_or_null(ordering, n), values_or_null(quantity, n)
-        c.charge, c.direct_cost = values_or_null(charge, n), values_or_null(direct_cost, n)
-        c.quantity_state = states_or_null(quantity_state, n)
-        c.charge_state = states_or_null(charge_state, n)
-        c.direct_state = states_or_null(direct_state, n)
+        c.period, c.unit = first_or_null(period, n), first_or_null(unit, n)
+        c.dept, c.item = first_or_null(dept, n), first_or_null(item, n)
+        c.case, c.case_unit = first_or_null(case, n), first_or_null(case_unit, n)
+        c.ordering, c.quantity = first_or_null(ordering, n), first_or_null(quantity, n)
+        c.charge, c.direct_cost = first_or_null(charge, n), first_or_null(direct_cost, n)
+        c.quantity_state = first_or_null(quantity_state, n)
+        c.charge_state = first_or_null(charge_state, n)
+        c.direct_state = first_or_null(direct_state, n)
         if n >= 1 << 31 or (
             self.goes_beyond(0, c.quantity, n)
             or self.goes_beyond(1, c.charge, n)
@@ -608,7 +592,7 @@ cdef class LineNetter:
     ) noexcept nogil:
         """Count line i if it is at fault, and add it to the orders of level 3."""
         cdef bint odd = (places.dept_flags[dept] & CLOSED) != 0
-        cdef bint is_direct = places.is_direct[item] != 0
+        cdef bint is_direct = (places.item_flags[item] & DIRECT) != 0
         cdef int64_t ordering = -1
         odd |= c.quantity_state != NULL and c.quantity_state[i] != 0
         odd |= c.charge_state != NULL and c.charge_state[i] == FAULT

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -48,6 +47,7 @@ from medcost.page_reader import PagesUnsupported, page_blocks
 from medcost.parquet_input import READ_ERRORS, SourceFile, open_parquet, read_batches, unreadable
 from medcost.period_book import PeriodBook, register_cases
 from medcost.tables import load_table
+from medcost.threads import map_in_threads
 
 # Lines of one thread's piece of work, which becomes a part of the matrix.
 PIECE_ROWS, FEWEST_ROWS = 1 << 20, 1 << 15
@@ -143,12 +143,7 @@ def read_activity(
             progress(netted.n_lines)
         return netted
 
-    if threads > 1 and len(pieces) > 1:
-        with ThreadPoolExecutor(threads) as pool:
-            netted = list(pool.map(read, pieces))
-    else:
-        netted = [read(piece) for piece in pieces]
-    return _join(book, period_book, netted, threads)
+    return _join(book, period_book, map_in_threads(read, pieces, threads), threads)
 
 
 def with_cases_of_lines(book: Book, period_book: PeriodBook) -> PeriodBook:

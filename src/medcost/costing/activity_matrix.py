@@ -9,18 +9,16 @@ is their sum. Parts are kept in memory or in files, which any later look reads o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medcost.array_files import read_arrays, write_arrays
+from medcost.threads import Made, map_in_threads
 
-Made = TypeVar("Made")
 MEASURES = ("quantity", "charge", "direct_cost")
 QUANTITY, CHARGE, DIRECT_COST = range(len(MEASURES))
 WHOLE_SERVICE = 10**4
@@ -120,10 +118,7 @@ class ActivityMatrix:
         def load_and_look(part: MatrixPart | Path) -> Made:
             return look(load_part(part) if isinstance(part, Path) else part)
 
-        if self.threads > 1 and len(self.parts) > 1:
-            with ThreadPoolExecutor(self.threads) as pool:
-                return list(pool.map(load_and_look, self.parts))
-        return [load_and_look(part) for part in self.parts]
+        return map_in_threads(load_and_look, self.parts, self.threads)
 
     def entries_of(self, rows: NDArray[np.int64]) -> Entries:
         """Every entry of some receivers; rows: ascending. Time O(parts x rows + entries)."""

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +32,8 @@ from medcost.costing.together import ROUGH, open_places, round_together
 from medcost.errors import Fault, InputRejected
 from medcost.period_book import PeriodBook
 from medcost.tables import ELEMENTS
+from medcost.threads import Made, map_in_threads
 
-Made = TypeVar("Made")
 LANES = 8
 LARGEST_SHIFT = 40
 # Below this scale 64 bits cannot keep the error under 2^-10 fen of any case worth the name.
@@ -105,11 +103,8 @@ def cost_rows(book: PeriodBook, items: ServiceItemCosts) -> NDArray[np.int64]:
 
 
 def _each_element(threads: int, work: Callable[[int], Made]) -> list[Made]:
-    """What work makes of each element, side by side: they have nothing to do with each other."""
-    if threads == 1:
-        return [work(element) for element in range(len(ELEMENTS))]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, range(len(ELEMENTS))))
+    """What work makes of each element: they have nothing to do with each other."""
+    return map_in_threads(work, range(len(ELEMENTS)), threads)
 
 
 def add_at_cost(costs: NDArray[np.int64], items: ServiceItemCosts) -> None:
@@ -195,10 +190,9 @@ class ExactRows:
 
 def rows_of_entries(items: ServiceItemCosts, entries: Entries) -> ExactRows:
     """Net entries, sorted by receiver, in the measure that counts of each activity."""
-    kind = items.measures.kind[entries.activity]
-    base = entries.measures[np.arange(len(kind)), kind] // items.measures.step[kind]
-    first = np.flatnonzero(np.append(True, entries.row[1:] != entries.row[:-1]))[: len(kind)]
-    starts = np.append(first, len(kind)).astype(np.int64)
+    base = items.measures.base_of(entries.activity, entries.measures)
+    first = np.flatnonzero(np.append(True, entries.row[1:] != entries.row[:-1]))[: len(base)]
+    starts = np.append(first, len(base)).astype(np.int64)
     return ExactRows(items, starts, entries.activity, base)
 
 
@@ -316,19 +310,17 @@ def _narrow_rates(
     inexact = np.zeros(shift.shape, np.bool_)
     # An activity whose entries are all zero costs nobody anything, whatever its rate.
     idle = (measures.base == 0) & (matrix.negative[np.arange(len(dept)), measures.kind] == 0)
-    wide = measures.is_wide[dept]
+    every = np.arange(len(dept))
 
     def rates_in(element: int) -> None:
-        weight = np.where(idle, 0, measures.weight_in(element))
-        pool = items.pool_left[dept, element]
-        net = np.maximum(measures.net[:, element], 1)
-        total = np.where(measures.is_wide, 1, net).astype(np.int64)[dept]
+        shares = _shares(items, element, every)
+        weight = np.where(idle, 0, shares.weight)
         at = shift[unit, element]
-        rate, rest = scaled_rates(np.where(wide, 0, pool), weight, total, at)
-        for a in np.flatnonzero(wide & (pool != 0) & (weight != 0)).tolist():
-            exact = int(pool[a]) * int(weight[a]) << int(at[a])
-            rate[a], left = divmod(exact, int(net[dept[a]]))
-            rest[a] = left != 0
+        rate, rest = scaled_rates(shares.pool, weight, shares.total, at)
+        for a, numerator, net in shares.wide:
+            if not idle[a]:
+                rate[a], left = divmod(numerator << int(at[a]), net)
+                rest[a] = left != 0
         rates[:, element] = rate
         inexact[unit[rest != 0], element] = True
 
@@ -340,21 +332,45 @@ def _wide_rates(
     items: ServiceItemCosts, element: int, activities: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint8]]:
     """Floor of the activities' cost of one unit of measure, in fen and 2^-64 fen."""
-    measures = items.measures
-    dept = items.matrix.activity_dept[activities]
-    pool = np.ascontiguousarray(items.pool_left[dept, element])
-    weight = np.ascontiguousarray(measures.weight_in(element)[activities])
-    wide = measures.is_wide[dept]
-    total = np.where(wide, 1, np.maximum(measures.net[:, element], 1)[dept]).astype(np.int64)
+    shares = _shares(items, element, activities)
     try:
-        whole, part, inexact = activity_rates(np.where(wide, 0, pool), weight, total)
-        for i in np.flatnonzero(wide & (pool != 0)).tolist():
-            net = int(measures.net[dept[i], element])
-            rate, rest = divmod(int(pool[i]) * int(weight[i]) << 64, net)
+        whole, part, inexact = activity_rates(shares.pool, shares.weight, shares.total)
+        for i, numerator, net in shares.wide:
+            rate, rest = divmod(numerator << 64, net)
             whole[i], part[i], inexact[i] = rate >> 64, rate & 0xFFFFFFFFFFFFFFFF, rest != 0
     except OverflowError:
         raise InputRejected([_out_of_range(element)]) from None
     return whole, part, inexact.astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class _Shares:
+    """What the rates of some activities in one element are made of: pool x weight / total.
+
+    pool: fen, 0 where the department is wide; weight; total: the department's net measure, 1
+    where it is wide [activities]. wide: place, pool x weight and net measure of each activity of
+    a wide department that has a rate, as Python integers.
+    """
+
+    pool: NDArray[np.int64]
+    weight: NDArray[np.int64]
+    total: NDArray[np.int64]
+    wide: list[tuple[int, int, int]]
+
+
+def _shares(items: ServiceItemCosts, element: int, activities: NDArray[np.int64]) -> _Shares:
+    measures = items.measures
+    dept = items.matrix.activity_dept[activities]
+    pool = items.pool_left[dept, element]
+    weight = np.ascontiguousarray(measures.weight_in(element)[activities])
+    net = np.maximum(measures.net[:, element], 1)
+    total = np.where(measures.is_wide, 1, net).astype(np.int64)[dept]
+    is_wide = measures.is_wide[dept]
+    wide = [
+        (i, int(pool[i]) * int(weight[i]), int(net[dept[i]]))
+        for i in np.flatnonzero(is_wide & (pool != 0) & (weight != 0)).tolist()
+    ]
+    return _Shares(np.where(is_wide, 0, pool), weight, total, wide)
 
 
 def _propose_wide(items: ServiceItemCosts, element: int) -> Proposal:

@@ -127,10 +127,8 @@ def _member_costs(
     fen = np.zeros((len(members.item), len(ELEMENTS)), np.int64)
     if not len(members.item):
         return fen
-    kind, step = items.measures.kind, items.measures.step
-    base = members.measures[np.arange(len(members.activity)), kind[members.activity]]
-    base = base // step[kind[members.activity]]
-    n_activities = len(kind)
+    base = items.measures.base_of(members.activity, members.measures)
+    n_activities = len(items.measures.kind)
     key, summed = group_sums(
         members.group * n_activities + members.activity, np.ascontiguousarray(base[:, None])
     )

@@ -14,6 +14,7 @@ from medcost.costing.reciprocal import (
     first_bits,
     rational_unit_costs,
 )
+from medcost.costing.together import round_fractions
 
 
 def split_by_complete_shares(
@@ -31,7 +32,8 @@ def split_by_complete_shares(
     parts = [0] * len(served_out)
     found: list[int] | None = None
     if system.inverse is None:
-        found = _split_rational(amount, _rational_shares(system, giver, served_out[fed]))
+        shares = _rational_shares(system, giver, served_out[fed])
+        found = round_fractions(amount, [amount * share for share in shares])
     elif len(fed) == 1:
         found = [amount]
     else:
@@ -106,14 +108,3 @@ def _rational_shares(system: System, giver: int, served_out: NDArray[np.int64]) 
         sum((int(s) * y for s, y in zip(row, unit_costs, strict=True)), Fraction(0))
         for row in served_out
     ]
-
-
-def _split_rational(amount: int, shares: list[Fraction]) -> list[int]:
-    exact = [amount * share for share in shares]
-    parts = [int(value) for value in exact]
-    missing = amount - sum(parts)
-    step = 1 if missing > 0 else -1
-    order = sorted(range(len(exact)), key=lambda i: (-step * (exact[i] - parts[i]), i))
-    for i in order[: abs(missing)]:
-        parts[i] += step
-    return parts

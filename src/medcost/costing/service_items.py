@@ -62,6 +62,13 @@ class Measures:
         """Whether the entries of each activity count at all, bool [activities]."""
         return np.asarray(self.weight.any(axis=1), np.bool_)
 
+    def base_of(
+        self, activity: NDArray[np.int64], measures: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """What counts of some entries, in steps: activity [entries], measures [entries, 3]."""
+        kind = self.kind[activity]
+        return measures[np.arange(len(kind)), kind] // self.step[kind]
+
     def weight_in(self, element: int) -> NDArray[np.int64]:
         """Weight of each activity in one element [activities]."""
         return np.ascontiguousarray(self.weight[:, min(element, self.weight.shape[1] - 1)])

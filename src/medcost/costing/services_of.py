@@ -56,8 +56,7 @@ def services_of_matrix(book: PeriodBook, items: ServiceItemCosts) -> ServicesOf:
             return _services(activity, items.measures.base, fen)
         rows = _rows_of(cases)
         entries = matrix.entries_of(rows)
-        kind = items.measures.kind[entries.activity]
-        base = entries.measures[np.arange(len(kind)), kind] // items.measures.step[kind]
+        base = items.measures.base_of(entries.activity, entries.measures)
         counts = items.measures.counts[entries.activity]
         at_cost = traced.at_cost[entries.activity]
         split = np.flatnonzero(np.isin(traced.split_row, rows))

@@ -88,7 +88,11 @@ def open_places(
 def split_exactly(amount: int, weights: list[int]) -> list[int]:
     """Parts of amount by integer weights of any size, by arithmetic rule 2; total not zero."""
     total = sum(weights)
-    exact = [Fraction(amount * weight, total) for weight in weights]
+    return round_fractions(amount, [Fraction(amount * weight, total) for weight in weights])
+
+
+def round_fractions(amount: int, exact: list[Fraction]) -> list[int]:
+    """Whole parts of exact parts that add up to amount, by arithmetic rule 2."""
     parts = [int(part) for part in exact]
     missing = amount - sum(parts)
     step = 1 if missing > 0 else -1

@@ -1,0 +1,49 @@
+"""Quotients of whole arrays, rounded as single ones are.
+
+Apart from money.py because the command line imports that, and should not import NumPy to say its
+version.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medcost.money import LARGEST_FEN, divide_half_away
+
+# A remainder below this takes four more decimal digits within 64 bits.
+LARGEST_DIVISOR = 9 * 10**14
+
+
+def scaled_quotients(
+    numerators: NDArray[np.int64], steps: int, denominators: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The nearest integer to numerators x steps / denominators, and where there is one.
+
+    Halves go away from zero, as in money.divide_half_away. steps: a power of 10. There is no
+    quotient, and 0 stands, where the denominator is 0 or the quotient has more than 18 digits.
+    Long division, four digits at a time.
+    """
+    divisor = np.abs(denominators)
+    # The smallest int64 stays negative as its own absolute value.
+    wide = (divisor > LARGEST_DIVISOR) | (divisor < 0) | (np.abs(numerators) < 0)
+    fits = (divisor != 0) & ~wide
+    divisor = np.where(fits, divisor, 1)
+    quotient, rest = np.divmod(np.where(fits, np.abs(numerators), 0), divisor)
+    fits &= quotient <= LARGEST_FEN // steps
+    quotient[~fits], rest[~fits] = 0, 0
+    taken = 1
+    while taken < steps:
+        more = min(10**4, steps // taken)
+        digits, rest = np.divmod(rest * more, divisor)
+        quotient = quotient * more + digits
+        taken *= more
+    quotient += 2 * rest >= divisor
+    fits &= quotient <= LARGEST_FEN
+    quotient = np.where((numerators < 0) != (denominators < 0), -quotient, quotient)
+    for row in np.flatnonzero(wide).tolist():
+        fen, by = int(numerators[row]), int(denominators[row])
+        found = divide_half_away(fen * steps * (1 if by > 0 else -1), abs(by)) if by else 0
+        fits[row] = by != 0 and abs(found) <= LARGEST_FEN
+        quotient[row] = found if fits[row] else 0
+    return np.where(fits, quotient, 0), fits
