@@ -44,6 +44,8 @@ RESULTS = (
 # What explain writes, on demand and to a folder of its own.
 EXPLANATIONS = ("out_explanation", "out_explanation_services")
 WHAT_IFS = ("out_comparison",)
+# What a restatement and diff write.
+DIFFERENCES = ("out_difference",)
 STAGE_NAMES = {
     "departments": "every run",
     "service-items": "runs that cost service items or use level 3 by charge or quantity",
@@ -140,7 +142,9 @@ def load_titles() -> dict[str, TableTitle]:
     names = [row.table for row in rows]
     require_same("table_titles.csv", names, table_names())
     require_same(
-        "the order of the tables", [*INPUTS, *RESULTS, *EXPLANATIONS, *WHAT_IFS], table_names()
+        "the order of the tables",
+        [*INPUTS, *RESULTS, *EXPLANATIONS, *WHAT_IFS, *DIFFERENCES],
+        table_names(),
     )
     return {row.table: row for row in rows}
 
@@ -256,7 +260,8 @@ def tables_index(titles: dict[str, TableTitle]) -> str:
     inputs = [[link(t), titles[t].title_en, titles[t].title_zh, needed_by(t)] for t in INPUTS]
     results = [[link(t), titles[t].title_en, titles[t].title_zh] for t in RESULTS]
     explanations = [
-        [link(t), titles[t].title_en, titles[t].title_zh] for t in (*EXPLANATIONS, *WHAT_IFS)
+        [link(t), titles[t].title_en, titles[t].title_zh]
+        for t in (*EXPLANATIONS, *WHAT_IFS, *DIFFERENCES)
     ]
     parts = [
         header("src/medcost/tables/*.csv", "docs/reference/table_titles.csv"),
@@ -267,7 +272,7 @@ def tables_index(titles: dict[str, TableTitle]) -> str:
         grid(("table", "what it holds", "中文", "needed by"), inputs) + "\n",
         "## Result tables: the run folder\n",
         grid(("table", "what it holds", "中文"), results) + "\n",
-        "## Tables of `explain --out` and of `recost`\n",
+        "## Tables of `explain --out`, of `recost`, of `diff --out` and of restatements\n",
         grid(("table", "what it holds", "中文"), explanations) + "\n",
         "## The columns of a table page",
         READING.rstrip("\n") + "\n",

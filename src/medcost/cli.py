@@ -202,6 +202,26 @@ def parse_memory(
     return size
 
 
+def parse_reason(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> str | None:
+    """A reason that says something."""
+    if value is not None and not value.strip():
+        raise click.BadParameter("say why the published figures change")
+    return value
+
+
+def _signer(key: Path | None) -> Any:
+    if key is None:
+        return None
+    from medcost.signing import KeyUnusable, load_signer
+
+    try:
+        return load_signer(key)
+    except KeyUnusable as error:
+        raise click.BadParameter(str(error), param_hint="--sign-key") from None
+
+
 @cli.command()
 @click.argument("book", type=click.Path(path_type=Path))
 @click.option(
@@ -224,6 +244,16 @@ def parse_memory(
     is_flag=True,
     help="Do not keep the activity in the run folder: no recost, no explain.",
 )
+@click.option("--resume", is_flag=True, help="Go on from what a stopped run has finished.")
+@click.option(
+    "--restate", callback=parse_reason, metavar="REASON", help="Why closed periods may change."
+)
+@click.option(
+    "--sign-key",
+    type=click.Path(path_type=Path),
+    envvar="MEDCOST_SIGN_KEY",
+    help="Sign the manifests by this Ed25519 key in PEM.",
+)
 @common_options
 def run(
     book: Path,
@@ -235,6 +265,9 @@ def run(
     threads: int | None,
     memory: int | None,
     no_matrix: bool,
+    resume: bool,
+    restate: str | None,
+    sign_key: Path | None,
     json_log: bool,
     quiet: bool,
 ) -> None:
@@ -242,10 +275,11 @@ def run(
     from medcost.allocation_model import load_model
     from medcost.book import open_book
     from medcost.messages import progress_bar
-    from medcost.month_end import BatchOptions, line_count, run_month_end
-    from medcost.publish import output_folder
+    from medcost.month_end import BatchOptions, Publication, line_count, run_month_end
+    from medcost.output_folder import output_folder
 
     _set_up(json_log, quiet)
+    publication = Publication(restate, _signer(sign_key))
     loaded = load_model(model, through)
     opened = open_book(book, through)
     chosen = _chosen_periods(opened, periods)
@@ -253,10 +287,10 @@ def run(
         units or None, through, threads or os.cpu_count() or 1, memory, keep=not no_matrix
     )
     with (
-        output_folder(out) as staging,
+        output_folder(out, resume) as held,
         progress_bar("lines", line_count(opened), not (quiet or json_log)) as progress,
     ):
-        done = run_month_end(opened, loaded, chosen, options, out, staging, progress)
+        done = run_month_end(opened, loaded, chosen, options, held, progress, publication)
     if not quiet:
         for result, place in done:
             folder = out / place.folder.name
@@ -313,7 +347,7 @@ def recost(
 ) -> None:
     """What-if: cost a published run of FOLDER again under other costs or rules."""
     from medcost.kept_run import only_run
-    from medcost.publish import output_folder
+    from medcost.output_folder import output_folder
     from medcost.recost import recost_run
 
     _set_up(json_log, quiet)
@@ -322,8 +356,8 @@ def recost(
     run = only_run(folder, period, unit)
     if out.resolve() in (run.resolve(), run.resolve().parent):
         raise click.BadParameter("a what-if goes to a folder of its own", param_hint="--out")
-    with output_folder(out) as staging:
-        done = recost_run(run, out, staging, model, replaced, threads or os.cpu_count() or 1)
+    with output_folder(out) as held:
+        done = recost_run(run, held, model, replaced, threads or os.cpu_count() or 1)
     if not quiet:
         _show_what_if(done, out)
 
@@ -390,6 +424,62 @@ def explain(
         terminal.show_explanation(terminal.make_console(), found)
         if out is not None:
             click.echo(f"written to {out}")
+
+
+@cli.command()
+@click.argument("run_a", type=click.Path(path_type=Path))
+@click.argument("run_b", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Write difference.parquet here.")
+@common_options
+def diff(run_a: Path, run_b: Path, out: Path | None, json_log: bool, quiet: bool) -> None:
+    """Show which table, key and column of two run folders differ, old and new."""
+    from medcost import terminal
+    from medcost.errors import named_errors
+    from medcost.publish import described, write_table
+    from medcost.published_difference import published_difference
+
+    _set_up(json_log, quiet)
+    found = published_difference(run_a, run_b)
+    if out is not None:
+        with named_errors(out):
+            out.mkdir(parents=True, exist_ok=True)
+            write_table(described("difference", found), out / "difference.parquet")
+    if not quiet:
+        terminal.show_difference(terminal.make_console(), found, run_a.name, run_b.name)
+        if out is not None:
+            click.echo(f"written to {out}")
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--public-key",
+    type=click.Path(path_type=Path),
+    envvar="MEDCOST_PUBLIC_KEY",
+    help="Every manifest must be signed by the owner of this Ed25519 key in PEM.",
+)
+@click.option("--threads", type=click.IntRange(1, 256), help="Default: one a processor.")
+@common_options
+def verify(
+    folder: Path, public_key: Path | None, threads: int | None, json_log: bool, quiet: bool
+) -> None:
+    """Hold every byte of an output FOLDER against its manifests, their chain and the balances."""
+    from medcost.messages import show_faults
+    from medcost.signing import KeyUnusable, load_verifier
+    from medcost.verification import UNBALANCED_CODE, verify_folder
+
+    _set_up(json_log, quiet)
+    try:
+        verifier = load_verifier(public_key) if public_key else None
+    except KeyUnusable as error:
+        raise click.BadParameter(str(error), param_hint="--public-key") from None
+    found = verify_folder(folder, verifier, threads or os.cpu_count() or 1)
+    if found.faults:
+        show_faults(found.faults, json_log, closing="Nothing was changed.")
+        codes = {fault.code for fault in found.faults}
+        sys.exit(UNBALANCED if UNBALANCED_CODE in codes else REJECTED)
+    if not quiet:
+        click.echo(f"{found.summary}: as published, chained and balanced.")
 
 
 def _show_result(opened: Any, result: Any, folder: Path, is_new: bool, currency: str) -> None:

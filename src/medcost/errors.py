@@ -100,12 +100,12 @@ def render_fault(fault: Fault, shown: int = EXAMPLES_SHOWN) -> str:
     )
 
 
-def render_faults(faults: Sequence[Fault]) -> str:
+def render_faults(faults: Sequence[Fault], closing: str = "Nothing was published.") -> str:
     """All faults together, in the order they were found, with a closing count."""
     kinds = len({fault.code for fault in faults})
     blocks = [render_fault(fault) for fault in faults]
     total = count_of(len(faults), "fault")
-    blocks.append(f"{total} of {count_of(kinds, 'kind')}. Nothing was published.")
+    blocks.append(f"{total} of {count_of(kinds, 'kind')}. {closing}")
     return "\n\n".join(blocks)
 
 

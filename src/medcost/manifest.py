@@ -42,6 +42,11 @@ class RunOptions:
     recost_of: str | None = None
 
 
+def utc_now() -> str:
+    """The time as manifests hold it: ISO 8601 to the second, in UTC."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+
+
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     with path.open("rb") as file:
@@ -72,20 +77,46 @@ def record_inputs(files: Mapping[str, Sequence[SourceFile]]) -> tuple[FileRecord
 
 def run_id(loaded: LoadedModel, options: RunOptions, outputs: Sequence[FileRecord]) -> str:
     """The period, a dash and 12 hex digits over model, options and result tables."""
+    return _identity(
+        loaded.sha256,
+        options.period,
+        options.units,
+        options.through,
+        options.recost_of,
+        {output.name: output.sha256 for output in outputs},
+    )
+
+
+def run_id_of(manifest: Mapping[str, Any]) -> str:
+    """The id that a manifest's run must have; raises KeyError or TypeError."""
+    return _identity(
+        manifest["model"]["sha256"],
+        manifest["period"],
+        manifest["units"],
+        manifest["through"],
+        manifest["recost_of"],
+        {output["name"]: output["sha256"] for output in manifest["outputs"]},
+    )
+
+
+def _identity(
+    model: str,
+    period: str,
+    units: Sequence[str],
+    through: str,
+    recost_of: str | None,
+    outputs: Mapping[str, str],
+) -> str:
     identity: dict[str, object] = {
-        "model": loaded.sha256,
-        "options": {
-            "period": options.period,
-            "units": list(options.units),
-            "through": options.through,
-        },
-        "outputs": {output.name: output.sha256 for output in outputs},
+        "model": model,
+        "options": {"period": period, "units": list(units), "through": through},
+        "outputs": dict(outputs),
     }
-    if options.recost_of is not None:
-        identity["recost_of"] = options.recost_of
+    if recost_of is not None:
+        identity["recost_of"] = recost_of
     text = json.dumps(identity, sort_keys=True, ensure_ascii=False)
     digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
-    return f"{options.period}-{digest[:ID_DIGITS]}"
+    return f"{period}-{digest[:ID_DIGITS]}"
 
 
 def totals_of(reconciliation: pa.Table) -> dict[str, str]:
@@ -115,7 +146,7 @@ def build_manifest(
         "units": list(options.units),
         "through": options.through,
         "recost_of": options.recost_of,
-        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "created": utc_now(),
         "model": {
             "id": header.id,
             "title": header.title,

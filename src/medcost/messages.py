@@ -37,10 +37,12 @@ def set_up_log(json_log: bool, quiet: bool) -> None:
     LOG.setLevel(logging.INFO if json_log else logging.ERROR if quiet else logging.WARNING)
 
 
-def show_faults(faults: Sequence[Fault], json_log: bool) -> None:
+def show_faults(
+    faults: Sequence[Fault], json_log: bool, closing: str = "Nothing was published."
+) -> None:
     """All faults on standard error, as text or one JSON object a line."""
     if not json_log:
-        print(render_faults(faults), file=sys.stderr)  # noqa: T201
+        print(render_faults(faults, closing), file=sys.stderr)  # noqa: T201
         return
     for fault in faults:
         code = fault_codes()[fault.code]

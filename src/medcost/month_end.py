@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,8 +18,20 @@ import pyarrow as pa
 from medcost import result_tables
 from medcost.allocation_model import LoadedModel
 from medcost.book import Book, find_empty_lines, is_period
+from medcost.checkpoints import (
+    ACTIVITY_READ,
+    COSTED,
+    TABLES,
+    Checkpoint,
+    adopt,
+    checkpoint_key,
+    period_folder,
+    remove_outdated,
+    write_checkpoint,
+)
 from medcost.checks.findings import faults_of
 from medcost.checks.tables import check_tables, find_missing_selection
+from medcost.closed_periods import find_restatements
 from medcost.costing.activity import Activity, read_activity, with_cases_of_lines
 from medcost.costing.cases import CaseCosts, cost_cases
 from medcost.costing.departments import DepartmentCosts, cost_departments
@@ -33,11 +46,29 @@ from medcost.errors import (
     named_errors,
     quote,
 )
-from medcost.kept import ACTIVITY, KEPT, keep_activity, keep_book, record_kept
+from medcost.kept import (
+    ACTIVITY,
+    KEPT,
+    has_activity,
+    keep_activity,
+    keep_book,
+    load_activity,
+    record_kept,
+)
 from medcost.manifest import FileRecord, RunOptions, record_inputs
+from medcost.output_folder import OutputFolder
 from medcost.parquet_input import READ_ERRORS, row_count
 from medcost.period_book import PeriodBook, read_period
-from medcost.publish import KeptFiles, PublishedRun, RunToPublish, publish
+from medcost.publish import (
+    KeptFiles,
+    PublishedRun,
+    RunToPublish,
+    Signer,
+    StagedTables,
+    publish,
+    read_shown_tables,
+    stage_tables,
+)
 from medcost.tables import CLASSES
 
 LOG = logging.getLogger("medcost")
@@ -69,6 +100,14 @@ class BatchOptions:
     threads: int = 1
     memory: int | None = None
     keep: bool = True
+
+
+@dataclass(frozen=True)
+class Publication:
+    """How the runs are published: why figures of closed periods may change, and who signs."""
+
+    restate: str | None = None
+    signer: Signer | None = None
 
 
 @contextmanager
@@ -139,14 +178,16 @@ def cost_period(
     progress: Progress | None = None,
     parts_in: Path | None = None,
     lines_read: Callable[[Activity | None], None] | None = None,
+    seconds: dict[str, float] | None = None,
 ) -> PeriodResult:
     """Check and cost one period. Raises InputRejected with all faults, or InvariantBroken.
 
     parts_in: a folder for the parts of the activity matrix, else they stay in memory;
-    lines_read is called once the lines have been read and have no fault.
+    lines_read is called once the lines have been read and have no fault; seconds receives what
+    each stage took.
     """
     units, through = options.units, options.through
-    seconds: dict[str, float] = {}
+    seconds = {} if seconds is None else seconds
     with _timed("check", seconds):
         faults = list(table_faults(book, [period], units, loaded, through))
         if needs_lines(loaded, through):
@@ -192,44 +233,43 @@ def run_month_end(
     loaded: LoadedModel,
     periods: Sequence[str],
     options: BatchOptions,
-    out: Path,
-    staging: Path,
+    held: OutputFolder,
     progress: Progress | None = None,
+    publication: Publication = Publication(),
 ) -> list[tuple[PeriodResult, PublishedRun]]:
     """Cost every period alone and publish them together: all, or none.
 
-    Raises InputRejected with the faults of all periods, InvariantBroken or CannotPublish.
+    Of a stopped run's leftovers in held, what is of the same book, model and options is taken
+    instead of being computed. Raises InputRejected with the faults of all periods, InvariantBroken
+    or CannotPublish.
     """
     if not periods:
         raise InputRejected([*book.faults, *find_missing_selection(book, periods, options.units)])
     costed: list[_Costed] = []
     faults: list[Fault] = []
     # What goes in and what is kept is hashed and synced while the stages compute.
-    with ThreadPoolExecutor(1) as recorder:
+    recorder = ThreadPoolExecutor(1)
+    try:
 
         @cache
         def inputs() -> Future[tuple[FileRecord, ...]]:
             return recorder.submit(record_inputs, book.files)
 
+        batch = _Batch(book, loaded, options, held, recorder, inputs, progress)
         for period in periods:
             try:
-                costed.append(
-                    _cost_and_keep(
-                        book, loaded, period, options, staging, recorder, inputs, progress
-                    )
-                )
+                costed.append(_cost_or_resume(batch, period))
             except InputRejected as rejected:
                 faults += rejected.faults
         if faults:
             raise InputRejected(_distinct(faults))
-        runs = [_to_publish(one, options, staging) for one in costed]
-        try:
-            recorded = inputs().result()
-        except READ_ERRORS as error:
-            what = f"A file of the book went away while it was read: {error}."
-            where = (quote(str(book.folder)),)
-            raise InputRejected([Fault("file-unreadable", what, where)]) from None
-        placed = publish(out, staging, loaded, runs, recorded)
+        recorded = _recorded(book, inputs())
+        runs = [_to_publish(one, options, loaded, held.staging) for one in costed]
+        restatements = find_restatements(held.path, loaded, runs, publication.restate)
+        placed = publish(held, loaded, runs, recorded, restatements, publication.signer)
+    finally:
+        recorder.shutdown(cancel_futures=True)
+    remove_outdated(held, periods, options.units)
     results = [one.result for one in costed]
     for result in results:
         for note in result.notes:
@@ -238,52 +278,195 @@ def run_month_end(
 
 
 @dataclass(frozen=True)
+class _Batch:
+    """What every period of a month end has in common.
+
+    inputs: begins to record the book's files, once, and says when they are.
+    """
+
+    book: Book
+    loaded: LoadedModel
+    options: BatchOptions
+    held: OutputFolder
+    recorder: ThreadPoolExecutor
+    inputs: Callable[[], Future[tuple[FileRecord, ...]]]
+    progress: Progress | None
+
+
+@dataclass(frozen=True)
 class _Costed:
-    """A period's result, the folder of what it keeps and, when it is known, what is in it."""
+    """A period's result and its staged tables, the folder of what it keeps and what is in it.
+
+    resumed: the stages that a stopped run had finished.
+    """
 
     result: PeriodResult
+    tables: StagedTables
     kept: Path
     records: Future[tuple[FileRecord, ...]] | None
+    resumed: tuple[str, ...] = ()
 
 
-def _cost_and_keep(
-    book: Book,
-    loaded: LoadedModel,
-    period: str,
-    options: BatchOptions,
-    staging: Path,
-    recorder: ThreadPoolExecutor,
-    inputs: Callable[[], object],
-    progress: Progress | None,
-) -> _Costed:
+def _recorded(book: Book, inputs: Future[tuple[FileRecord, ...]]) -> tuple[FileRecord, ...]:
+    try:
+        return inputs.result()
+    except READ_ERRORS as error:
+        what = f"A file of the book went away while it was read: {error}."
+        where = (quote(str(book.folder)),)
+        raise InputRejected([Fault("file-unreadable", what, where)]) from None
+
+
+def _cost_or_resume(batch: _Batch, period: str) -> _Costed:
+    """Go on from what a stopped run has finished of the period, else cost it from its start."""
+    if not batch.held.leftovers:
+        return _cost_and_keep(batch, period)
+    records = _recorded(batch.book, batch.inputs())
+    found = adopt(batch.held, period, _key(batch, period, records))
+    if found is None:
+        return _cost_and_keep(batch, period)
+    LOG.warning("%s: goes on from a stopped run: %s", period, found.stage)
+    if found.stage == COSTED:
+        return _costed_before(batch, period, found)
+    return _cost_from_kept(batch, period, found)
+
+
+def _key(batch: _Batch, period: str, inputs: Sequence[FileRecord]) -> str:
+    options = batch.options
+    return checkpoint_key(
+        inputs, batch.loaded, period, options.through, options.units, options.keep
+    )
+
+
+def _cost_and_keep(batch: _Batch, period: str) -> _Costed:
     """Cost one period; its activity goes to the staging folder while it is read."""
-    kept = staging / f"of-{period}" / KEPT
+    book, loaded, options, staging = batch.book, batch.loaded, batch.options, batch.held.staging
+    kept = period_folder(staging, period) / KEPT
     with named_errors(staging):
         (kept / ACTIVITY).mkdir(parents=True)
     records: list[Future[tuple[FileRecord, ...]]] = []
+    seconds: dict[str, float] = {}
+
+    def record() -> tuple[FileRecord, ...]:
+        recorded = record_kept(kept)
+        _keep_checkpoint(batch, period, ACTIVITY_READ, dict(seconds), recorded)
+        return recorded
 
     def lines_read(activity: Activity | None) -> None:
-        inputs()
+        batch.inputs()
         if options.keep:
             with named_errors(staging):
                 keep_book(book, loaded, kept)
                 if activity is not None:
                     keep_activity(activity, kept)
-            records.append(recorder.submit(record_kept, kept))
+            records.append(batch.recorder.submit(record))
 
     result = cost_period(
-        book, loaded, period, options, progress, parts_in=kept / ACTIVITY, lines_read=lines_read
+        book, loaded, period, options, batch.progress, kept / ACTIVITY, lines_read, seconds
     )
-    return _Costed(result, kept, records[0] if records else None)
+    return _stage(batch, result, kept, records[0] if records else None)
 
 
-def _to_publish(costed: _Costed, options: BatchOptions, staging: Path) -> RunToPublish:
+def _cost_from_kept(batch: _Batch, period: str, found: Checkpoint) -> _Costed:
+    """Cost a period whose lines a stopped run has read, without a look at them."""
+    book, options, staging = batch.book, batch.options, batch.held.staging
+    kept = period_folder(staging, period) / KEPT
+    seconds = dict(found.seconds)
+    period_book = read_period(book, period, options.units)
+    activity = None
+    if has_activity(kept):
+        period_book = _with_known_cases(book, period_book)
+        with named_errors(staging):
+            activity = load_activity(kept, options.threads)
+    result = cost_activity(book, period_book, batch.loaded, activity, options.through, seconds)
+    records = batch.recorder.submit(record_kept, kept)
+    return _stage(batch, result, kept, records, tuple(found.seconds))
+
+
+def _costed_before(batch: _Batch, period: str, found: Checkpoint) -> _Costed:
+    """A period that a stopped run has costed: its tables as they are on disk."""
+    folder = period_folder(batch.held.staging, period)
+    costed = found.costed
+    tables = StagedTables(folder / TABLES, found.outputs, costed["totals"])
+    with named_errors(folder):
+        shown = read_shown_tables(tables)
+    result = PeriodResult(
+        period,
+        tuple(costed["units"]),
+        shown,
+        costed["n_lines"],
+        tuple(costed["notes"]),
+        dict(found.seconds),
+    )
+    kept, records = folder / KEPT, None
+    if found.kept is not None:
+        records = batch.recorder.submit(record_kept, kept)
+    return _Costed(result, tables, kept, records, tuple(found.seconds))
+
+
+def _stage(
+    batch: _Batch,
+    result: PeriodResult,
+    kept: Path,
+    records: Future[tuple[FileRecord, ...]] | None,
+    resumed: tuple[str, ...] = (),
+) -> _Costed:
+    """Write a period's tables to staging, and have it noted that they are there."""
+    with _timed("tables", result.seconds):
+        tables = stage_tables(kept.parent / TABLES, result.tables)
+
+    def note() -> None:
+        costed = {
+            "units": result.units,
+            "n_lines": result.n_lines,
+            "notes": result.notes,
+            "totals": tables.totals,
+        }
+        recorded = records.result() if records is not None else None
+        _keep_checkpoint(
+            batch, result.period, COSTED, result.seconds, recorded, tables.outputs, costed
+        )
+
+    batch.recorder.submit(note)
+    return _Costed(result, tables, kept, records, resumed)
+
+
+def _keep_checkpoint(
+    batch: _Batch,
+    period: str,
+    stage: str,
+    seconds: Mapping[str, float],
+    kept: tuple[FileRecord, ...] | None,
+    outputs: tuple[FileRecord, ...] = (),
+    costed: Mapping[str, Any] | None = None,
+) -> None:
+    """Note a finished stage; runs in the recorder, behind the records of the inputs."""
+    inputs = batch.inputs()
+    if inputs.exception() is None:
+        key = _key(batch, period, inputs.result())
+        units = batch.options.units
+        write_checkpoint(
+            period_folder(batch.held.staging, period),
+            Checkpoint(key, period, units, stage, seconds, kept, outputs, costed or {}),
+        )
+
+
+def _to_publish(
+    costed: _Costed, options: BatchOptions, loaded: LoadedModel, staging: Path
+) -> RunToPublish:
     result, kept = costed.result, None
     if costed.records is not None:
         with named_errors(staging):
             kept = KeptFiles(costed.kept, costed.records.result())
-    what = RunOptions(result.period, result.units, options.through)
-    return RunToPublish(what, result.tables, result.notes, result.seconds, kept)
+    return RunToPublish(
+        RunOptions(result.period, result.units, options.through),
+        costed.tables,
+        result.notes,
+        result.seconds,
+        kept,
+        result.n_lines,
+        is_complete=options.through == last_stage(loaded),
+        resumed=costed.resumed,
+    )
 
 
 def _is_founded(book: Book) -> bool:

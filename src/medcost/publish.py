@@ -1,6 +1,6 @@
 """Publishing: run folders appear whole, and CURRENT.json turns to them all at once.
 
-Everything is written and synced in a staging folder beside the output folder, on the same file
+Everything is written and synced in a staging folder outside the output folder, on the same file
 system; run folders are then renamed into place and CURRENT.json is replaced last. A reader that
 follows CURRENT.json sees the old runs or the new ones, whole.
 """
@@ -10,20 +10,28 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock, Timeout
 
 from medcost.allocation_model import LoadedModel
-from medcost.errors import CannotPublish, named_errors, quote
+from medcost.chain import (
+    MANIFEST,
+    RESTATEMENT,
+    RUN,
+    Link,
+    chain_after,
+    chain_in_place_of,
+    is_linked,
+    last_link,
+    link_of,
+)
+from medcost.durable_files import json_bytes, swap, sync_folder, sync_folders, write_durably
+from medcost.errors import named_errors
 from medcost.manifest import (
     FileRecord,
     RunOptions,
@@ -32,25 +40,20 @@ from medcost.manifest import (
     find_damaged,
     run_id,
     totals_of,
+    utc_now,
 )
+from medcost.output_folder import OutputFolder, read_current, require_fence, turn_current
 from medcost.published_balance import require_published_balance
+from medcost.run_results import RUN_RESULTS, build_run_results
+from medcost.tables import file_metadata
 from medcost.threads import map_in_threads
 
-CURRENT = "CURRENT.json"
-LOCK = ".medcost-lock"
+SIGNATURE = "manifest.sig"
 # Tables encoded at once: two are large, the others are done beside them.
 WRITERS = 4
-
-
-@dataclass(frozen=True)
-class RunToPublish:
-    """One period's result tables with what the manifest says of them."""
-
-    options: RunOptions
-    tables: dict[str, pa.Table]
-    notes: tuple[str, ...]
-    seconds: dict[str, float]
-    kept: KeptFiles | None = None
+SHOWN_TABLES = ("department_cost", "drg_cost", "reconciliation")
+# Signs the bytes of a manifest.
+Signer = Callable[[bytes], bytes]
 
 
 @dataclass(frozen=True)
@@ -62,70 +65,53 @@ class KeptFiles:
 
 
 @dataclass(frozen=True)
+class StagedTables:
+    """A period's result tables as files in a folder of their own, and what they add up to."""
+
+    folder: Path
+    outputs: tuple[FileRecord, ...]
+    totals: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class RunToPublish:
+    """One period's staged tables with what the manifest says of them.
+
+    is_complete: whether the run went through the model's last stage; resumed: stages that were
+    taken from a stopped run.
+    """
+
+    options: RunOptions
+    tables: StagedTables
+    notes: tuple[str, ...]
+    seconds: Mapping[str, float]
+    kept: KeptFiles | None = None
+    n_lines: int = 0
+    is_complete: bool = False
+    resumed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Restatement:
+    """Published figures of a closed period that a run changes, and why.
+
+    units: the run that was published, by unit; difference: out_difference.
+    """
+
+    period: str
+    units: Mapping[str, str]
+    new: str
+    reason: str
+    difference: pa.Table
+
+
+@dataclass(frozen=True)
 class PublishedRun:
     """Where a period's result is, and whether it was there before."""
 
     period: str
     folder: Path
     is_new: bool
-
-
-@contextmanager
-def output_folder(out: Path) -> Iterator[Path]:
-    """Hold the output folder's lock; yields a staging folder beside it, removed at the end.
-
-    Raises CannotPublish where the folder cannot be made, is locked or is not ours to write.
-    """
-    with named_errors(out):
-        out = out.resolve()
-        out.mkdir(parents=True, exist_ok=True)
-        _require_current_readable(out)
-        lock = FileLock(out / LOCK)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise CannotPublish(
-                f"{quote(str(out))} is locked: another medcost run is publishing to it. "
-                "Wait for it to end, then run again."
-            ) from None
-    beside = _staging_place(out)
-    try:
-        # Whoever held the lock before is gone; what it staged was never published.
-        _remove_staged(beside, out)
-        with named_errors(out):
-            staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.staging-", dir=beside))
-        yield staging
-    finally:
-        # By name, not by variable: a signal may come before the variable has its value.
-        _remove_staged(beside, out)
-        lock.release()
-
-
-def _remove_staged(beside: Path, out: Path) -> None:
-    """Remove every staging folder of the output folder; the caller holds its lock."""
-    for left in beside.glob(f"{glob_escape(f'.{out.name}.staging-')}*"):
-        shutil.rmtree(left, ignore_errors=True)
-
-
-def _staging_place(out: Path) -> Path:
-    """The folder beside out, or, where out is a mount point or its parent is not ours, out."""
-    parent = out.parent
-    same_file_system = parent.stat().st_dev == out.stat().st_dev
-    return parent if same_file_system and os.access(parent, os.W_OK) else out
-
-
-def glob_escape(text: str) -> str:
-    """Text as a literal of a glob pattern."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in text)
-
-
-def read_current(out: Path) -> dict[str, Any]:
-    """CURRENT.json of an output folder; fence 0 and no runs where there is none."""
-    path = out / CURRENT
-    if not path.exists():
-        return {"fence": 0, "runs": {}}
-    content: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return content
 
 
 def read_run_manifest(run: Path) -> dict[str, Any] | None:
@@ -168,70 +154,74 @@ def published_runs(folder: Path) -> dict[str, dict[str, Path]]:
         return {}
 
 
-def _require_current_readable(out: Path) -> None:
-    try:
-        current = read_current(out)
-        runs = current["runs"]
-        if not isinstance(current["fence"], int) or not isinstance(runs, dict):
-            raise ValueError
-        if not all(isinstance(units, dict) for units in runs.values()):
-            raise ValueError
-    except (ValueError, KeyError, TypeError):
-        raise CannotPublish(
-            f"{quote(str(out / CURRENT))} is not a file that medcost wrote. "
-            "Restore it or choose another folder."
-        ) from None
+def stage_tables(folder: Path, tables: Mapping[str, pa.Table]) -> StagedTables:
+    """Check that a period's tables tie out, and write and sync them to a new folder.
+
+    Raises InvariantBroken, or CannotPublish.
+    """
+    require_published_balance(tables)
+    with named_errors(folder):
+        folder.mkdir(parents=True)
+        outputs = _write_tables(tables, folder)
+    return StagedTables(folder, tuple(outputs), totals_of(tables["reconciliation"]))
+
+
+def read_shown_tables(staged: StagedTables) -> dict[str, pa.Table]:
+    """The staged tables that are shown after a run, as they were written; raises READ_ERRORS."""
+    there = {record.name for record in staged.outputs}
+    return {
+        name: pq.read_table(staged.folder / f"{name}.parquet")
+        for name in SHOWN_TABLES
+        if f"{name}.parquet" in there
+    }
+
+
+def run_name(loaded: LoadedModel, run: RunToPublish) -> str:
+    """The name of the run's folder."""
+    return f"{RUN}{run_id(loaded, run.options, run.tables.outputs)}"
 
 
 def publish(
-    out: Path,
-    staging: Path,
+    held: OutputFolder,
     loaded: LoadedModel,
     runs: Sequence[RunToPublish],
     inputs: Sequence[FileRecord],
+    restatements: Sequence[Restatement] = (),
+    signer: Signer | None = None,
 ) -> list[PublishedRun]:
-    """Write the runs to staging, move them into out and turn CURRENT.json to them.
+    """Give the staged runs their manifests, move them into place and turn CURRENT.json to them.
 
     A run equal to one that is already there publishes nothing new. Raises CannotPublish; what
     was published before stays whole.
     """
-    out = out.resolve()
+    out = held.path
     with named_errors(out):
-        staged = [_stage_run(staging, loaded, run, inputs) for run in runs]
-        current = read_current(out)
-        placed = [
-            _place(out, staging, run, folder) for run, folder in zip(runs, staged, strict=True)
-        ]
-        turned = _turned(current, runs, placed)
-        if turned["runs"] != current["runs"]:
-            _write_json(staging / CURRENT, turned)
-            _sync_folder(out)
-            os.replace(staging / CURRENT, out / CURRENT)
-            _sync_folder(out)
-    return placed
-
-
-def _stage_run(
-    staging: Path, loaded: LoadedModel, run: RunToPublish, inputs: Sequence[FileRecord]
-) -> Path:
-    """Check, write and sync one run's tables and manifest; the run's id names the folder."""
-    require_published_balance(run.tables)
-    folder = Path(tempfile.mkdtemp(dir=staging))
-    outputs = _write_tables(run.tables, folder)
-    identity = run_id(loaded, run.options, outputs)
-    totals = totals_of(run.tables["reconciliation"])
-    manifest = build_manifest(
-        identity, loaded, run.options, inputs, outputs, totals, run.notes, run.seconds
-    )
-    if run.kept is not None:
-        os.rename(run.kept.folder, folder / run.kept.folder.name)
-        manifest["kept"] = [vars(record) for record in run.kept.records]
-    _write_json(folder / "manifest.json", manifest)
-    named = staging / f"run={identity}"
-    os.rename(folder, named)
-    os.chmod(named, 0o755)  # noqa: S103 - mkdtemp is private; readers need the run
-    _sync_folder(named)
-    return named
+        require_fence(held)
+        named = [(run_name(loaded, run), run) for run in runs]
+        to_place = [(name, run) for name, run in named if not _is_whole(out / name, run)]
+        last = last_link(out)
+        for name, run in to_place:
+            is_again = (out / name).exists()
+            chain = chain_in_place_of(out / name, out) if is_again else chain_after(last)
+            link = _complete_run(name, loaded, run, inputs, chain, signer)
+            last = last if is_again else link
+        recorded = []
+        for restatement in restatements:
+            folder = held.staging / _restatement_name(restatement, held.fence)
+            last = _write_restatement(folder, restatement, chain_after(last), signer)
+            recorded.append(folder)
+        for name, run in to_place:
+            _place(held, name, run)
+        for folder in recorded:
+            os.rename(folder, out / folder.name)
+        current = read_current(out)["runs"]
+        turned = _turned(current, named)
+        if turned != current:
+            turn_current(held, turned)
+        elif to_place:
+            sync_folder(out)
+    new = {name for name, _ in to_place}
+    return [PublishedRun(run.options.period, out / name, name in new) for name, run in named]
 
 
 def _write_tables(tables: Mapping[str, pa.Table], folder: Path) -> list[FileRecord]:
@@ -239,11 +229,17 @@ def _write_tables(tables: Mapping[str, pa.Table], folder: Path) -> list[FileReco
 
     def write(name: str) -> FileRecord:
         path = folder / f"{name}.parquet"
-        return FileRecord(path.name, tables[name].num_rows, write_table(tables[name], path))
+        table = described(name, tables[name])
+        return FileRecord(path.name, table.num_rows, write_table(table, path))
 
     longest_first = sorted(tables, key=lambda name: -tables[name].num_rows)
     written = map_in_threads(write, longest_first, min(os.cpu_count() or 1, WRITERS))
     return sorted(written, key=lambda record: record.name)
+
+
+def described(name: str, table: pa.Table) -> pa.Table:
+    """The table with what its file says of its columns."""
+    return table.replace_schema_metadata(file_metadata(f"out_{name}"))
 
 
 def write_table(table: pa.Table, path: Path) -> str:
@@ -251,15 +247,16 @@ def write_table(table: pa.Table, path: Path) -> str:
 
     Labels that repeat are dictionaries, which need no statistics: the dictionary says what the
     column holds. Whole numbers are differences in as few bits as they need, which leaves zstd
-    nothing to find. Without the Arrow schema readers see plain text and decimals.
+    nothing to find. Without the Arrow schema readers see plain text and decimals; the metadata of
+    the table's schema goes to the file's.
     """
     texts = [f.name for f in table.schema if pa.types.is_dictionary(f.type)]
     plain = [f.name for f in table.schema if pa.types.is_string(f.type) or f.type == pa.float64()]
     numbers = [name for name in table.column_names if name not in {*texts, *plain}]
     encoded = pa.BufferOutputStream()
-    pq.write_table(
-        table,
+    writer = pq.ParquetWriter(
         encoded,
+        table.schema,
         compression={n: "NONE" if n in numbers else "ZSTD" for n in table.column_names},
         use_dictionary=texts,
         column_encoding=dict.fromkeys(numbers, "DELTA_BINARY_PACKED"),
@@ -268,6 +265,9 @@ def write_table(table: pa.Table, path: Path) -> str:
         write_page_index=True,
         store_schema=False,
     )
+    with writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata(table.schema.metadata or {})
     content = encoded.getvalue()
     with path.open("wb") as file:
         file.write(content)
@@ -276,37 +276,91 @@ def write_table(table: pa.Table, path: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _write_json(path: Path, content: object) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        json.dump(content, file, ensure_ascii=False, indent=2)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
+def _complete_run(
+    name: str,
+    loaded: LoadedModel,
+    run: RunToPublish,
+    inputs: Sequence[FileRecord],
+    chain: Mapping[str, object],
+    signer: Signer | None,
+) -> Link:
+    """Write manifest, run results and signature beside the staged tables."""
+    folder = run.tables.folder
+    results = json_bytes(
+        build_run_results(
+            name.removeprefix(RUN), run.options, run.tables.outputs, inputs, run.n_lines,
+            run.seconds, run.resumed, run.notes,
+        )
+    )  # fmt: skip
+    write_durably(folder / RUN_RESULTS, results)
+    manifest = build_manifest(
+        name.removeprefix(RUN), loaded, run.options, inputs, run.tables.outputs,
+        run.tables.totals, run.notes, run.seconds,
+    )  # fmt: skip
+    manifest["complete"] = run.is_complete
+    manifest["results"] = vars(
+        FileRecord(RUN_RESULTS, len(results), hashlib.sha256(results).hexdigest())
+    )
+    if run.kept is not None:
+        manifest["kept"] = [vars(record) for record in run.kept.records]
+    return _write_manifest(folder, name, {"chain": chain, **manifest}, signer)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _write_manifest(
+    folder: Path, name: str, manifest: dict[str, Any], signer: Signer | None
+) -> Link:
+    """Write a manifest and its signature; its link of the chain."""
+    content = json_bytes(manifest)
+    write_durably(folder / MANIFEST, content)
+    if signer is not None:
+        write_durably(folder / SIGNATURE, signer(content))
+    return link_of(name, content, manifest)
 
 
-def _place(out: Path, staging: Path, run: RunToPublish, staged: Path) -> PublishedRun:
-    """Move a staged run into out, unless the same run is there, whole."""
-    target = out / staged.name
+def _restatement_name(restatement: Restatement, fence: int) -> str:
+    return f"{RESTATEMENT}{restatement.period}-{fence + 1:06d}"
+
+
+def _write_restatement(
+    folder: Path, restatement: Restatement, chain: Mapping[str, object], signer: Signer | None
+) -> Link:
+    """Stage the record of a restatement: the difference, and who was replaced by what and why."""
+    folder.mkdir()
+    path = folder / "difference.parquet"
+    difference = described("difference", restatement.difference)
+    rows, digest = difference.num_rows, write_table(difference, path)
+    manifest = {
+        "chain": chain,
+        "restatement": folder.name.removeprefix(RESTATEMENT),
+        "period": restatement.period,
+        "reason": restatement.reason,
+        "old": dict(restatement.units),
+        "new": restatement.new,
+        "created": utc_now(),
+        "outputs": [vars(FileRecord(path.name, rows, digest))],
+    }
+    link = _write_manifest(folder, folder.name, manifest, signer)
+    sync_folder(folder)
+    return link
+
+
+def _place(held: OutputFolder, name: str, run: RunToPublish) -> None:
+    """Make the staged folder whole and move it to its place in the output folder."""
+    folder, target = held.staging / name, held.path / name
+    os.rename(run.tables.folder, folder)
+    if run.kept is not None:
+        os.rename(run.kept.folder, folder / run.kept.folder.name)
+    sync_folders(folder)
     if target.exists():
-        if _is_whole(target, run):
-            return PublishedRun(run.options.period, target, is_new=False)
         # A folder of this id that is not whole was damaged after it was published, or keeps
         # nothing where this run does.
-        os.rename(target, staging / f"damaged-{staged.name}")
-    os.rename(staged, target)
-    return PublishedRun(run.options.period, target, is_new=True)
+        swap(folder, target)
+    else:
+        os.rename(folder, target)
 
 
 def _is_whole(folder: Path, run: RunToPublish) -> bool:
-    """Whether every output that the folder's manifest lists is there with its SHA-256.
+    """Whether the folder's manifest and every output that it lists are there as they were written.
 
     Of what a run keeps, which may be large, files and their bytes are counted.
     """
@@ -314,24 +368,27 @@ def _is_whole(folder: Path, run: RunToPublish) -> bool:
     try:
         if manifest is None or (run.kept is not None and "kept" not in manifest):
             return False
-        return all(
-            file_sha256(folder / output["name"]) == output["sha256"]
-            for output in manifest["outputs"]
-        ) and (run.kept is None or not find_damaged(folder, manifest))
+        return (
+            all(
+                file_sha256(folder / record["name"]) == record["sha256"]
+                for record in (*manifest["outputs"], manifest["results"])
+            )
+            and (run.kept is None or not find_damaged(folder, manifest))
+            and is_linked(folder)
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
 def _turned(
-    current: dict[str, Any], runs: Sequence[RunToPublish], placed: Sequence[PublishedRun]
-) -> dict[str, Any]:
-    """CURRENT.json with the periods and units of the runs replaced, all others kept."""
-    published = {period: dict(units) for period, units in current["runs"].items()}
-    for run, place in zip(runs, placed, strict=True):
+    current: Mapping[str, Mapping[str, str]], named: Sequence[tuple[str, RunToPublish]]
+) -> dict[str, dict[str, str]]:
+    """CURRENT.json's runs with the periods and units of these replaced, all others kept."""
+    published = {period: dict(units) for period, units in current.items()}
+    for name, run in named:
         of_period = published.setdefault(run.options.period, {})
-        of_period.update(dict.fromkeys(run.options.units, place.folder.name))
-    ordered = {
+        of_period.update(dict.fromkeys(run.options.units, name))
+    return {
         period: {unit: units[unit] for unit in sorted(units)}
         for period, units in sorted(published.items())
     }
-    return {"fence": int(current["fence"]) + 1, "runs": ordered}

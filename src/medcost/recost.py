@@ -17,12 +17,15 @@ import pyarrow as pa
 
 from medcost.allocation_model import load_model
 from medcost.book import open_book
+from medcost.checkpoints import TABLES
+from medcost.closed_periods import find_restatements
 from medcost.comparison import compare_tables, tables_compared
 from medcost.errors import Fault, InputRejected, named_errors, quote
 from medcost.kept import ACTIVITY, BOOK, KEPT, MODEL, load_activity, record_kept
 from medcost.kept_run import kept_manifest, not_kept
 from medcost.manifest import RunOptions, record_inputs
 from medcost.month_end import PeriodResult, cost_activity, needs_lines, table_faults
+from medcost.output_folder import OutputFolder
 from medcost.parquet_input import READ_ERRORS
 from medcost.period_book import read_period
 from medcost.publish import (
@@ -31,6 +34,7 @@ from medcost.publish import (
     RunToPublish,
     publish,
     read_run_tables,
+    stage_tables,
 )
 
 REPLACEABLE = ("ledger", "drivers", "item_weights", "drg_groups", "drg_prices")
@@ -48,8 +52,7 @@ class Recosted:
 
 def recost_run(
     run: Path,
-    out: Path,
-    staging: Path,
+    held: OutputFolder,
     model: str | None = None,
     replaced: Mapping[str, Path] | None = None,
     threads: int = 1,
@@ -62,6 +65,7 @@ def recost_run(
     """
     manifest, kept = kept_manifest(run, "its book and activity"), run / KEPT
     through, period, units = manifest["through"], manifest["period"], manifest["units"]
+    staging = held.staging
     loaded = load_model(model or str(kept / MODEL), through)
     staged = staging / "what-if" / KEPT
     with named_errors(staging):
@@ -96,10 +100,12 @@ def recost_run(
         records = record_kept(staged, activity_only)
         inputs = record_inputs(book.files)
     options = RunOptions(period, tuple(units), through, manifest["run"])
+    tables = stage_tables(staged.parent / TABLES, result.tables)
     to_publish = RunToPublish(
-        options, result.tables, result.notes, result.seconds, KeptFiles(staged, records)
+        options, tables, result.notes, result.seconds, KeptFiles(staged, records), result.n_lines
     )
-    place = publish(out, staging, loaded, [to_publish], inputs)[0]
+    find_restatements(held.path, loaded, [to_publish], None)
+    place = publish(held, loaded, [to_publish], inputs)[0]
     return Recosted(result, place, run, comparison)
 
 

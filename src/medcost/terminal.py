@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from rich import box
@@ -19,6 +21,7 @@ from rich.text import Text
 from medcost.errors import count_of, printable
 from medcost.figure_words import ELEMENT_NAMES, FIGURE_NAMES, path_name
 from medcost.money import format_yuan
+from medcost.result_tables import fen_of
 from medcost.tables import CLASSES, load_table
 
 if TYPE_CHECKING:
@@ -242,6 +245,36 @@ def show_comparison(console: Console, comparison: pa.Table, original: str) -> No
             grid.add_row(*(safe(row[key]) for key in keys), *amounts)
         largest = f", the {MOVES_SHOWN} largest" if len(rows) > MOVES_SHOWN else ""
         _show(console, f"{title}: {len(rows):,} moved{largest}, yuan", grid)
+
+
+def show_difference(console: Console, difference: pa.Table, old: str, new: str) -> None:
+    """How many values of each table are not the same, and the largest changes; no cases by name."""
+    console.print(Text(f"结果差异 Difference from {old} to {new}\n"), soft_wrap=True)
+    tables = sorted(set(difference["table"].to_pylist()))
+    for name in tables:
+        rows = difference.filter(pc.equal(difference["table"], name))
+        title = f"{name}: {count_of(rows.num_rows, 'value')}"
+        if "case_id" in load_table(f"out_{name}").key:
+            totals = rows.filter(pc.equal(rows["column"], "total"))
+            total = format_yuan(sum(fen_of(totals, "change").tolist()))
+            console.print(f"{title}, total {total} yuan\n", markup=False)
+            continue
+        largest = np.argsort(-np.abs(fen_of(rows, "change")), kind="stable")[:MOVES_SHOWN]
+        grid = _grid(
+            [("unit", False), ("key", False), ("column", False)]
+            + [(heading, True) for heading in ("old", "new", "change")]
+        )
+        for row in rows.take(pa.array(largest)).to_pylist():
+            key = " ".join(str(part) for part in json.loads(row["key"]).values())
+            values = (safe(row[side] or "-") for side in ("old", "new"))
+            grid.add_row(
+                safe(row["unit_id"]), safe(key), row["column"], *values, yuan(row["change"])
+            )
+        most = f", the {MOVES_SHOWN} largest" if rows.num_rows > MOVES_SHOWN else ""
+        _show(console, f"{title}{most}", grid)
+    found = count_of(difference.num_rows, "value")
+    summary = f"{found} in {count_of(len(tables), 'table')} differ" if tables else "no difference"
+    console.print(f"{old}, {new}: {summary}", markup=False, soft_wrap=True)
 
 
 def show_files(console: Console, folder: Path, is_new: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -81,6 +82,20 @@ def load_table(name: str) -> Table:
     text = (FOLDER / f"{name}.csv").read_text("utf-8")
     rows = csv.DictReader(text.splitlines())
     return Table(name, tuple(_parse_column(row) for row in rows))
+
+
+@cache
+def file_metadata(name: str) -> dict[str, str]:
+    """What a result file says of itself in its key-value metadata: its table and its columns.
+
+    medcost.columns is a JSON object: of each column its unit, where it has one, and what it holds.
+    """
+    columns = {
+        column.name: {"unit": column.unit, "description": column.description}
+        for column in load_table(name).columns
+    }
+    described = json.dumps(columns, ensure_ascii=False)
+    return {"medcost.table": name.removeprefix("out_"), "medcost.columns": described}
 
 
 @cache

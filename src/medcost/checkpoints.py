@@ -1,0 +1,182 @@
+"""What a stopped run has finished, kept in its staging folder for `--resume`.
+
+Each period has a folder `of-<period>` there: `kept` (the small tables, the model and the activity),
+`tables` (the result tables) and a checkpoint, which says which of them are finished and has their
+bytes and SHA-256. The key of a checkpoint is the SHA-256 over the bytes of all inputs, the model,
+the options that results depend on and the versions: nothing is taken from a run of another book.
+A stage ends for all chosen units at once; a run of one unit has a checkpoint of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from medcost import __version__
+from medcost.allocation_model import LoadedModel
+from medcost.durable_files import json_bytes
+from medcost.errors import named_errors
+from medcost.kept import KEPT
+from medcost.manifest import FileRecord, file_sha256
+from medcost.output_folder import OutputFolder
+
+CHECKPOINT, TABLES = "checkpoint.json", "tables"
+ACTIVITY_READ, COSTED = "activity", "tables"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What is finished of one period.
+
+    stage: "activity" or "tables", the last one finished; units: as chosen, None for all; kept and
+    outputs: the files of the folders kept and tables; costed: what else a costed period has.
+    """
+
+    key: str
+    period: str
+    units: tuple[str, ...] | None
+    stage: str
+    seconds: Mapping[str, float]
+    kept: tuple[FileRecord, ...] | None = None
+    outputs: tuple[FileRecord, ...] = ()
+    costed: Mapping[str, Any] = field(default_factory=dict)
+
+
+def checkpoint_key(
+    inputs: Sequence[FileRecord],
+    loaded: LoadedModel,
+    period: str,
+    through: str,
+    units: tuple[str, ...] | None,
+    keep: bool,
+) -> str:
+    """The SHA-256 over everything that what is kept depends on; units None for all."""
+    identity = {
+        "inputs": {record.name: record.sha256 for record in inputs},
+        "model": loaded.sha256,
+        "period": period,
+        "units": None if units is None else sorted(set(units)),
+        "through": through,
+        "keep": keep,
+        "versions": [__version__, pa.__version__],
+    }
+    text = json.dumps(identity, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def period_folder(staging: Path, period: str) -> Path:
+    """Where a period is staged."""
+    return staging / f"of-{period}"
+
+
+def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Replace a period's checkpoint at once; raises OSError.
+
+    It is not synced: what it says is held against the files' bytes before anything is taken.
+    """
+    staged = folder / f"{CHECKPOINT}.new"
+    staged.write_bytes(json_bytes(asdict(checkpoint)))
+    os.replace(staged, folder / CHECKPOINT)
+
+
+def read_checkpoint(folder: Path) -> Checkpoint | None:
+    """A period's checkpoint, None where there is none that can be read."""
+    try:
+        content = json.loads((folder / CHECKPOINT).read_bytes())
+        units = content.pop("units")
+        kept, outputs = content.pop("kept"), content.pop("outputs")
+        return Checkpoint(
+            units=None if units is None else tuple(units),
+            kept=None if kept is None else tuple(FileRecord(**record) for record in kept),
+            outputs=tuple(FileRecord(**record) for record in outputs),
+            **content,
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def adopt(held: OutputFolder, period: str, key: str) -> Checkpoint | None:
+    """Take over what a stopped run has finished of a period, if it is of this key and undamaged.
+
+    Its files move to this run's staging folder; what is not as the checkpoint says is removed.
+    None where there is nothing to go on from. Raises CannotPublish.
+    """
+    for left in held.leftovers:
+        folder = period_folder(left, period)
+        found = read_checkpoint(folder)
+        if found is not None and found.key == key:
+            whole = _what_is_whole(folder, found)
+            if whole is not None:
+                with named_errors(folder):
+                    target = period_folder(held.staging, period)
+                    os.rename(folder, target)
+                    _keep_only(target, whole)
+                return whole
+    return None
+
+
+def _what_is_whole(folder: Path, found: Checkpoint) -> Checkpoint | None:
+    """The checkpoint, at the stage before where tables are damaged; None where nothing is left."""
+    if found.kept is not None and not _is_there(folder, found.kept):
+        return None
+    if found.stage == COSTED and _is_there(folder / TABLES, found.outputs):
+        return found
+    if found.kept is None:
+        return None
+    return Checkpoint(
+        found.key, found.period, found.units, ACTIVITY_READ, found.seconds, found.kept
+    )
+
+
+def _is_there(folder: Path, records: Sequence[FileRecord]) -> bool:
+    try:
+        return all(file_sha256(folder / record.name) == record.sha256 for record in records)
+    except OSError:
+        return False
+
+
+def _keep_only(folder: Path, found: Checkpoint) -> None:
+    """Remove from a period's folder what its checkpoint does not name, such as a manifest."""
+    named = {folder / record.name for record in found.kept or ()}
+    if found.stage == COSTED:
+        named |= {folder / TABLES / record.name for record in found.outputs}
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_file() and path not in named:
+            path.unlink()
+    if found.stage != COSTED:
+        shutil.rmtree(folder / TABLES, ignore_errors=True)
+    if found.kept is None:
+        shutil.rmtree(folder / KEPT, ignore_errors=True)
+
+
+def remove_outdated(
+    held: OutputFolder, periods: Sequence[str], units: tuple[str, ...] | None
+) -> None:
+    """Remove what stopped runs have left of these periods and units, and what leads nowhere.
+
+    What was left of other periods or other units stays: a run of those may still go on from it.
+    """
+    for left in held.leftovers:
+        folders = [path for path in _folders(left) if path.is_dir()]
+        for folder in folders:
+            found = read_checkpoint(folder)
+            if found is None or (found.period in periods and _overlap(found.units, units)):
+                shutil.rmtree(folder, ignore_errors=True)
+        if not any(read_checkpoint(folder) for folder in _folders(left)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _folders(left: Path) -> Iterator[Path]:
+    return iter(sorted(left.glob("of-*")))
+
+
+def _overlap(a: tuple[str, ...] | None, b: tuple[str, ...] | None) -> bool:
+    return a is None or b is None or bool(set(a) & set(b))

@@ -1,0 +1,127 @@
+"""Closed periods: a figure that finance has published complete does not change unnoticed.
+
+A period of a unit is closed once a complete run of it is the published one: a run through the last
+stage that its model has. Until then runs replace each other freely, as when the departments are
+looked at before the cases. What-ifs close nothing. After that, a run whose figures are the same
+may still replace it (another model file, a run of one unit alone, further stages); a run that would
+change or take away a published figure needs a reason, and the difference is published with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from medcost.allocation_model import LoadedModel
+from medcost.book import STAGES
+from medcost.difference import compare_runs, equal_tables
+from medcost.errors import CannotPublish, Fault, InputRejected, count_of, quote
+from medcost.money import format_yuan
+from medcost.output_folder import read_current
+from medcost.parquet_input import READ_ERRORS
+from medcost.publish import Restatement, RunToPublish, read_run_manifest, run_name
+from medcost.result_tables import fen_of
+
+NOT_CARRIED = '"reason": "not_carried_further"'
+
+
+def find_restatements(
+    out: Path, loaded: LoadedModel, runs: Sequence[RunToPublish], reason: str | None
+) -> list[Restatement]:
+    """What the staged runs change in closed periods of an output folder.
+
+    Raises InputRejected (period-closed) where something changes and there is no reason.
+    """
+    found = [
+        restatement
+        for run in runs
+        if (restatement := _compare(out, run_name(loaded, run), run, reason)) is not None
+    ]
+    if found and reason is None:
+        raise InputRejected([_refusal(restatement) for restatement in found])
+    return found
+
+
+def _compare(out: Path, name: str, run: RunToPublish, reason: str | None) -> Restatement | None:
+    """What a staged run changes in the closed units of its period, None where nothing."""
+    published = read_current(out)["runs"].get(run.options.period, {})
+    closed = {
+        unit: str(published[unit])
+        for unit in run.options.units
+        if unit in published and published[unit] != name and is_closed(out / published[unit])
+    }
+    parts = list(_differences(out, run, closed))
+    moved = [part for part in parts if part.num_rows]
+    if not moved:
+        return None
+    difference = pa.concat_tables(moved)
+    units = set(difference["unit_id"].to_pylist())
+    return Restatement(
+        run.options.period,
+        {unit: old for unit, old in closed.items() if unit in units},
+        name,
+        reason or "",
+        difference.sort_by([(c, "ascending") for c in difference.column_names[:5]]),
+    )
+
+
+def _differences(out: Path, run: RunToPublish, closed: Mapping[str, str]) -> Iterator[pa.Table]:
+    """What changes against each published run, in the units that it is the published one of."""
+    for old in sorted(set(closed.values())):
+        units = [unit for unit, name in closed.items() if name == old]
+        manifest = read_run_manifest(out / old) or {}
+        new = {
+            "units": run.options.units,
+            "outputs": [vars(record) for record in run.tables.outputs],
+        }
+        tables = {
+            str(record["name"]).removesuffix(".parquet") for record in manifest["outputs"]
+        } - equal_tables(manifest, new)
+        try:
+            difference = compare_runs(out / old, run.tables.folder, units, tables)
+            goes_further = STAGES.index(run.options.through) > STAGES.index(manifest["through"])
+            yield _without_carrying(difference) if goes_further else difference
+        except READ_ERRORS as error:
+            raise CannotPublish(
+                f"{quote(old)} is the published run of a closed period and cannot be read, so "
+                f"nothing says what this run would change: {error}. Restore it first: "
+                "medcost verify shows what is damaged."
+            ) from None
+
+
+def _without_carrying(difference: pa.Table) -> pa.Table:
+    """Without the reasons that money is under only because the run was carried further."""
+    rows = zip(*(difference[name].to_pylist() for name in ("table", "old", "key")), strict=True)
+    kept = [
+        table != "reconciliation" or (old is not None and NOT_CARRIED not in key)
+        for table, old, key in rows
+    ]
+    return difference.filter(pa.array(kept, pa.bool_()))
+
+
+def is_closed(run: Path) -> bool:
+    """Whether a run folder closes its period: complete, and no what-if."""
+    manifest: Mapping[str, Any] = read_run_manifest(run) or {}
+    return bool(manifest.get("complete")) and manifest.get("recost_of") is None
+
+
+def _refusal(restatement: Restatement) -> Fault:
+    """The refusal, with how many figures change in which table, and the largest change."""
+    difference = restatement.difference
+    units = sorted(restatement.units)
+    named = ", ".join(quote(unit) for unit in units[:5]) + (" ..." if len(units) > 5 else "")
+    largest = int(np.abs(fen_of(difference, "change")).max())
+    what = (
+        f"{restatement.period} of {count_of(len(units), 'unit')} is closed, and "
+        f"{count_of(difference.num_rows, 'published figure')} would change, by up to "
+        f"{format_yuan(largest)} yuan: {named}."
+    )
+    counts: dict[str, int] = {}
+    for table in difference["table"].to_pylist():
+        counts[table] = counts.get(table, 0) + 1
+    where = tuple(f"{table}: {count_of(n, 'figure')}" for table, n in sorted(counts.items()))
+    return Fault("period-closed", what, where)

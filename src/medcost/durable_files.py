@@ -1,0 +1,65 @@
+"""Files and folders that outlast a power cut: written, synced, and only then named.
+
+A name is durable once its folder is synced, and a folder's own name once its parent is. So files
+are synced first, then their folders from the deepest up, and only then is anything renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+# renameat2(2): both paths are relative to the working directory, and change places.
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
+
+
+def json_bytes(content: object) -> bytes:
+    """JSON as medcost writes it: UTF-8, indented, with a newline at the end."""
+    return (json.dumps(content, ensure_ascii=False, indent=2) + "\n").encode("utf-8")
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file and sync it to disk; its name is durable once its folder is synced."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folders(top: Path) -> None:
+    """Make the names in a folder and in all folders below it durable, the deepest first."""
+    for folder, _, _ in os.walk(top, topdown=False):
+        sync_folder(Path(folder))
+
+
+def swap(a: Path, b: Path) -> None:
+    """Let two paths of one file system change places, at once where the system can.
+
+    Where it cannot (a network file system, not Linux), b is missing for a moment.
+    """
+    if not _exchange(a, b):
+        aside = a.with_name(f"{a.name}.aside")
+        os.rename(b, aside)
+        os.rename(a, b)
+        os.rename(aside, a)
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Whether the system exchanged the two paths atomically."""
+    import ctypes
+
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError):
+        return False
+    return bool(renameat2(AT_FDCWD, os.fsencode(a), AT_FDCWD, os.fsencode(b), RENAME_EXCHANGE) == 0)

@@ -1,0 +1,191 @@
+"""The output folder: its lock, its staging folder, and CURRENT.json with the fence.
+
+The lock keeps two batches apart wherever locks work. Where they do not, as on some network file
+systems, the fence does: a writer notes it when it takes the lock and turns CURRENT.json only while
+it is still the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from medcost.chain import RESTATEMENT, last_link
+from medcost.durable_files import json_bytes, sync_folder, write_durably
+from medcost.errors import CannotPublish, named_errors, quote
+
+CURRENT = "CURRENT.json"
+LOCK = ".medcost-lock"
+
+
+@dataclass(frozen=True)
+class OutputFolder:
+    """An output folder whose lock is held.
+
+    staging: a folder of this run alone, on the same file system; fence: that of CURRENT.json when
+    the lock was taken; leftovers: staging folders of stopped runs, kept where they may be resumed.
+    """
+
+    path: Path
+    staging: Path
+    fence: int
+    leftovers: tuple[Path, ...] = ()
+
+
+@contextmanager
+def output_folder(out: Path, resume: bool = False) -> Iterator[OutputFolder]:
+    """Hold the output folder's lock; its staging folder is removed at the end.
+
+    resume: what stopped runs have staged is left for this one, and what this one has staged for
+    the next, if it is stopped by a signal or cannot publish. Without it nothing staged is left,
+    neither before nor after. Raises CannotPublish where the folder cannot be made, is locked or
+    is not ours to write.
+    """
+    with named_errors(out):
+        out = out.resolve()
+        is_new = not out.exists()
+        out.mkdir(parents=True, exist_ok=True)
+        if is_new:
+            sync_folder(out.parent)
+        lock = FileLock(out / LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise CannotPublish(
+                f"{quote(str(out))} is locked: another medcost run is publishing to it. "
+                "Wait for it to end, then run again."
+            ) from None
+    is_kept = False
+    try:
+        with named_errors(out):
+            fence = _require_current_readable(out)
+            _remove_unturned(out, fence)
+        beside = _staging_place(out)
+        if not resume:
+            # Whoever held the lock before is gone; what it staged was never published.
+            _remove_staged(out)
+        leftovers = tuple(_staged(out))
+        with named_errors(out):
+            staging = Path(tempfile.mkdtemp(prefix=_prefix(out), dir=beside))
+        try:
+            yield OutputFolder(out, staging, fence, leftovers)
+        except (CannotPublish, KeyboardInterrupt, SystemExit):
+            is_kept = resume
+            raise
+        finally:
+            if resume and not is_kept:
+                shutil.rmtree(staging, ignore_errors=True)
+    finally:
+        if not resume:
+            # By name, not by variable: a signal may come before the variable has its value.
+            _remove_staged(out)
+        lock.release()
+
+
+def _prefix(out: Path) -> str:
+    return f".{out.name}.staging-"
+
+
+def _staging_place(out: Path) -> Path:
+    """The folder beside out, or, where out is a mount point or its parent is not ours, out."""
+    parent = out.parent
+    same_file_system = parent.stat().st_dev == out.stat().st_dev
+    return parent if same_file_system and os.access(parent, os.W_OK) else out
+
+
+def _staged(out: Path) -> list[Path]:
+    """Every staging folder of the output folder, by name; the caller holds its lock."""
+    pattern = f"{glob_escape(_prefix(out))}*"
+    return sorted(_staging_place(out).glob(pattern))
+
+
+def _remove_staged(out: Path) -> None:
+    for left in _staged(out):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _remove_unturned(out: Path, fence: int) -> None:
+    """Remove restatements that CURRENT.json was never turned for: they did not take place.
+
+    Only those are, that the next fence was meant for and that nothing was chained to.
+    """
+    unturned = [p for p in out.glob(f"{RESTATEMENT}*") if restatement_fence(p.name) == fence + 1]
+    if unturned and (out / CURRENT).exists():
+        last = last_link(out)
+        if last is None or last.name in {path.name for path in unturned}:
+            for path in unturned:
+                shutil.rmtree(path)
+
+
+def restatement_fence(name: str) -> int:
+    """The fence that CURRENT.json got with a restatement, by its folder's name; 0 for others."""
+    number = name.rpartition("-")[2]
+    return int(number) if name.startswith(RESTATEMENT) and number.isdecimal() else 0
+
+
+def glob_escape(text: str) -> str:
+    """Text as a literal of a glob pattern."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in text)
+
+
+def read_current(out: Path) -> dict[str, Any]:
+    """CURRENT.json of an output folder; fence 0 and no runs where there is none."""
+    path = out / CURRENT
+    if not path.exists():
+        return {"fence": 0, "runs": {}}
+    content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return content
+
+
+def require_form(current: dict[str, Any]) -> int:
+    """The fence of CURRENT.json; raises KeyError, TypeError or ValueError unless it is one."""
+    runs, fence = current["runs"], current["fence"]
+    if not isinstance(fence, int) or not isinstance(runs, dict):
+        raise ValueError("not the form of CURRENT.json")
+    if not all(isinstance(units, dict) for units in runs.values()):
+        raise ValueError("not the form of CURRENT.json")
+    return fence
+
+
+def _require_current_readable(out: Path) -> int:
+    """The fence; raises CannotPublish where CURRENT.json is not a file of ours."""
+    try:
+        return require_form(read_current(out))
+    except (ValueError, KeyError, TypeError):
+        raise CannotPublish(
+            f"{quote(str(out / CURRENT))} is not a file that medcost wrote. "
+            "Restore it or choose another folder."
+        ) from None
+
+
+def require_fence(held: OutputFolder) -> dict[str, Any]:
+    """CURRENT.json, unless it was turned since the lock was taken; raises CannotPublish."""
+    current = read_current(held.path)
+    if current["fence"] != held.fence:
+        raise CannotPublish(
+            f"{quote(str(held.path / CURRENT))} has fence {current['fence']}, and had {held.fence} "
+            "when this run took the lock: another run has published meanwhile. Run again."
+        )
+    return current
+
+
+def turn_current(held: OutputFolder, runs: dict[str, dict[str, str]]) -> None:
+    """Replace CURRENT.json by one with these runs and the next fence, durably and at once.
+
+    What it points to is in place and synced. Raises CannotPublish where another run was faster.
+    """
+    staged = held.staging / CURRENT
+    write_durably(staged, json_bytes({"fence": held.fence + 1, "runs": runs}))
+    sync_folder(held.path)
+    require_fence(held)
+    os.replace(staged, held.path / CURRENT)
+    sync_folder(held.path)

@@ -1,0 +1,261 @@
+"""An output folder held against its manifests: every byte, the chain, signatures, balances.
+
+All that is wrong is found and said together; nothing is changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from medcost.chain import MANIFEST, RUN, chained_folders, find_breaks, link_of
+from medcost.errors import Fault, InputRejected, InvariantBroken, count_of, quote
+from medcost.manifest import file_sha256, run_id_of, totals_of
+from medcost.output_folder import CURRENT, read_current, require_form, restatement_fence
+from medcost.parquet_input import READ_ERRORS
+from medcost.publish import SIGNATURE
+from medcost.published_balance import require_published_balance
+from medcost.tables import load_table, table_names
+from medcost.threads import map_in_threads
+
+Verifier = Callable[[bytes, bytes], bool]
+UNBALANCED_CODE = "table-unbalanced"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was looked at, and every fault of it."""
+
+    n_runs: int
+    n_restatements: int
+    n_files: int
+    n_signed: int
+    faults: tuple[Fault, ...]
+
+    @property
+    def summary(self) -> str:
+        """'2 runs, 1 restatement, 61 files, 3 signatures'."""
+        counted = [
+            (self.n_runs, "run"),
+            (self.n_restatements, "restatement"),
+            (self.n_files, "file"),
+            (self.n_signed, "signature"),
+        ]
+        return ", ".join(count_of(n, noun) for n, noun in counted if n)
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """A run's or restatement's folder with its manifest, None where it cannot be read."""
+
+    path: Path
+    content: bytes
+    manifest: dict[str, Any] | None
+
+
+def verify_folder(folder: Path, verifier: Verifier | None = None, threads: int = 1) -> Verified:
+    """Every fault of an output folder, or of one run folder without its place in the chain.
+
+    verifier: whether a signature is that of a manifest's bytes; with one every manifest must be
+    signed. Reads every byte. Raises InputRejected (run-not-found) where there is no such folder.
+    """
+    if not folder.is_dir():
+        what = f"There is no folder {quote(str(folder))}."
+        raise InputRejected([Fault("run-not-found", what, (quote(str(folder)),))])
+    if folder.name.startswith(RUN) or (folder / MANIFEST).exists():
+        read = [_read(folder)]
+        faults: list[Fault] = []
+    else:
+        fence = _fence(folder)
+        # A restatement beyond the fence is one whose publication was stopped: it does not count.
+        paths = [p for p in chained_folders(folder) if restatement_fence(p.name) <= fence]
+        read = [_read(path) for path in paths]
+        faults = [*_current_faults(folder, read), *_chain_faults(read)]
+    looked_at = map_in_threads(lambda one: _folder_faults(one, verifier), read, threads)
+    faults += [fault for found in looked_at for fault in found]
+    runs = [one for one in read if one.path.name.startswith(RUN)]
+    return Verified(
+        len(runs),
+        len(read) - len(runs),
+        sum(len(_records(one.manifest)) + 1 for one in read if one.manifest),
+        sum((one.path / SIGNATURE).exists() for one in read),
+        tuple(faults),
+    )
+
+
+def _read(path: Path) -> _Folder:
+    try:
+        content = (path / MANIFEST).read_bytes()
+        manifest = json.loads(content)
+        _records(manifest)
+        link_of(path.name, content, manifest)
+    except (OSError, ValueError, KeyError, TypeError):
+        return _Folder(path, b"", None)
+    return _Folder(path, content, manifest)
+
+
+def _records(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """SHA-256 of every file that a manifest lists, by its name within the folder."""
+    listed = [*manifest["outputs"], *manifest.get("kept", ())]
+    if "results" in manifest:
+        listed.append(manifest["results"])
+    return {str(record["name"]): str(record["sha256"]) for record in listed}
+
+
+def _fence(out: Path) -> int:
+    try:
+        return require_form(read_current(out))
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def _current_faults(out: Path, read: Sequence[_Folder]) -> Iterator[Fault]:
+    """What CURRENT.json says that is not so."""
+    path = out / CURRENT
+    try:
+        if not path.exists():
+            raise ValueError("it is not there")
+        current = read_current(out)
+        require_form(current)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        what = f"{CURRENT} cannot be read: {error}."
+        yield Fault("current-unreadable", what, (quote(str(path)),))
+        return
+    there = {one.path.name: one.manifest for one in read}
+    lost: dict[str, list[str]] = {}
+    for period, units in current["runs"].items():
+        for unit, name in units.items():
+            manifest = there.get(str(name))
+            holds = str(name) in there and (
+                manifest is None
+                or (manifest.get("period") == period and unit in manifest.get("units", ()))
+            )
+            if not holds:
+                lost.setdefault(str(name), []).append(f"{period} {quote(str(unit))}")
+    for name, places in lost.items():
+        reason = "does not hold them" if name in there else "is not there"
+        what = (
+            f"{CURRENT} names {quote(name)} as the run of {count_of(len(places), 'unit')}, "
+            f"and it {reason}."
+        )
+        yield Fault("current-dangling", what, tuple(places))
+
+
+def _chain_faults(read: Sequence[_Folder]) -> Iterator[Fault]:
+    links = [link_of(one.path.name, one.content, one.manifest) for one in read if one.manifest]
+    for name, wrong in find_breaks(links):
+        yield Fault("chain-broken", f"{quote(name)} {wrong}.", (quote(f"{name}/{MANIFEST}"),))
+
+
+def _folder_faults(one: _Folder, verifier: Verifier | None) -> list[Fault]:
+    """Faults of a folder by itself: its files, its id, its signature, its balances."""
+    name = one.path.name
+    if one.manifest is None:
+        what = f"{quote(name)} has no manifest that can be read."
+        return [Fault("manifest-unreadable", what, (quote(f"{name}/{MANIFEST}"),))]
+    return [
+        *_file_faults(one.path, _records(one.manifest)),
+        *_id_faults(name, one.manifest),
+        *_signature_faults(one, verifier),
+        *_balance_faults(one.path, one.manifest),
+    ]
+
+
+def _file_faults(folder: Path, records: Mapping[str, str]) -> Iterator[Fault]:
+    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
+    places: dict[str, list[str]] = {"changed": [], "missing": [], "added": []}
+    for name, digest in records.items():
+        if name not in found:
+            places["missing"].append(name)
+        elif not _has_digest(folder / name, digest):
+            places["changed"].append(name)
+    places["added"] = sorted(found - set(records) - {MANIFEST, SIGNATURE})
+    words = {
+        "changed": "does not have the bytes that were published",
+        "missing": "is not there",
+        "added": "was not published",
+    }
+    for kind, names in places.items():
+        if names:
+            many = count_of(len(names), "file")
+            what = f"{many} of {quote(folder.name)}: {words[kind]}."
+            where = tuple(quote(f"{folder.name}/{name}") for name in names)
+            yield Fault(f"file-{kind}", what, where)
+
+
+def _has_digest(path: Path, digest: str) -> bool:
+    try:
+        return file_sha256(path) == digest
+    except OSError:
+        return False
+
+
+def _id_faults(name: str, manifest: Mapping[str, Any]) -> Iterator[Fault]:
+    """A run's folder is named by its model, options and tables."""
+    if not name.startswith(RUN):
+        return
+    try:
+        identity = run_id_of(manifest)
+    except (KeyError, TypeError):
+        identity = ""
+    if f"{RUN}{identity}" != name or manifest.get("run") != identity:
+        what = f"{quote(name)} is not the run that its manifest describes: '{RUN}{identity}'."
+        yield Fault("run-id-wrong", what, (quote(f"{name}/{MANIFEST}"),))
+
+
+def _signature_faults(one: _Folder, verifier: Verifier | None) -> Iterator[Fault]:
+    if verifier is None:
+        return
+    path = one.path / SIGNATURE
+    where = (quote(f"{one.path.name}/{SIGNATURE}"),)
+    try:
+        signature = path.read_bytes()
+    except OSError:
+        what = f"{quote(one.path.name)} is not signed."
+        yield Fault("signature-missing", what, where)
+        return
+    if not verifier(signature, one.content):
+        what = f"The manifest of {quote(one.path.name)} is not what the key's owner signed."
+        yield Fault("signature-wrong", what, where)
+
+
+def _balance_faults(run: Path, manifest: Mapping[str, Any]) -> Iterator[Fault]:
+    """The identities of the arithmetic, and the totals of the manifest, on the tables on disk."""
+    if not run.name.startswith(RUN):
+        return
+    try:
+        tables = _read_tables(run, manifest)
+        require_published_balance(tables)
+        if totals_of(tables["reconciliation"]) != manifest["totals"]:
+            raise InvariantBroken("the reconciliation does not add up to the manifest's totals")
+    except InvariantBroken as broken:
+        what = f"{quote(run.name)} does not balance: {broken}."
+        yield Fault(UNBALANCED_CODE, what, (quote(run.name),))
+    except (*READ_ERRORS, KeyError, TypeError, ValueError):
+        # A table that is gone or cannot be read is not as published: said above, by its bytes.
+        return
+
+
+def _read_tables(run: Path, manifest: Mapping[str, Any]) -> dict[str, pa.Table]:
+    """The run's tables with labels as dictionaries and decimals of 64 bits, as the stages make."""
+    tables = {}
+    for record in manifest["outputs"]:
+        name = str(record["name"]).removesuffix(".parquet")
+        if f"out_{name}" in table_names():
+            columns = load_table(f"out_{name}").columns
+            texts = [column.name for column in columns if column.type == "string"]
+            table = pq.read_table(run / record["name"], read_dictionary=texts, use_threads=False)
+            fields = [
+                pa.field(f.name, pa.decimal64(f.type.precision, f.type.scale))
+                if pa.types.is_decimal(f.type)
+                else f
+                for f in table.schema
+            ]
+            tables[name] = table.cast(pa.schema(fields))
+    return tables
