@@ -63,7 +63,8 @@ def _read(run: Path, name: str, units: Collection[str] | None) -> pa.Table | Non
     path = run / f"{name}.parquet"
     if not path.exists():
         return None
-    table = pq.read_table(path)
+    with pq.ParquetFile(path, pre_buffer=False) as file:
+        table = file.read(use_threads=False)
     if units is None:
         return table
     import pyarrow.compute as pc

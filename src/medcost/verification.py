@@ -250,7 +250,9 @@ def _read_tables(run: Path, manifest: Mapping[str, Any]) -> dict[str, pa.Table]:
         if f"out_{name}" in table_names():
             columns = load_table(f"out_{name}").columns
             texts = [column.name for column in columns if column.type == "string"]
-            table = pq.read_table(run / record["name"], read_dictionary=texts, use_threads=False)
+            path = run / record["name"]
+            with pq.ParquetFile(path, read_dictionary=texts, pre_buffer=False) as file:
+                table = file.read(use_threads=False)
             fields = [
                 pa.field(f.name, pa.decimal64(f.type.precision, f.type.scale))
                 if pa.types.is_decimal(f.type)
