@@ -21,8 +21,9 @@ from typing import Any
 
 from medcost.allocation_model import AllocationModel, key_lines, shipped_models
 from medcost.book import REQUIRED_TABLES, SMALL_TABLES
-from medcost.cli import INTERRUPTED, REJECTED, TERMINATED, UNBALANCED, UNPUBLISHED
+from medcost.cli import REJECTED, UNBALANCED, UNPUBLISHED
 from medcost.errors import FaultCode, fault_codes
+from medcost.stopping import INTERRUPTED, TERMINATED
 from medcost.tables import Column, load_table, table_names
 
 DOCS = Path(__file__).resolve().parent

@@ -5,11 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import re
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any, TypeVar
 
 # Our threads are over files and row groups; BLAS threads beside them only get in the way.
@@ -19,9 +17,10 @@ import click
 
 from medcost import __version__
 from medcost.errors import CannotPublish, InputRejected, InvariantBroken
+from medcost.stopping import INTERRUPTED, TERMINATED, ignore_signals, stop_on_signals
 from medcost.tables import ELEMENTS
 
-REJECTED, UNBALANCED, UNPUBLISHED, INTERRUPTED, TERMINATED = 3, 4, 5, 130, 143
+REJECTED, UNBALANCED, UNPUBLISHED = 3, 4, 5
 LEAST_MEMORY = 256 << 20
 PERIOD = r"\d{4}-(0[1-9]|1[0-2])"
 DEFAULT_MODEL = "three_level_step_down_2021"
@@ -275,7 +274,13 @@ def run(
     from medcost.allocation_model import load_model
     from medcost.book import open_book
     from medcost.messages import progress_bar
-    from medcost.month_end import BatchOptions, Publication, line_count, run_month_end
+    from medcost.month_end import (
+        BatchOptions,
+        Publication,
+        line_count,
+        run_month_end,
+        summary_of,
+    )
     from medcost.output_folder import output_folder
 
     _set_up(json_log, quiet)
@@ -295,6 +300,7 @@ def run(
         for result, place in done:
             folder = out / place.folder.name
             _show_result(opened, result, folder, place.is_new, loaded.model.model.currency)
+        click.echo(summary_of(done))
 
 
 def parse_replaced(
@@ -477,7 +483,10 @@ def verify(
     if found.faults:
         show_faults(found.faults, json_log, closing="Nothing was changed.")
         codes = {fault.code for fault in found.faults}
-        sys.exit(UNBALANCED if UNBALANCED_CODE in codes else REJECTED)
+        is_unbalanced = UNBALANCED_CODE in codes
+        _end(
+            UNBALANCED if is_unbalanced else REJECTED, "unbalanced" if is_unbalanced else "changed"
+        )
     if not quiet:
         click.echo(f"{found.summary}: as published, chained and balanced.")
 
@@ -514,13 +523,28 @@ def _show_error(code: str, what: str, why: str, fix: str) -> None:
         click.echo(f"[{code}] {what}\n  why    {why}\n  fix    {fix}", err=True)
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(TERMINATED)
+def _show_stopped() -> None:
+    _show_error(
+        "stopped",
+        "Stopped.",
+        "a signal came; no run is published by halves",
+        "run again; after a run with --resume, what it has finished is not done twice",
+    )
+
+
+def _end(code: int, verdict: str) -> None:
+    """Say in the log how the command ended, and end it."""
+    if "--json-log" in sys.argv:
+        from medcost.messages import LOG
+
+        fields = {"event": "summary", "verdict": verdict, "exit_code": code}
+        LOG.error(verdict, extra={"fields": fields})
+    sys.exit(code)
 
 
 def main() -> None:
     """Run the command and turn every expected error into its exit code, without a traceback."""
-    signal.signal(signal.SIGTERM, _terminate)
+    stop_on_signals()
     _require_streams()
     # Our threads are over row groups and elements; those of the linear algebra only cost time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -538,12 +562,12 @@ def main() -> None:
             _show_error("usage", error.format_message(), "", "see medcost --help")
         else:
             error.show()
-        sys.exit(error.exit_code)
+        _end(error.exit_code, "wrong usage")
     except InputRejected as rejected:
         from medcost.messages import show_faults
 
         show_faults(rejected.faults, "--json-log" in sys.argv)
-        sys.exit(REJECTED)
+        _end(REJECTED, "rejected")
     except InvariantBroken as broken:
         _show_error(
             "balance",
@@ -551,7 +575,7 @@ def main() -> None:
             "medcost broke a promise of its own",
             "nothing was published; please report this with the book's sizes",
         )
-        sys.exit(UNBALANCED)
+        _end(UNBALANCED, "unbalanced")
     except CannotPublish as error:
         _show_error(
             "cannot-publish",
@@ -559,14 +583,22 @@ def main() -> None:
             "a result is published whole or not at all",
             "free space or give permission, then run again",
         )
-        sys.exit(UNPUBLISHED)
+        _end(UNPUBLISHED, "not published")
     except (click.Abort, KeyboardInterrupt):
-        _show_error("stopped", "Stopped. Nothing was published.", "a signal came", "run again")
-        sys.exit(INTERRUPTED)
+        _show_stopped()
+        _end(INTERRUPTED, "stopped")
+    except SystemExit as ended:
+        if ended.code == TERMINATED:
+            _show_stopped()
+            _end(TERMINATED, "stopped")
+        raise
     except OSError:
         # Every file has its own guard, so this is standard output: closed by its reader or
         # full. What was published stands, and there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    finally:
+        # How it ended is decided: a signal that comes now changes nothing any more.
+        ignore_signals()
 
 
 def _require_streams() -> None:

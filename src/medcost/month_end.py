@@ -115,7 +115,8 @@ def _timed(stage: str, seconds: dict[str, float]) -> Iterator[None]:
     begun = time.perf_counter()
     yield
     seconds[stage] = round(time.perf_counter() - begun, 3)
-    LOG.info("%s: %.2f s", stage, seconds[stage])
+    fields = {"event": "stage", "stage": stage, "seconds": seconds[stage]}
+    LOG.info("%s: %.2f s", stage, seconds[stage], extra={"fields": fields})
 
 
 def last_stage(loaded: LoadedModel) -> str:
@@ -245,6 +246,7 @@ def run_month_end(
     """
     if not periods:
         raise InputRejected([*book.faults, *find_missing_selection(book, periods, options.units)])
+    begun = time.perf_counter()
     costed: list[_Costed] = []
     faults: list[Fault] = []
     # What goes in and what is kept is hashed and synced while the stages compute.
@@ -257,6 +259,7 @@ def run_month_end(
 
         batch = _Batch(book, loaded, options, held, recorder, inputs, progress)
         for period in periods:
+            LOG.info("%s", period, extra={"fields": {"event": "period", "period": period}})
             try:
                 costed.append(_cost_or_resume(batch, period))
             except InputRejected as rejected:
@@ -273,8 +276,37 @@ def run_month_end(
     results = [one.result for one in costed]
     for result in results:
         for note in result.notes:
-            LOG.warning("%s: %s", result.period, note)
-    return list(zip(results, placed, strict=True))
+            fields = {"event": "note", "period": result.period}
+            LOG.warning("%s: %s", result.period, note, extra={"fields": fields})
+    done = list(zip(results, placed, strict=True))
+    _log_summary(done, time.perf_counter() - begun)
+    return done
+
+
+def summary_of(done: Sequence[tuple[PeriodResult, PublishedRun]]) -> str:
+    """One line on what a batch has done: 'done: 1 month, 5 units, 79,485 service lines, 1 new'."""
+    units = {unit for result, _ in done for unit in result.units}
+    n_lines = sum(result.n_lines for result, _ in done)
+    lines = f", {count_of(n_lines, 'service line')}" if n_lines else ""
+    n_new = sum(place.is_new for _, place in done)
+    return (
+        f"done: {count_of(len(done), 'month')}, {count_of(len(units), 'unit')}{lines}, "
+        f"{n_new} published, {len(done) - n_new} already there"
+    )
+
+
+def _log_summary(done: Sequence[tuple[PeriodResult, PublishedRun]], seconds: float) -> None:
+    for result, place in done:
+        fields = {
+            "event": "published",
+            "period": result.period,
+            "run": place.folder.name,
+            "new": place.is_new,
+            "rows": result.n_lines,
+        }
+        LOG.info("%s: %s", result.period, place.folder.name, extra={"fields": fields})
+    ended = {"event": "summary", "verdict": "published", "exit_code": 0}
+    LOG.info(summary_of(done), extra={"fields": {**ended, "seconds": round(seconds, 3)}})
 
 
 @dataclass(frozen=True)

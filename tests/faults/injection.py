@@ -14,6 +14,7 @@ import errno
 import io
 import os
 import re
+import signal
 import sys
 import threading
 from collections import Counter
@@ -149,6 +150,8 @@ def medcost(arguments: Sequence[object], injector: Injector | None = None) -> in
             cli.main()
     except SystemExit as ended:
         return int(ended.code or 0)
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return 0
 
 
