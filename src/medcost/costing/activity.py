@@ -36,6 +36,7 @@ from medcost.costing.activity_matrix import (
     WHOLE_SERVICE,
     ActivityMatrix,
     MatrixPart,
+    PartFile,
     narrowest,
     write_part,
 )
@@ -92,7 +93,7 @@ class _Netted:
     activity_sums: NDArray[np.int64]
     row_key: NDArray[np.int64]
     row_charge: NDArray[np.int64]
-    part: MatrixPart | Path
+    part: MatrixPart | PartFile
     quantity_step: int
     order_keys: NDArray[np.int64]
     order_sums: NDArray[np.int64]
@@ -137,8 +138,8 @@ def read_activity(
         netted = _read_piece(piece, period_book, labels, of_thread.netter)
         if isinstance(netted.part, MatrixPart) and parts_in is not None:
             with named_errors(parts_in):
-                path = write_part(netted.part, parts_in / f"part-{number:05d}.arrow")
-            netted = replace(netted, part=path)
+                in_file = write_part(netted.part, parts_in / f"part-{number:05d}.arrow")
+            netted = replace(netted, part=in_file)
         if progress is not None:
             progress(netted.n_lines)
         return netted
