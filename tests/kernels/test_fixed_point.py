@@ -1,6 +1,6 @@
 """Fixed-point costs to whole fen and pieces, against integers."""
 
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,7 @@ def test_costs_are_cut_as_fractions_are(case: dict[str, Any]) -> None:
     """Span by span the same as to_fractions and first_cut; what reaches the limit is left out."""
     whole, piece, sums, reach, near = cut(case)
     starts = case["starts"].tolist()
-    for s, (first, end) in enumerate(zip(starts, starts[1:], strict=False)):
+    for s, (first, end) in enumerate(pairwise(starts)):
         costs = case["costs"][first:end]
         below = costs[:, -1] < case["limits"][s]
         n = end - first
