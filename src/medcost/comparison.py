@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from medcost._core.sums import group_sums
 from medcost.parquet_input import decode_number
 from medcost.quotients import scaled_quotients
+from medcost.records import dataclass
 from medcost.result_tables import Coded, Filled, Given, build_table, fen_of
 from medcost.tables import load_table
 from medcost.text_labels import text_array

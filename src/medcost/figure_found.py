@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from medcost.costing.figures import (
 )
 from medcost.errors import Fault, InputRejected, quote
 from medcost.kept_run import KeptRun
+from medcost.records import dataclass
 
 NOUNS = {"dept": "department", "item": "costed service item", "drg": "costed DRG group"}
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from medcost.errors import Fault, count_of, printable, quote
+from medcost.records import dataclass
 from medcost.tables import Column, Table
 from medcost.text_labels import is_ascending, text_array
 

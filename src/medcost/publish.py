@@ -14,7 +14,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from medcost.manifest import (
     totals_of,
 )
 from medcost.published_balance import require_published_balance
+from medcost.records import dataclass
 from medcost.threads import map_in_threads
 
 CURRENT = "CURRENT.json"

@@ -13,7 +13,6 @@ corrections, which are refined until the residual of the integers is at its floo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from operator import mul
 from typing import Any
 
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medcost.costing.reciprocal import System, rational_unit_costs
+from medcost.records import dataclass
 
 # Amounts have 60 bits and multipliers of a usable system 40: what is left is far below a quantum.
 BITS = 192

@@ -5,7 +5,7 @@ Departments are counted from the first of the figure's unit; those of a unit sta
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from medcost.costing.departments import DepartmentCosts
 from medcost.costing.service_items import ServiceItemCosts
 from medcost.costing.services_of import Services, ServicesOf
 from medcost.period_book import PeriodBook
+from medcost.records import dataclass
 from medcost.tables import ELEMENTS
 
 NO_FEN = np.zeros(len(ELEMENTS), np.int64)

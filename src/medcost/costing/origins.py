@@ -8,7 +8,6 @@ add up to the published figure to the fen.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +30,7 @@ from medcost.costing.figures import Figure
 from medcost.costing.reciprocal import SingularSystem
 from medcost.errors import Fault, InputRejected, quote
 from medcost.period_book import PeriodBook
+from medcost.records import dataclass
 from medcost.tables import CLASSES, ELEMENTS
 
 TRACED, OPENING, ROUNDING = range(len(LEVEL_PATHS), len(LEVEL_PATHS) + 3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +12,7 @@ from medcost.balance import add_at
 from medcost.costing.activity_matrix import DIRECT_COST
 from medcost.costing.service_items import ServiceItemCosts
 from medcost.period_book import PeriodBook
+from medcost.records import dataclass
 from medcost.tables import ELEMENTS
 
 
