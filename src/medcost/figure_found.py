@@ -78,7 +78,8 @@ def _of_items(run: KeptRun, question: Question, units: Sequence[int]) -> tuple[s
         return "", []
     item = registers.item_ids.index(question.label)
     services = run.services_of(None)
-    performing = np.unique(registers.dept_unit[services.dept[services.item == item]]).tolist()
+    services = services.where(services.item == item)
+    performing = np.unique(registers.dept_unit[services.dept]).tolist()
     return "", [
         item_figure(run.period_book, run.departments, run.items, services, unit, item)
         for unit in units

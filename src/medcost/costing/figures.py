@@ -88,8 +88,8 @@ def item_figure(
     item: int,
 ) -> Figure:
     """The cost of a service item in all departments of a unit; services are those of everyone."""
-    of_unit = book.registers.dept_unit[services.dept] == unit
-    services = _chosen(services, of_unit & (services.item == item))
+    services = services.where(services.item == item)
+    services = services.where(book.registers.dept_unit[services.dept] == unit)
     fen = items.cost[services.activity].sum(axis=0)
     return _figure_of_services("service_item_cost", book, costs, items, unit, services, fen, NO_FEN)
 
@@ -132,11 +132,6 @@ def costed_cases(
         (unit, schemes[scheme]): found[(pairs == (unit, scheme)).all(axis=1)]
         for unit, scheme in np.unique(pairs, axis=0).tolist()
     }
-
-
-def _chosen(services: Services, keep: NDArray[np.bool_]) -> Services:
-    columns = (services.activity, services.dept, services.item, services.base, services.traced)
-    return Services(*(column[keep] for column in columns))
 
 
 def _figure_of_services(

@@ -31,6 +31,11 @@ class Services:
     base: NDArray[np.int64]
     traced: NDArray[np.int64]
 
+    def where(self, keep: NDArray[np.bool_]) -> Services:
+        """The activities to keep, bool [activities received]."""
+        columns = (self.activity, self.dept, self.item, self.base, self.traced)
+        return Services(*(column[keep] for column in columns))
+
 
 class ServicesOf(Protocol):
     """Sums the services of some cases; None means of everyone, unlinked lines included."""
