@@ -18,6 +18,7 @@ from medcost.kept_run import KeptRun
 from medcost.records import dataclass
 
 NOUNS = {"dept": "department", "item": "costed service item", "drg": "costed DRG group"}
+STAGE_OF = {"dept": "departments", "item": "service-items", "drg": "cases"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Question:
     unit: str = ""
     scheme: str = ""
     element: str = ""
+
+    @property
+    def stage(self) -> str:
+        """The stage that publishes the figure: no later one need be computed."""
+        return STAGE_OF[self.kind]
 
 
 def find_figures(run: KeptRun, question: Question) -> tuple[str, list[Figure]]:
