@@ -369,8 +369,7 @@ def explain(
     quiet: bool,
 ) -> None:
     """Trace a published figure of FOLDER back to the ledger: one of --drg, --item, --dept."""
-    from medcost import explanation, terminal
-    from medcost.explanation_page import write_explanation
+    from medcost.explanation import explain as explain_figure
     from medcost.figure_found import Question
     from medcost.kept_run import load_run
 
@@ -382,11 +381,16 @@ def explain(
         raise click.UsageError("Name one of --drg, --item and --dept.")
     if period is not None and not re.fullmatch(PERIOD, period):
         raise click.BadParameter("write YYYY-MM", param_hint="--period")
-    run = load_run(folder, period, unit or None)
-    found = explanation.explain(run, Question(*named[0], unit, scheme, element or ""))
+    question = Question(*named[0], unit, scheme, element or "")
+    run = load_run(folder, period, unit or None, os.cpu_count() or 1, question.stage)
+    found = explain_figure(run, question)
     if out is not None:
+        from medcost.explanation_page import write_explanation
+
         write_explanation(found, out)
     if not quiet:
+        from medcost import terminal
+
         terminal.show_explanation(terminal.make_console(), found)
         if out is not None:
             click.echo(f"written to {out}")
@@ -477,6 +481,9 @@ def main() -> None:
         # Every file has its own guard, so this is standard output: closed by its reader or
         # full. What was published stands, and there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    finally:
+        # Python would look through everything once more before it ends, 50 ms.
+        gc.freeze()
 
 
 def _require_streams() -> None:

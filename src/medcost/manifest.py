@@ -7,7 +7,6 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 from medcost import __version__
 from medcost.allocation_model import LoadedModel
 from medcost.parquet_input import SourceFile
+from medcost.records import dataclass
 
 ID_DIGITS = 12
 

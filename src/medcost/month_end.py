@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from pathlib import Path
 
@@ -38,6 +38,7 @@ from medcost.manifest import FileRecord, RunOptions, record_inputs
 from medcost.parquet_input import READ_ERRORS, row_count
 from medcost.period_book import PeriodBook, read_period
 from medcost.publish import KeptFiles, PublishedRun, RunToPublish, publish
+from medcost.records import dataclass
 from medcost.tables import CLASSES
 
 LOG = logging.getLogger("medcost")
@@ -69,6 +70,9 @@ class BatchOptions:
     threads: int = 1
     memory: int | None = None
     keep: bool = True
+
+
+EVERYTHING = BatchOptions()
 
 
 @contextmanager
@@ -135,7 +139,7 @@ def cost_period(
     book: Book,
     loaded: LoadedModel,
     period: str,
-    options: BatchOptions = BatchOptions(),
+    options: BatchOptions = EVERYTHING,
     progress: Progress | None = None,
     parts_in: Path | None = None,
     lines_read: Callable[[Activity | None], None] | None = None,
