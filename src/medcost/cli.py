@@ -239,6 +239,10 @@ def run(
     quiet: bool,
 ) -> None:
     """The month-end batch: check BOOK, cost it, and publish the result to --out."""
+    from medcost.file_hashes import FolderHashes
+
+    # One thread hashes the book while this one imports.
+    hashes = FolderHashes(book)
     from medcost.allocation_model import load_model
     from medcost.book import open_book
     from medcost.messages import progress_bar
@@ -256,7 +260,7 @@ def run(
         output_folder(out) as staging,
         progress_bar("lines", line_count(opened), not (quiet or json_log)) as progress,
     ):
-        done = run_month_end(opened, loaded, chosen, options, out, staging, progress)
+        done = run_month_end(opened, loaded, chosen, options, out, staging, progress, hashes.sha256)
     if not quiet:
         for result, place in done:
             folder = out / place.folder.name
@@ -444,6 +448,8 @@ def main() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # A batch makes no cyclic garbage worth looking for, least of all while it imports.
     gc.disable()
+    # A thread that has hashed or netted a piece asks for the interpreter for a moment only.
+    sys.setswitchinterval(0.001)
     try:
         cli.main(standalone_mode=False)
         sys.stdout.flush()
