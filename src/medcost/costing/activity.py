@@ -7,7 +7,7 @@ counts the lines at fault; only the stretches that hold some are looked at again
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -85,7 +85,8 @@ class _Piece:
 class _Netted:
     """One piece netted: its part of the matrix, where it went, and what is added up of it.
 
-    activity_sums: total and negative of each measure [activities, 2 x measures];
+    activity_sums: total and negative of each measure [activities, 2 x measures], or only the
+    totals of the first two;
     row_sums: charge in fen, and of how many runs of lines a row is [rows, 2].
     """
 
@@ -477,14 +478,11 @@ def _matrix(
     """The sums over all parts, and where the parts are."""
     n_items, n_cases = len(book.registers.item_ids), book.cases.n
     activity_key, sums = _added(
-        [piece.activity_key for piece in netted],
-        [piece.activity_sums for piece in netted],
-        2 * len(MEASURES),
+        [piece.activity_key for piece in netted], [piece.activity_sums for piece in netted]
     )
+    sums = _widened(sums, 2 * len(MEASURES))
     row_key, row_sums = _added(
-        [piece.row_key for piece in netted],
-        [piece.row_sums for piece in netted],
-        2,
+        [piece.row_key for piece in netted], [piece.row_sums for piece in netted]
     )
     matrix = ActivityMatrix(
         row_key // (n_cases + 1),
@@ -509,11 +507,12 @@ def _matrix(
 
 
 def _added(
-    keys: Sequence[NDArray[np.int64]], sums: Iterable[NDArray[np.int64]], width: int
+    keys: Sequence[NDArray[np.int64]], sums: Sequence[NDArray[np.int64]]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Distinct keys of all pieces, ascending, and the sums of each [keys, width].
+    """Distinct keys of all pieces, ascending, and the sums of each [keys, sums].
 
-    keys: of each piece, ascending; sums: of each piece [its keys, width]. Expected time O(keys).
+    keys: of each piece, ascending; sums: of each piece [its keys, sums], those that are left
+    out are zero. Expected time O(keys).
     """
     if _follow_each_other(keys):
         # Lines that come case by case: equal keys stand side by side already.
@@ -528,10 +527,20 @@ def _added(
         slots = [table.add(of_piece) for of_piece in keys]
         known = table.known()
         order = np.argsort(known, kind="stable")
+    width = max((of_piece.shape[1] for of_piece in sums), default=2)
     added = np.zeros((len(known), width), np.int64)
     for slot, of_piece in zip(slots, sums, strict=True):
-        add_rows(added, slot, np.ascontiguousarray(of_piece))
+        add_rows(added, slot, _widened(of_piece, width))
     return (known, added) if order is None else (known[order], added[order])
+
+
+def _widened(sums: NDArray[np.int64], width: int) -> NDArray[np.int64]:
+    """Sums with columns of zeros up to the width."""
+    if sums.shape[1] == width:
+        return sums
+    wide = np.zeros((len(sums), width), np.int64)
+    wide[:, : sums.shape[1]] = sums
+    return wide
 
 
 def _follow_each_other(keys: Sequence[NDArray[np.int64]]) -> bool:
