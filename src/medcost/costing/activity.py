@@ -514,24 +514,41 @@ def _added(
     keys: of each piece, ascending; sums: of each piece [its keys, sums], those that are left
     out are zero. Expected time O(keys).
     """
-    if _follow_each_other(keys):
-        # Lines that come case by case: equal keys stand side by side already.
-        together = np.concatenate([np.empty(0, np.int64), *keys])
-        is_first = np.append(True, together[1:] != together[:-1])[: len(together)]
-        known, places = together[is_first], np.cumsum(is_first) - 1
-        ends = np.cumsum([len(of_piece) for of_piece in keys], dtype=np.int64)
-        slots = np.split(places, ends[:-1]) if len(ends) else []
-        order = None
-    else:
-        table = KeyTable()
-        slots = [table.add(of_piece) for of_piece in keys]
-        known = table.known()
-        order = np.argsort(known, kind="stable")
+    known, slots = _numbered(keys)
     width = max((of_piece.shape[1] for of_piece in sums), default=2)
     added = np.zeros((len(known), width), np.int64)
     for slot, of_piece in zip(slots, sums, strict=True):
         add_rows(added, slot, _widened(of_piece, width))
-    return (known, added) if order is None else (known[order], added[order])
+    return known, added
+
+
+def _numbered(
+    keys: Sequence[NDArray[np.int64]],
+) -> tuple[NDArray[np.int64], Sequence[NDArray[np.int64]]]:
+    """Distinct keys of all pieces, ascending, and the position of each piece's keys in them."""
+    filled = [of_piece for of_piece in keys if len(of_piece)]
+    if not filled:
+        return np.empty(0, np.int64), [np.empty(0, np.int64) for _ in keys]
+    n = sum(map(len, filled))
+    if all(before[-1] <= after[0] for before, after in pairwise(filled)):
+        # Lines that come case by case: equal keys stand side by side already.
+        together = np.concatenate(filled)
+        is_first = np.append(True, together[1:] != together[:-1])
+        places = np.cumsum(is_first) - 1
+        ends = np.cumsum([len(of_piece) for of_piece in keys])
+        return together[is_first], np.split(places, ends[:-1])
+    low, high = min(int(k[0]) for k in filled), max(int(k[-1]) for k in filled)
+    if high - low >= 4 * n:
+        known = np.unique(np.concatenate(filled))
+        return known, [np.searchsorted(known, of_piece) for of_piece in keys]
+    # Keys with few gaps: a table by key is faster than any search.
+    is_there = np.zeros(high - low + 1, np.bool_)
+    for of_piece in filled:
+        is_there[of_piece - low] = True
+    place = np.cumsum(is_there, dtype=np.int32) - 1
+    return np.flatnonzero(is_there) + low, [
+        place[of_piece - low].astype(np.int64) for of_piece in keys
+    ]
 
 
 def _widened(sums: NDArray[np.int64], width: int) -> NDArray[np.int64]:
@@ -541,12 +558,6 @@ def _widened(sums: NDArray[np.int64], width: int) -> NDArray[np.int64]:
     wide = np.zeros((len(sums), width), np.int64)
     wide[:, : sums.shape[1]] = sums
     return wide
-
-
-def _follow_each_other(keys: Sequence[NDArray[np.int64]]) -> bool:
-    """Whether no piece has a key below the last of the piece before."""
-    filled = [of_piece for of_piece in keys if len(of_piece)]
-    return all(before[-1] <= after[0] for before, after in pairwise(filled))
 
 
 def _negative_over_all_parts(matrix: ActivityMatrix) -> NDArray[np.int64]:
