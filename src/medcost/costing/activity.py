@@ -539,8 +539,12 @@ def _numbered(
         return together[is_first], np.split(places, ends[:-1])
     low, high = min(int(k[0]) for k in filled), max(int(k[-1]) for k in filled)
     if high - low >= 4 * n:
-        known = np.unique(np.concatenate(filled))
-        return known, [np.searchsorted(known, of_piece) for of_piece in keys]
+        table = KeyTable()
+        slots = [table.add(of_piece) for of_piece in keys]
+        order = np.argsort(table.known(), kind="stable")
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        return table.known()[order], [rank[slot] for slot in slots]
     # Keys with few gaps: a table by key is faster than any search.
     is_there = np.zeros(high - low + 1, np.bool_)
     for of_piece in filled:
