@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -47,6 +47,7 @@ from medcost.line_blocks import EMPTY, LineBlock, label_table, plain_blocks
 from medcost.page_reader import PagesUnsupported, page_blocks
 from medcost.parquet_input import READ_ERRORS, SourceFile, open_parquet, read_batches, unreadable
 from medcost.period_book import PeriodBook, register_cases
+from medcost.records import dataclass
 from medcost.tables import load_table
 from medcost.threads import map_in_threads
 

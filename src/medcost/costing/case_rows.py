@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -39,6 +39,7 @@ from medcost.costing.together import (
 )
 from medcost.errors import Fault, InputRejected
 from medcost.period_book import PeriodBook
+from medcost.records import dataclass
 from medcost.tables import ELEMENTS
 from medcost.threads import Made, map_in_threads
 

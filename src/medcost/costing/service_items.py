@@ -6,7 +6,6 @@ department's net measure (arithmetic rule 3c), plus what direct items were trace
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
@@ -31,6 +30,7 @@ from medcost.costing.weights import find_weights
 from medcost.errors import Fault, InputRejected, count_of, quote
 from medcost.money import format_yuan
 from medcost.period_book import PeriodBook
+from medcost.records import dataclass
 from medcost.tables import ELEMENTS
 from medcost.threads import map_in_threads
 
