@@ -201,7 +201,7 @@ def start_up_commands() -> dict[str, Command]:
     return {
         "start-up[interpreter]": [sys.executable, "-c", "pass"],
         "start-up[version]": [*MEDCOST, "--version"],
-        "start-up[imports]": [sys.executable, "-c", "import medcost.cli, medcost.month_end"],
+        "start-up[imports]": [sys.executable, "-c", "import medcost.cli, medcost.batch"],
     }
 
 

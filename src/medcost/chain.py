@@ -11,9 +11,10 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from medcost.records import dataclass
 
 MANIFEST = "manifest.json"
 RUN, RESTATEMENT = "run=", "restatement="

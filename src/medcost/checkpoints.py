@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,11 @@ from medcost import __version__
 from medcost.allocation_model import LoadedModel
 from medcost.durable_files import json_bytes
 from medcost.errors import named_errors
+from medcost.file_hashes import file_sha256
 from medcost.kept import KEPT
-from medcost.manifest import FileRecord, file_sha256
+from medcost.manifest import FileRecord
 from medcost.output_folder import OutputFolder
+from medcost.records import dataclass
 
 CHECKPOINT, TABLES = "checkpoint.json", "tables"
 ACTIVITY_READ, COSTED = "activity", "tables"

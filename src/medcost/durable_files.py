@@ -10,6 +10,8 @@ import json
 import os
 from pathlib import Path
 
+import pyarrow as pa
+
 # renameat2(2): both paths are relative to the working directory, and change places.
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 
@@ -19,7 +21,7 @@ def json_bytes(content: object) -> bytes:
     return (json.dumps(content, ensure_ascii=False, indent=2) + "\n").encode("utf-8")
 
 
-def write_durably(path: Path, content: bytes) -> None:
+def write_durably(path: Path, content: bytes | pa.Buffer) -> None:
     """Write a file and sync it to disk; its name is durable once its folder is synced."""
     with path.open("wb") as file:
         file.write(content)

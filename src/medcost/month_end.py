@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,20 +16,8 @@ import pyarrow as pa
 from medcost import result_tables
 from medcost.allocation_model import LoadedModel
 from medcost.book import Book, find_empty_lines, is_period
-from medcost.checkpoints import (
-    ACTIVITY_READ,
-    COSTED,
-    TABLES,
-    Checkpoint,
-    adopt,
-    checkpoint_key,
-    period_folder,
-    remove_outdated,
-    write_checkpoint,
-)
 from medcost.checks.findings import faults_of
 from medcost.checks.tables import check_tables, find_missing_selection
-from medcost.closed_periods import find_restatements
 from medcost.costing.activity import Activity, read_activity, with_cases_of_lines
 from medcost.costing.cases import CaseCosts, cost_cases
 from medcost.costing.departments import DepartmentCosts, cost_departments
@@ -43,32 +29,11 @@ from medcost.errors import (
     InputRejected,
     InvariantBroken,
     count_of,
-    named_errors,
     quote,
 )
-from medcost.kept import (
-    ACTIVITY,
-    KEPT,
-    has_activity,
-    keep_activity,
-    keep_book,
-    load_activity,
-    record_kept,
-)
-from medcost.manifest import FileRecord, RunOptions, record_inputs
-from medcost.output_folder import OutputFolder
 from medcost.parquet_input import READ_ERRORS, row_count
 from medcost.period_book import PeriodBook, read_period
-from medcost.publish import (
-    KeptFiles,
-    PublishedRun,
-    RunToPublish,
-    Signer,
-    StagedTables,
-    publish,
-    read_shown_tables,
-    stage_tables,
-)
+from medcost.records import dataclass
 from medcost.tables import CLASSES
 
 LOG = logging.getLogger("medcost")
@@ -102,16 +67,34 @@ class BatchOptions:
     keep: bool = True
 
 
-@dataclass(frozen=True)
-class Publication:
-    """How the runs are published: why figures of closed periods may change, and who signs."""
+EVERYTHING = BatchOptions()
 
-    restate: str | None = None
-    signer: Signer | None = None
+
+def ignore(*_: object) -> None:
+    """Nobody looks on."""
+
+
+TableMade = Callable[[str, pa.Table], object]
+
+
+class LookOn(NamedTuple):
+    """What is told to whoever has something to do beside the stages.
+
+    part_written: a part of the activity matrix is in its file; lines_read: the lines have been
+    read and have no fault; table_made: a result table is there.
+    """
+
+    part_written: Callable[[Path], object] = ignore
+    lines_read: Callable[[Activity | None], object] = ignore
+    table_made: TableMade = ignore
+
+
+NOBODY = LookOn()
 
 
 @contextmanager
-def _timed(stage: str, seconds: dict[str, float]) -> Iterator[None]:
+def timed(stage: str, seconds: dict[str, float]) -> Iterator[None]:
+    """Log what a stage took, and note it by the stage's name."""
     begun = time.perf_counter()
     yield
     seconds[stage] = round(time.perf_counter() - begun, 3)
@@ -163,33 +146,32 @@ def check_book(
         period_book = read_period(book, period, units)
         activity = None
         if _can_read_lines(book):
-            period_book = _with_known_cases(book, period_book)
+            period_book = with_known_cases(book, period_book)
             activity = read_activity(book, period_book, threads, progress)
             faults += _line_faults(activity)
         if loaded is not None and _is_founded(book):
             faults += _costing_faults(book, period_book, loaded, activity, last_stage(loaded))
-    return _distinct(faults)
+    return distinct_faults(faults)
 
 
 def cost_period(
     book: Book,
     loaded: LoadedModel,
     period: str,
-    options: BatchOptions = BatchOptions(),
+    options: BatchOptions = EVERYTHING,
     progress: Progress | None = None,
     parts_in: Path | None = None,
-    lines_read: Callable[[Activity | None], None] | None = None,
+    look_on: LookOn = NOBODY,
     seconds: dict[str, float] | None = None,
 ) -> PeriodResult:
     """Check and cost one period. Raises InputRejected with all faults, or InvariantBroken.
 
-    parts_in: a folder for the parts of the activity matrix, else they stay in memory;
-    lines_read is called once the lines have been read and have no fault; seconds receives what
-    each stage took.
+    parts_in: a folder for the parts of the activity matrix, else they stay in memory; seconds
+    receives what each stage took.
     """
     units, through = options.units, options.through
     seconds = {} if seconds is None else seconds
-    with _timed("check", seconds):
+    with timed("check", seconds):
         faults = list(table_faults(book, [period], units, loaded, through))
         if needs_lines(loaded, through):
             faults += find_empty_lines(book.lines)
@@ -198,18 +180,23 @@ def cost_period(
         period_book = read_period(book, period, units)
     activity = None
     if needs_lines(loaded, through) and _can_read_lines(book):
-        with _timed("activity", seconds):
-            period_book = _with_known_cases(book, period_book)
+        with timed("activity", seconds):
+            period_book = with_known_cases(book, period_book)
             activity = read_activity(
-                book, period_book, options.threads, progress, parts_in, options.memory
+                book,
+                period_book,
+                options.threads,
+                progress,
+                parts_in,
+                options.memory,
+                look_on.part_written,
             )
             faults += _line_faults(activity)
     if faults:
         faults += _costing_faults(book, period_book, loaded, activity, through)
-        raise InputRejected(_distinct(faults))
-    if lines_read is not None:
-        lines_read(activity)
-    return cost_activity(book, period_book, loaded, activity, through, seconds)
+        raise InputRejected(distinct_faults(faults))
+    look_on.lines_read(activity)
+    return cost_activity(book, period_book, loaded, activity, through, seconds, look_on.table_made)
 
 
 def cost_activity(
@@ -219,286 +206,18 @@ def cost_activity(
     activity: Activity | None,
     through: str,
     seconds: dict[str, float],
+    table_made: TableMade = ignore,
 ) -> PeriodResult:
-    """Cost a period whose activity is known. Raises InputRejected or InvariantBroken."""
-    tables, notes = _cost_stages(book, period_book, loaded, activity, through, seconds)
+    """Cost a period whose activity is known. Raises InputRejected or InvariantBroken.
+
+    table_made is told each result table by its name as soon as it is there.
+    """
+    tables, notes = _cost_stages(book, period_book, loaded, activity, through, seconds, table_made)
     chosen = tuple(
         unit for unit, on in zip(book.registers.unit_ids, period_book.selected, strict=True) if on
     )
     n_lines = activity.matrix.n_lines if activity else 0
     return PeriodResult(period_book.period, chosen, tables, n_lines, notes, seconds)
-
-
-def run_month_end(
-    book: Book,
-    loaded: LoadedModel,
-    periods: Sequence[str],
-    options: BatchOptions,
-    held: OutputFolder,
-    progress: Progress | None = None,
-    publication: Publication = Publication(),
-) -> list[tuple[PeriodResult, PublishedRun]]:
-    """Cost every period alone and publish them together: all, or none.
-
-    Of a stopped run's leftovers in held, what is of the same book, model and options is taken
-    instead of being computed. Raises InputRejected with the faults of all periods, InvariantBroken
-    or CannotPublish.
-    """
-    if not periods:
-        raise InputRejected([*book.faults, *find_missing_selection(book, periods, options.units)])
-    begun = time.perf_counter()
-    costed: list[_Costed] = []
-    faults: list[Fault] = []
-    # What goes in and what is kept is hashed and synced while the stages compute.
-    recorder = ThreadPoolExecutor(1)
-    try:
-
-        @cache
-        def inputs() -> Future[tuple[FileRecord, ...]]:
-            return recorder.submit(record_inputs, book.files)
-
-        batch = _Batch(book, loaded, options, held, recorder, inputs, progress)
-        for period in periods:
-            LOG.info("%s", period, extra={"fields": {"event": "period", "period": period}})
-            try:
-                costed.append(_cost_or_resume(batch, period))
-            except InputRejected as rejected:
-                faults += rejected.faults
-        if faults:
-            raise InputRejected(_distinct(faults))
-        recorded = _recorded(book, inputs())
-        runs = [_to_publish(one, options, loaded, held.staging) for one in costed]
-        restatements = find_restatements(held.path, loaded, runs, publication.restate)
-        placed = publish(held, loaded, runs, recorded, restatements, publication.signer)
-    finally:
-        recorder.shutdown(cancel_futures=True)
-    remove_outdated(held, periods, options.units)
-    results = [one.result for one in costed]
-    for result in results:
-        for note in result.notes:
-            fields = {"event": "note", "period": result.period}
-            LOG.warning("%s: %s", result.period, note, extra={"fields": fields})
-    done = list(zip(results, placed, strict=True))
-    _log_summary(done, time.perf_counter() - begun)
-    return done
-
-
-def summary_of(done: Sequence[tuple[PeriodResult, PublishedRun]]) -> str:
-    """One line on what a batch has done: 'done: 1 month, 5 units, 79,485 service lines, 1 new'."""
-    units = {unit for result, _ in done for unit in result.units}
-    n_lines = sum(result.n_lines for result, _ in done)
-    lines = f", {count_of(n_lines, 'service line')}" if n_lines else ""
-    n_new = sum(place.is_new for _, place in done)
-    return (
-        f"done: {count_of(len(done), 'month')}, {count_of(len(units), 'unit')}{lines}, "
-        f"{n_new} published, {len(done) - n_new} already there"
-    )
-
-
-def _log_summary(done: Sequence[tuple[PeriodResult, PublishedRun]], seconds: float) -> None:
-    for result, place in done:
-        fields = {
-            "event": "published",
-            "period": result.period,
-            "run": place.folder.name,
-            "new": place.is_new,
-            "rows": result.n_lines,
-        }
-        LOG.info("%s: %s", result.period, place.folder.name, extra={"fields": fields})
-    ended = {"event": "summary", "verdict": "published", "exit_code": 0}
-    LOG.info(summary_of(done), extra={"fields": {**ended, "seconds": round(seconds, 3)}})
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """What every period of a month end has in common.
-
-    inputs: begins to record the book's files, once, and says when they are.
-    """
-
-    book: Book
-    loaded: LoadedModel
-    options: BatchOptions
-    held: OutputFolder
-    recorder: ThreadPoolExecutor
-    inputs: Callable[[], Future[tuple[FileRecord, ...]]]
-    progress: Progress | None
-
-
-@dataclass(frozen=True)
-class _Costed:
-    """A period's result and its staged tables, the folder of what it keeps and what is in it.
-
-    resumed: the stages that a stopped run had finished.
-    """
-
-    result: PeriodResult
-    tables: StagedTables
-    kept: Path
-    records: Future[tuple[FileRecord, ...]] | None
-    resumed: tuple[str, ...] = ()
-
-
-def _recorded(book: Book, inputs: Future[tuple[FileRecord, ...]]) -> tuple[FileRecord, ...]:
-    try:
-        return inputs.result()
-    except READ_ERRORS as error:
-        what = f"A file of the book went away while it was read: {error}."
-        where = (quote(str(book.folder)),)
-        raise InputRejected([Fault("file-unreadable", what, where)]) from None
-
-
-def _cost_or_resume(batch: _Batch, period: str) -> _Costed:
-    """Go on from what a stopped run has finished of the period, else cost it from its start."""
-    if not batch.held.leftovers:
-        return _cost_and_keep(batch, period)
-    records = _recorded(batch.book, batch.inputs())
-    found = adopt(batch.held, period, _key(batch, period, records))
-    if found is None:
-        return _cost_and_keep(batch, period)
-    LOG.warning("%s: goes on from a stopped run: %s", period, found.stage)
-    if found.stage == COSTED:
-        return _costed_before(batch, period, found)
-    return _cost_from_kept(batch, period, found)
-
-
-def _key(batch: _Batch, period: str, inputs: Sequence[FileRecord]) -> str:
-    options = batch.options
-    return checkpoint_key(
-        inputs, batch.loaded, period, options.through, options.units, options.keep
-    )
-
-
-def _cost_and_keep(batch: _Batch, period: str) -> _Costed:
-    """Cost one period; its activity goes to the staging folder while it is read."""
-    book, loaded, options, staging = batch.book, batch.loaded, batch.options, batch.held.staging
-    kept = period_folder(staging, period) / KEPT
-    with named_errors(staging):
-        (kept / ACTIVITY).mkdir(parents=True)
-    records: list[Future[tuple[FileRecord, ...]]] = []
-    seconds: dict[str, float] = {}
-
-    def record() -> tuple[FileRecord, ...]:
-        recorded = record_kept(kept)
-        _keep_checkpoint(batch, period, ACTIVITY_READ, dict(seconds), recorded)
-        return recorded
-
-    def lines_read(activity: Activity | None) -> None:
-        batch.inputs()
-        if options.keep:
-            with named_errors(staging):
-                keep_book(book, loaded, kept)
-                if activity is not None:
-                    keep_activity(activity, kept)
-            records.append(batch.recorder.submit(record))
-
-    result = cost_period(
-        book, loaded, period, options, batch.progress, kept / ACTIVITY, lines_read, seconds
-    )
-    return _stage(batch, result, kept, records[0] if records else None)
-
-
-def _cost_from_kept(batch: _Batch, period: str, found: Checkpoint) -> _Costed:
-    """Cost a period whose lines a stopped run has read, without a look at them."""
-    book, options, staging = batch.book, batch.options, batch.held.staging
-    kept = period_folder(staging, period) / KEPT
-    seconds = dict(found.seconds)
-    period_book = read_period(book, period, options.units)
-    activity = None
-    if has_activity(kept):
-        period_book = _with_known_cases(book, period_book)
-        with named_errors(staging):
-            activity = load_activity(kept, options.threads)
-    result = cost_activity(book, period_book, batch.loaded, activity, options.through, seconds)
-    records = batch.recorder.submit(record_kept, kept)
-    return _stage(batch, result, kept, records, tuple(found.seconds))
-
-
-def _costed_before(batch: _Batch, period: str, found: Checkpoint) -> _Costed:
-    """A period that a stopped run has costed: its tables as they are on disk."""
-    folder = period_folder(batch.held.staging, period)
-    costed = found.costed
-    tables = StagedTables(folder / TABLES, found.outputs, costed["totals"])
-    with named_errors(folder):
-        shown = read_shown_tables(tables)
-    result = PeriodResult(
-        period,
-        tuple(costed["units"]),
-        shown,
-        costed["n_lines"],
-        tuple(costed["notes"]),
-        dict(found.seconds),
-    )
-    kept, records = folder / KEPT, None
-    if found.kept is not None:
-        records = batch.recorder.submit(record_kept, kept)
-    return _Costed(result, tables, kept, records, tuple(found.seconds))
-
-
-def _stage(
-    batch: _Batch,
-    result: PeriodResult,
-    kept: Path,
-    records: Future[tuple[FileRecord, ...]] | None,
-    resumed: tuple[str, ...] = (),
-) -> _Costed:
-    """Write a period's tables to staging, and have it noted that they are there."""
-    with _timed("tables", result.seconds):
-        tables = stage_tables(kept.parent / TABLES, result.tables)
-
-    def note() -> None:
-        costed = {
-            "units": result.units,
-            "n_lines": result.n_lines,
-            "notes": result.notes,
-            "totals": tables.totals,
-        }
-        recorded = records.result() if records is not None else None
-        _keep_checkpoint(
-            batch, result.period, COSTED, result.seconds, recorded, tables.outputs, costed
-        )
-
-    batch.recorder.submit(note)
-    return _Costed(result, tables, kept, records, resumed)
-
-
-def _keep_checkpoint(
-    batch: _Batch,
-    period: str,
-    stage: str,
-    seconds: Mapping[str, float],
-    kept: tuple[FileRecord, ...] | None,
-    outputs: tuple[FileRecord, ...] = (),
-    costed: Mapping[str, Any] | None = None,
-) -> None:
-    """Note a finished stage; runs in the recorder, behind the records of the inputs."""
-    inputs = batch.inputs()
-    if inputs.exception() is None:
-        key = _key(batch, period, inputs.result())
-        units = batch.options.units
-        write_checkpoint(
-            period_folder(batch.held.staging, period),
-            Checkpoint(key, period, units, stage, seconds, kept, outputs, costed or {}),
-        )
-
-
-def _to_publish(
-    costed: _Costed, options: BatchOptions, loaded: LoadedModel, staging: Path
-) -> RunToPublish:
-    result, kept = costed.result, None
-    if costed.records is not None:
-        with named_errors(staging):
-            kept = KeptFiles(costed.kept, costed.records.result())
-    return RunToPublish(
-        RunOptions(result.period, result.units, options.through),
-        costed.tables,
-        result.notes,
-        result.seconds,
-        kept,
-        result.n_lines,
-        is_complete=options.through == last_stage(loaded),
-        resumed=costed.resumed,
-    )
 
 
 def _is_founded(book: Book) -> bool:
@@ -537,7 +256,7 @@ def _measure_faults(book: Book, loaded: LoadedModel) -> Iterator[Fault]:
             yield Fault("measure-missing", what, (loaded.place("service_items.method"),))
 
 
-def _with_known_cases(book: Book, period_book: PeriodBook) -> PeriodBook:
+def with_known_cases(book: Book, period_book: PeriodBook) -> PeriodBook:
     """Without a table cases, the cases are those that the lines name."""
     if "cases" in book.tables:
         return period_book
@@ -570,7 +289,8 @@ def _costing_faults(
     return []
 
 
-def _distinct(faults: Sequence[Fault]) -> list[Fault]:
+def distinct_faults(faults: Sequence[Fault]) -> list[Fault]:
+    """Each fault once, in the order they were found."""
     return list(dict.fromkeys(faults))
 
 
@@ -581,10 +301,11 @@ def _cost_stages(
     activity: Activity | None,
     through: str,
     seconds: dict[str, float],
+    table_made: TableMade = ignore,
 ) -> tuple[dict[str, pa.Table], tuple[str, ...]]:
     """Run the stages up to through; a sum beyond 64 bits is the book's fault, by name."""
     try:
-        return _run_stages(book, period_book, loaded, activity, through, seconds)
+        return _run_stages(book, period_book, loaded, activity, through, seconds, table_made)
     except OverflowError:
         what = "Amounts, quantities or prices add up beyond what 64 bits hold."
         where = (f"period {period_book.period}",)
@@ -607,42 +328,46 @@ def _run_stages(
     activity: Activity | None,
     through: str,
     seconds: dict[str, float],
+    table_made: TableMade,
 ) -> tuple[dict[str, pa.Table], tuple[str, ...]]:
     """Run the stages up to through and build their tables."""
+    tables: dict[str, pa.Table] = {}
+
+    def add(name: str, table: pa.Table) -> None:
+        tables[name] = table
+        table_made(name, table)
+
     priced, price_faults = None, list[Fault]()
     if through == "cases":
         try:
             priced = price_cases(book, period_book)
         except InputRejected as rejected:
             price_faults = list(rejected.faults)
-    with _timed("departments", seconds), _adding(price_faults):
+    with timed("departments", seconds), _adding(price_faults):
         orders = activity.orders if activity else None
         departments = cost_departments(period_book, loaded, orders)
-        tables = {
-            "department_cost": result_tables.department_cost(period_book, departments),
-            "department_flow": result_tables.department_flow(period_book, departments),
-        }
+        add("department_cost", result_tables.department_cost(period_book, departments))
+        add("department_flow", result_tables.department_flow(period_book, departments))
     items: ServiceItemCosts | None = None
     cases: CaseCosts | None = None
     if through != "departments" and activity is not None:
-        with _timed("service-items", seconds), _adding(price_faults):
+        with timed("service-items", seconds), _adding(price_faults):
             items = cost_service_items(period_book, loaded, departments, activity.matrix)
-            tables["service_item_cost"] = result_tables.service_item_cost(period_book, items)
+            add("service_item_cost", result_tables.service_item_cost(period_book, items))
     if price_faults:
         raise InputRejected(price_faults)
     if items is not None and priced is not None:
-        with _timed("cases", seconds):
+        with timed("cases", seconds):
             cases = cost_cases(period_book, loaded, items)
-            groups = cost_drg_groups(period_book, cases, priced)
             has_charge = items.matrix.has_charge or period_book.has_opening_charge
-            tables |= {
-                "case_cost": result_tables.case_cost(period_book, cases, priced, has_charge),
-                "drg_cost": result_tables.drg_cost(period_book, groups),
-                "work_in_progress": result_tables.work_in_progress(period_book, cases, has_charge),
-                "intercompany": result_tables.intercompany(period_book, cases),
-            }
+            add("case_cost", result_tables.case_cost(period_book, cases, priced, has_charge))
+            groups = cost_drg_groups(period_book, cases, priced)
+            add("drg_cost", result_tables.drg_cost(period_book, groups))
+            left = result_tables.work_in_progress(period_book, cases, has_charge)
+            add("work_in_progress", left)
+            add("intercompany", result_tables.intercompany(period_book, cases))
     amounts = reconcile(period_book, departments, items, cases)
-    tables["reconciliation"] = result_tables.reconciliation(period_book, amounts)
+    add("reconciliation", result_tables.reconciliation(period_book, amounts))
     level_3 = loaded.model.departments.medtech_to_clinical is not None
     return tables, tuple(_notes(period_book, departments, items, level_3))
 

@@ -13,7 +13,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from filelock import FileLock, Timeout
 from medcost.chain import RESTATEMENT, last_link
 from medcost.durable_files import json_bytes, sync_folder, write_durably
 from medcost.errors import CannotPublish, named_errors, quote
+from medcost.records import dataclass
 
 CURRENT = "CURRENT.json"
 LOCK = ".medcost-lock"

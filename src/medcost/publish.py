@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,11 +32,11 @@ from medcost.chain import (
 )
 from medcost.durable_files import json_bytes, swap, sync_folder, sync_folders, write_durably
 from medcost.errors import named_errors
+from medcost.file_hashes import file_sha256
 from medcost.manifest import (
     FileRecord,
     RunOptions,
     build_manifest,
-    file_sha256,
     find_damaged,
     run_id,
     totals_of,
@@ -44,14 +44,14 @@ from medcost.manifest import (
 )
 from medcost.output_folder import OutputFolder, read_current, require_fence, turn_current
 from medcost.published_balance import require_published_balance
+from medcost.records import dataclass
 from medcost.run_results import RUN_RESULTS, build_run_results
-from medcost.tables import file_metadata
+from medcost.tables import file_metadata, load_table, table_names
 from medcost.threads import map_in_threads
 
 SIGNATURE = "manifest.sig"
 # Tables encoded at once: two are large, the others are done beside them.
 WRITERS = 4
-SHOWN_TABLES = ("department_cost", "drg_cost", "reconciliation")
 # Signs the bytes of a manifest.
 Signer = Callable[[bytes], bytes]
 
@@ -128,13 +128,15 @@ def read_run_tables(
 ) -> dict[str, pa.Table]:
     """Some columns of a run's result tables by name, text as dictionaries; raises READ_ERRORS."""
     there = {str(output["name"]).removesuffix(".parquet") for output in manifest["outputs"]}
-    return {
-        name: pq.read_table(
-            run / f"{name}.parquet", columns=list(columns), read_dictionary=list(columns)
-        )
-        for name, columns in wanted.items()
-        if name in there
-    }
+    tables = {}
+    for name, columns in wanted.items():
+        if name in there:
+            # pq.read_table would import Arrow's datasets and compute functions, 60 ms.
+            with pq.ParquetFile(
+                run / f"{name}.parquet", read_dictionary=list(columns), pre_buffer=False
+            ) as file:
+                tables[name] = file.read(list(columns), use_threads=False)
+    return tables
 
 
 def published_runs(folder: Path) -> dict[str, dict[str, Path]]:
@@ -154,26 +156,44 @@ def published_runs(folder: Path) -> dict[str, dict[str, Path]]:
         return {}
 
 
-def stage_tables(folder: Path, tables: Mapping[str, pa.Table]) -> StagedTables:
+def stage_tables(
+    folder: Path,
+    tables: Mapping[str, pa.Table],
+    encoded: Mapping[str, Future[EncodedTable]] | None = None,
+) -> StagedTables:
     """Check that a period's tables tie out, and write and sync them to a new folder.
 
-    Raises InvariantBroken, or CannotPublish.
+    encoded: described tables by name that are being encoded already. Raises InvariantBroken, or
+    CannotPublish.
     """
     require_published_balance(tables)
     with named_errors(folder):
         folder.mkdir(parents=True)
-        outputs = _write_tables(tables, folder)
+        outputs = _write_tables(tables, folder, encoded or {})
     return StagedTables(folder, tuple(outputs), totals_of(tables["reconciliation"]))
 
 
-def read_shown_tables(staged: StagedTables) -> dict[str, pa.Table]:
-    """The staged tables that are shown after a run, as they were written; raises READ_ERRORS."""
-    there = {record.name for record in staged.outputs}
-    return {
-        name: pq.read_table(staged.folder / f"{name}.parquet")
-        for name in SHOWN_TABLES
-        if f"{name}.parquet" in there
-    }
+def read_tables(folder: Path, files: Iterable[str]) -> dict[str, pa.Table]:
+    """Result tables by name as the stages make them: labels as dictionaries, decimals in 64 bits.
+
+    Files that are no result table are left out. Raises READ_ERRORS.
+    """
+    tables = {}
+    for file in files:
+        name = file.removesuffix(".parquet")
+        if f"out_{name}" in table_names():
+            columns = load_table(f"out_{name}").columns
+            texts = [column.name for column in columns if column.type == "string"]
+            with pq.ParquetFile(folder / file, read_dictionary=texts, pre_buffer=False) as found:
+                table = found.read(use_threads=False)
+            fields = [
+                pa.field(f.name, pa.decimal64(f.type.precision, f.type.scale))
+                if pa.types.is_decimal(f.type)
+                else f
+                for f in table.schema
+            ]
+            tables[name] = table.cast(pa.schema(fields))
+    return tables
 
 
 def run_name(loaded: LoadedModel, run: RunToPublish) -> str:
@@ -224,13 +244,17 @@ def publish(
     return [PublishedRun(run.options.period, out / name, name in new) for name, run in named]
 
 
-def _write_tables(tables: Mapping[str, pa.Table], folder: Path) -> list[FileRecord]:
+def _write_tables(
+    tables: Mapping[str, pa.Table], folder: Path, known: Mapping[str, Future[EncodedTable]]
+) -> list[FileRecord]:
     """Write every table; records in the order of the names. Arrow encodes outside the GIL."""
 
     def write(name: str) -> FileRecord:
         path = folder / f"{name}.parquet"
-        table = described(name, tables[name])
-        return FileRecord(path.name, table.num_rows, write_table(table, path))
+        made = known.get(name)
+        encoded = encode_table(described(name, tables[name])) if made is None else made.result()
+        write_durably(path, encoded.content)
+        return FileRecord(path.name, tables[name].num_rows, encoded.sha256)
 
     longest_first = sorted(tables, key=lambda name: -tables[name].num_rows)
     written = map_in_threads(write, longest_first, min(os.cpu_count() or 1, WRITERS))
@@ -243,7 +267,21 @@ def described(name: str, table: pa.Table) -> pa.Table:
 
 
 def write_table(table: pa.Table, path: Path) -> str:
-    """Write one Parquet file, sync it to disk and return its SHA-256.
+    """Write one Parquet file, sync it to disk and return its SHA-256."""
+    encoded = encode_table(table)
+    write_durably(path, encoded.content)
+    return encoded.sha256
+
+
+class EncodedTable(NamedTuple):
+    """A table as the bytes of its Parquet file, and their SHA-256."""
+
+    content: pa.Buffer
+    sha256: str
+
+
+def encode_table(table: pa.Table) -> EncodedTable:
+    """The bytes of a table's Parquet file.
 
     Labels that repeat are dictionaries, which need no statistics: the dictionary says what the
     column holds. Whole numbers are differences in as few bits as they need, which leaves zstd
@@ -269,11 +307,7 @@ def write_table(table: pa.Table, path: Path) -> str:
         writer.write_table(table)
         writer.add_key_value_metadata(table.schema.metadata or {})
     content = encoded.getvalue()
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return hashlib.sha256(content).hexdigest()
+    return EncodedTable(content, hashlib.sha256(content).hexdigest())
 
 
 def _complete_run(

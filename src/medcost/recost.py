@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,13 +29,17 @@ from medcost.output_folder import OutputFolder
 from medcost.parquet_input import READ_ERRORS
 from medcost.period_book import read_period
 from medcost.publish import (
+    EncodedTable,
     KeptFiles,
     PublishedRun,
     RunToPublish,
+    described,
+    encode_table,
     publish,
     read_run_tables,
     stage_tables,
 )
+from medcost.records import dataclass
 
 REPLACEABLE = ("ledger", "drivers", "item_weights", "drg_groups", "drg_prices")
 
@@ -88,9 +92,18 @@ def recost_run(
         faults.append(Fault("measure-missing", what, (loaded.place("service_items.method"),)))
     if faults:
         raise InputRejected(faults)
-    result = cost_activity(book, period_book, loaded, activity, through, {})
-    comparison = compare_tables(read_run_tables(run, manifest, tables_compared()), result.tables)
-    result.tables["comparison"] = comparison
+    encoded: dict[str, Future[EncodedTable]] = {}
+    # Tables are encoded while later ones are computed and all are compared.
+    with ThreadPoolExecutor(1) as encoder:
+
+        def table_made(name: str, table: pa.Table) -> None:
+            encoded[name] = encoder.submit(encode_table, described(name, table))
+
+        result = cost_activity(book, period_book, loaded, activity, through, {}, table_made)
+        original = read_run_tables(run, manifest, tables_compared())
+        comparison = compare_tables(original, result.tables)
+        result.tables["comparison"] = comparison
+        table_made("comparison", comparison)
     with named_errors(staging):
         (staged / MODEL).write_bytes(loaded.content)
         if activity is not None:
@@ -100,7 +113,7 @@ def recost_run(
         records = record_kept(staged, activity_only)
         inputs = record_inputs(book.files)
     options = RunOptions(period, tuple(units), through, manifest["run"])
-    tables = stage_tables(staged.parent / TABLES, result.tables)
+    tables = stage_tables(staged.parent / TABLES, result.tables, encoded)
     to_publish = RunToPublish(
         options, tables, result.notes, result.seconds, KeptFiles(staged, records), result.n_lines
     )

@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from medcost.chain import MANIFEST, RUN, chained_folders, find_breaks, link_of
 from medcost.errors import Fault, InputRejected, InvariantBroken, count_of, quote
-from medcost.manifest import file_sha256, run_id_of, totals_of
+from medcost.file_hashes import file_sha256
+from medcost.manifest import run_id_of, totals_of
 from medcost.output_folder import CURRENT, read_current, require_form, restatement_fence
 from medcost.parquet_input import READ_ERRORS
-from medcost.publish import SIGNATURE
+from medcost.publish import SIGNATURE, read_tables
 from medcost.published_balance import require_published_balance
-from medcost.tables import load_table, table_names
+from medcost.records import dataclass
 from medcost.threads import map_in_threads
 
 Verifier = Callable[[bytes, bytes], bool]
@@ -230,7 +227,7 @@ def _balance_faults(run: Path, manifest: Mapping[str, Any]) -> Iterator[Fault]:
     if not run.name.startswith(RUN):
         return
     try:
-        tables = _read_tables(run, manifest)
+        tables = read_tables(run, [str(record["name"]) for record in manifest["outputs"]])
         require_published_balance(tables)
         if totals_of(tables["reconciliation"]) != manifest["totals"]:
             raise InvariantBroken("the reconciliation does not add up to the manifest's totals")
@@ -240,24 +237,3 @@ def _balance_faults(run: Path, manifest: Mapping[str, Any]) -> Iterator[Fault]:
     except (*READ_ERRORS, KeyError, TypeError, ValueError):
         # A table that is gone or cannot be read is not as published: said above, by its bytes.
         return
-
-
-def _read_tables(run: Path, manifest: Mapping[str, Any]) -> dict[str, pa.Table]:
-    """The run's tables with labels as dictionaries and decimals of 64 bits, as the stages make."""
-    tables = {}
-    for record in manifest["outputs"]:
-        name = str(record["name"]).removesuffix(".parquet")
-        if f"out_{name}" in table_names():
-            columns = load_table(f"out_{name}").columns
-            texts = [column.name for column in columns if column.type == "string"]
-            path = run / record["name"]
-            with pq.ParquetFile(path, read_dictionary=texts, pre_buffer=False) as file:
-                table = file.read(use_threads=False)
-            fields = [
-                pa.field(f.name, pa.decimal64(f.type.precision, f.type.scale))
-                if pa.types.is_decimal(f.type)
-                else f
-                for f in table.schema
-            ]
-            tables[name] = table.cast(pa.schema(fields))
-    return tables

@@ -123,14 +123,14 @@ def test_a_writer_whose_fence_is_old_does_not_turn_current(tmp_path: Path) -> No
 
 STOPS_ITSELF = """
 import os, signal, sys
-from medcost import cli, month_end
+from medcost import cli, batch
 stage, number = sys.argv[1], int(sys.argv[2])
-plain = month_end.write_checkpoint
+plain = batch.write_checkpoint
 def write_checkpoint(folder, checkpoint):
     plain(folder, checkpoint)
     if checkpoint.stage == stage:
         os.kill(os.getpid(), number)
-month_end.write_checkpoint = write_checkpoint
+batch.write_checkpoint = write_checkpoint
 sys.argv = ["medcost", *sys.argv[3:]]
 cli.main()
 """

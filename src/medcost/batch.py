@@ -1,0 +1,379 @@
+"""The batch of a month end: every period costed or gone on with, then all published together."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from medcost.allocation_model import LoadedModel
+from medcost.book import Book
+from medcost.checkpoints import (
+    ACTIVITY_READ,
+    COSTED,
+    TABLES,
+    Checkpoint,
+    adopt,
+    checkpoint_key,
+    period_folder,
+    remove_outdated,
+    write_checkpoint,
+)
+from medcost.checks.tables import find_missing_selection
+from medcost.closed_periods import find_restatements
+from medcost.costing.activity import Activity
+from medcost.errors import Fault, InputRejected, count_of, named_errors, quote
+from medcost.file_hashes import file_sha256
+from medcost.kept import (
+    ACTIVITY,
+    KEPT,
+    has_activity,
+    keep_activity,
+    keep_book,
+    load_activity,
+    record_kept,
+)
+from medcost.manifest import FileRecord, RunOptions, record_inputs
+from medcost.month_end import (
+    BatchOptions,
+    LookOn,
+    PeriodResult,
+    Progress,
+    cost_activity,
+    cost_period,
+    distinct_faults,
+    ignore,
+    last_stage,
+    timed,
+    with_known_cases,
+)
+from medcost.output_folder import OutputFolder
+from medcost.parquet_input import READ_ERRORS
+from medcost.period_book import read_period
+from medcost.publish import (
+    EncodedTable,
+    KeptFiles,
+    PublishedRun,
+    RunToPublish,
+    Signer,
+    StagedTables,
+    described,
+    encode_table,
+    publish,
+    read_tables,
+    stage_tables,
+)
+from medcost.records import dataclass
+
+LOG = logging.getLogger("medcost")
+
+
+@dataclass(frozen=True)
+class Publication:
+    """How the runs are published: why figures of closed periods may change, and who signs."""
+
+    restate: str | None = None
+    signer: Signer | None = None
+
+
+UNSIGNED = Publication()
+
+
+def run_month_end(
+    book: Book,
+    loaded: LoadedModel,
+    periods: Sequence[str],
+    options: BatchOptions,
+    held: OutputFolder,
+    progress: Progress | None = None,
+    publication: Publication = UNSIGNED,
+    sha256: Callable[[Path], str] = file_sha256,
+) -> list[tuple[PeriodResult, PublishedRun]]:
+    """Cost every period alone and publish them together: all, or none.
+
+    Of a stopped run's leftovers in held, what is of the same book, model and options is taken
+    instead of being computed. sha256: of a file of the book, which may know some already. Raises
+    InputRejected with the faults of all periods, InvariantBroken or CannotPublish.
+    """
+    if not periods:
+        raise InputRejected([*book.faults, *find_missing_selection(book, periods, options.units)])
+    begun = time.perf_counter()
+    costed: list[_Costed] = []
+    faults: list[Fault] = []
+    # What goes in and what is kept is hashed and synced, and what comes out encoded, while the
+    # stages compute.
+    recorder, encoder = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+    try:
+
+        @cache
+        def inputs() -> Future[tuple[FileRecord, ...]]:
+            return recorder.submit(record_inputs, book.files, sha256)
+
+        batch = _Batch(book, loaded, options, held, recorder, encoder, inputs, progress)
+        for period in periods:
+            LOG.info("%s", period, extra={"fields": {"event": "period", "period": period}})
+            try:
+                costed.append(_cost_or_resume(batch, period))
+            except InputRejected as rejected:
+                faults += rejected.faults
+        if faults:
+            raise InputRejected(distinct_faults(faults))
+        recorded = _recorded(book, inputs())
+        runs = [_to_publish(one, options, loaded, held.staging) for one in costed]
+        restatements = find_restatements(held.path, loaded, runs, publication.restate)
+        placed = publish(held, loaded, runs, recorded, restatements, publication.signer)
+    finally:
+        for pool in (encoder, recorder):
+            pool.shutdown(cancel_futures=True)
+    remove_outdated(held, periods, options.units)
+    results = [one.result for one in costed]
+    for result in results:
+        for note in result.notes:
+            fields = {"event": "note", "period": result.period}
+            LOG.warning("%s: %s", result.period, note, extra={"fields": fields})
+    done = list(zip(results, placed, strict=True))
+    _log_summary(done, time.perf_counter() - begun)
+    return done
+
+
+def summary_of(done: Sequence[tuple[PeriodResult, PublishedRun]]) -> str:
+    """One line on what a batch has done: 'done: 1 month, 5 units, 79,485 service lines, 1 new'."""
+    units = {unit for result, _ in done for unit in result.units}
+    n_lines = sum(result.n_lines for result, _ in done)
+    lines = f", {count_of(n_lines, 'service line')}" if n_lines else ""
+    n_new = sum(place.is_new for _, place in done)
+    return (
+        f"done: {count_of(len(done), 'month')}, {count_of(len(units), 'unit')}{lines}, "
+        f"{n_new} published, {len(done) - n_new} already there"
+    )
+
+
+def _log_summary(done: Sequence[tuple[PeriodResult, PublishedRun]], seconds: float) -> None:
+    for result, place in done:
+        fields = {
+            "event": "published",
+            "period": result.period,
+            "run": place.folder.name,
+            "new": place.is_new,
+            "rows": result.n_lines,
+        }
+        LOG.info("%s: %s", result.period, place.folder.name, extra={"fields": fields})
+    ended = {"event": "summary", "verdict": "published", "exit_code": 0}
+    LOG.info(summary_of(done), extra={"fields": {**ended, "seconds": round(seconds, 3)}})
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What every period of a month end has in common.
+
+    inputs: begins to record the book's files, once, and says when they are.
+    """
+
+    book: Book
+    loaded: LoadedModel
+    options: BatchOptions
+    held: OutputFolder
+    recorder: ThreadPoolExecutor
+    encoder: ThreadPoolExecutor
+    inputs: Callable[[], Future[tuple[FileRecord, ...]]]
+    progress: Progress | None
+
+
+@dataclass(frozen=True)
+class _Costed:
+    """A period's result and its staged tables, the folder of what it keeps and what is in it.
+
+    resumed: the stages that a stopped run had finished.
+    """
+
+    result: PeriodResult
+    tables: StagedTables
+    kept: Path
+    records: Future[tuple[FileRecord, ...]] | None
+    resumed: tuple[str, ...] = ()
+
+
+class _Encoded:
+    """A period's result tables by name, each encoded as soon as it is there."""
+
+    def __init__(self, encoder: ThreadPoolExecutor) -> None:
+        self._encoder = encoder
+        self.tables: dict[str, Future[EncodedTable]] = {}
+
+    def table_made(self, name: str, table: pa.Table) -> None:
+        """Begin to encode a table."""
+        self.tables[name] = self._encoder.submit(encode_table, described(name, table))
+
+
+def _recorded(book: Book, inputs: Future[tuple[FileRecord, ...]]) -> tuple[FileRecord, ...]:
+    try:
+        return inputs.result()
+    except READ_ERRORS as error:
+        what = f"A file of the book went away while it was read: {error}."
+        where = (quote(str(book.folder)),)
+        raise InputRejected([Fault("file-unreadable", what, where)]) from None
+
+
+def _cost_or_resume(batch: _Batch, period: str) -> _Costed:
+    """Go on from what a stopped run has finished of the period, else cost it from its start."""
+    if not batch.held.leftovers:
+        return _cost_and_keep(batch, period)
+    records = _recorded(batch.book, batch.inputs())
+    found = adopt(batch.held, period, _key(batch, period, records))
+    if found is None:
+        return _cost_and_keep(batch, period)
+    LOG.warning("%s: goes on from a stopped run: %s", period, found.stage)
+    if found.stage == COSTED:
+        return _costed_before(batch, period, found)
+    return _cost_from_kept(batch, period, found)
+
+
+def _key(batch: _Batch, period: str, inputs: Sequence[FileRecord]) -> str:
+    options = batch.options
+    return checkpoint_key(
+        inputs, batch.loaded, period, options.through, options.units, options.keep
+    )
+
+
+def _cost_and_keep(batch: _Batch, period: str) -> _Costed:
+    """Cost one period; its activity goes to the staging folder while it is read."""
+    book, loaded, options, staging = batch.book, batch.loaded, batch.options, batch.held.staging
+    kept = period_folder(staging, period) / KEPT
+    with named_errors(staging):
+        (kept / ACTIVITY).mkdir(parents=True)
+    records: list[Future[tuple[FileRecord, ...]]] = []
+    encoded = _Encoded(batch.encoder)
+    seconds: dict[str, float] = {}
+
+    def record() -> tuple[FileRecord, ...]:
+        recorded = record_kept(kept)
+        _keep_checkpoint(batch, period, ACTIVITY_READ, dict(seconds), recorded)
+        return recorded
+
+    def lines_read(activity: Activity | None) -> None:
+        batch.inputs()
+        if options.keep:
+            with named_errors(staging):
+                keep_book(book, loaded, kept)
+                if activity is not None:
+                    keep_activity(activity, kept)
+            records.append(batch.recorder.submit(record))
+
+    look_on = LookOn(ignore, lines_read, encoded.table_made)
+    result = cost_period(
+        book, loaded, period, options, batch.progress, kept / ACTIVITY, look_on, seconds
+    )
+    return _stage(batch, result, encoded, kept, records[0] if records else None)
+
+
+def _cost_from_kept(batch: _Batch, period: str, found: Checkpoint) -> _Costed:
+    """Cost a period whose lines a stopped run has read, without a look at them."""
+    book, options, staging = batch.book, batch.options, batch.held.staging
+    kept = period_folder(staging, period) / KEPT
+    seconds = dict(found.seconds)
+    period_book = read_period(book, period, options.units)
+    activity = None
+    if has_activity(kept):
+        period_book = with_known_cases(book, period_book)
+        with named_errors(staging):
+            activity = load_activity(kept, options.threads)
+    encoded = _Encoded(batch.encoder)
+    result = cost_activity(
+        book, period_book, batch.loaded, activity, options.through, seconds, encoded.table_made
+    )
+    records = batch.recorder.submit(record_kept, kept)
+    return _stage(batch, result, encoded, kept, records, tuple(found.seconds))
+
+
+def _costed_before(batch: _Batch, period: str, found: Checkpoint) -> _Costed:
+    """A period that a stopped run has costed: its tables as they are on disk."""
+    folder = period_folder(batch.held.staging, period)
+    costed = found.costed
+    tables = StagedTables(folder / TABLES, found.outputs, costed["totals"])
+    with named_errors(folder):
+        read = read_tables(tables.folder, [record.name for record in tables.outputs])
+    result = PeriodResult(
+        period,
+        tuple(costed["units"]),
+        read,
+        costed["n_lines"],
+        tuple(costed["notes"]),
+        dict(found.seconds),
+    )
+    kept, records = folder / KEPT, None
+    if found.kept is not None:
+        records = batch.recorder.submit(record_kept, kept)
+    return _Costed(result, tables, kept, records, tuple(found.seconds))
+
+
+def _stage(
+    batch: _Batch,
+    result: PeriodResult,
+    encoded: _Encoded,
+    kept: Path,
+    records: Future[tuple[FileRecord, ...]] | None,
+    resumed: tuple[str, ...] = (),
+) -> _Costed:
+    """Write a period's tables to staging, and have it noted that they are there."""
+    with timed("tables", result.seconds):
+        tables = stage_tables(kept.parent / TABLES, result.tables, encoded.tables)
+
+    def note() -> None:
+        costed = {
+            "units": result.units,
+            "n_lines": result.n_lines,
+            "notes": result.notes,
+            "totals": tables.totals,
+        }
+        recorded = records.result() if records is not None else None
+        _keep_checkpoint(
+            batch, result.period, COSTED, result.seconds, recorded, tables.outputs, costed
+        )
+
+    batch.recorder.submit(note)
+    return _Costed(result, tables, kept, records, resumed)
+
+
+def _keep_checkpoint(
+    batch: _Batch,
+    period: str,
+    stage: str,
+    seconds: Mapping[str, float],
+    kept: tuple[FileRecord, ...] | None,
+    outputs: tuple[FileRecord, ...] = (),
+    costed: Mapping[str, Any] | None = None,
+) -> None:
+    """Note a finished stage; runs in the recorder, behind the records of the inputs."""
+    inputs = batch.inputs()
+    if inputs.exception() is None:
+        key = _key(batch, period, inputs.result())
+        units = batch.options.units
+        write_checkpoint(
+            period_folder(batch.held.staging, period),
+            Checkpoint(key, period, units, stage, seconds, kept, outputs, costed or {}),
+        )
+
+
+def _to_publish(
+    costed: _Costed, options: BatchOptions, loaded: LoadedModel, staging: Path
+) -> RunToPublish:
+    result, kept = costed.result, None
+    if costed.records is not None:
+        with named_errors(staging):
+            kept = KeptFiles(costed.kept, costed.records.result())
+    return RunToPublish(
+        RunOptions(result.period, result.units, options.through),
+        costed.tables,
+        result.notes,
+        result.seconds,
+        kept,
+        result.n_lines,
+        is_complete=options.through == last_stage(loaded),
+        resumed=costed.resumed,
+    )
