@@ -38,7 +38,7 @@ from medcost.costing.activity_matrix import (
     narrowest,
     write_part,
 )
-from medcost.costing.departments import Orders
+from medcost.costing.level_3 import Orders
 from medcost.costing.line_pieces import LinePiece, line_pieces, piece_rows
 from medcost.costing.links import CLINICAL, MEDTECH
 from medcost.errors import Fault, named_errors
