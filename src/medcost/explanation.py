@@ -28,6 +28,7 @@ from medcost.errors import InvariantBroken
 from medcost.figure_found import Question, find_figures
 from medcost.kept_run import KeptRun
 from medcost.period_book import FUNDS, PROGRAMS
+from medcost.published_figure import require_as_published
 from medcost.result_tables import Filled, Given, build_table
 from medcost.tables import ELEMENTS, load_table
 
@@ -53,12 +54,15 @@ class Parts:
 class Explanation:
     """A figure with its parts.
 
+    run: the published run's name, '' where it is not published; model: its model's title;
     figure: full_cost, gross_cost, service_item_cost or drg_cost; fen: the figure; n_cases: of a
     DRG group; traces: each unit's figure and flows by element; tables: explanation and, for
     items and groups, explanation_services.
     """
 
     question: Question
+    run: str
+    model: str
     period: str
     figure: str
     scheme: str
@@ -126,8 +130,8 @@ def _ranked(sums: dict[Key, int], places: Sequence[int]) -> list[tuple[Key, int]
 def explain(run: KeptRun, question: Question) -> Explanation:
     """Trace a figure of a published run back to the ledger.
 
-    Raises InputRejected where the run has no such figure or several, InvariantBroken where the
-    parts do not add up.
+    Raises InputRejected where the run has no such figure or several, or published another one,
+    InvariantBroken where the parts do not add up.
     """
     elements = [ELEMENTS.index(question.element)] if question.element else range(len(ELEMENTS))
     scheme, figures = find_figures(run, question)
@@ -159,12 +163,17 @@ def explain(run: KeptRun, question: Question) -> Explanation:
     counts = [figure.n_cases for figure in figures if figure.n_cases is not None]
     fen = sum(int(figure.fen[element]) for figure in figures for element in elements)
     _require_sums(figures, parts, tables, fen)
+    units = tuple(figure.unit_id for figure in figures)
+    if run.folder is not None:
+        require_as_published(run.folder, figures[0].kind, question, scheme, units, fen)
     return Explanation(
         question,
+        run.folder.name if run.folder is not None else "",
+        run.loaded.model.model.title,
         book.period,
         figures[0].kind,
         scheme,
-        tuple(figure.unit_id for figure in figures),
+        units,
         run.loaded.model.model.currency,
         fen,
         sum(counts) if counts else None,

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 
 from medcost import __version__
-from medcost.errors import CannotPublish, quote
+from medcost.errors import CannotPublish, quote_path
 from medcost.explanation import Explanation
 from medcost.explanation_picture import draw_origins, shown
 from medcost.figure_words import ELEMENT_NAMES, FIGURE_NAMES, path_name
@@ -81,7 +81,7 @@ def write_explanation(found: Explanation, out: Path) -> None:
         _replace(out / "explanation.html", lambda path: path.write_text(page, "utf-8"))
     except OSError as error:
         reason = error.strerror or str(error)
-        named = quote(str(error.filename or out))
+        named = quote_path(error.filename or out)
         raise CannotPublish(f"Cannot write {named}: {reason}.") from error
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -224,14 +224,18 @@ def show_reconciliation(console: Console, tables: dict[str, pa.Table]) -> None:
     _show(console, "对账 Reconciliation, all units and elements", grid)
 
 
-def show_comparison(console: Console, comparison: pa.Table, original: str) -> None:
-    """What moved against the original run, the largest first."""
+def show_comparison(
+    console: Console, comparison: pa.Table, original: str, levels: Collection[str]
+) -> None:
+    """What moved against the original run, the largest first, of the levels that it got to."""
     console.print(Text(f"与原结果比较 Compared with {original}\n"), soft_wrap=True)
     for level, title in LEVEL_NAMES.items():
+        if level not in levels:
+            continue
         rows = comparison.filter(pc.equal(comparison["level"], level)).to_pylist()
         rows.sort(key=lambda row: -abs(row["change"]))
         if not rows:
-            console.print(f"{title}: 无变化 none moved\n")
+            console.print(f"{title}: 成本无变化 no cost moved\n")
             continue
         keys = [key for key in LEVEL_KEYS[level] if any(row[key] for row in rows)]
         grid = _grid(
@@ -259,7 +263,7 @@ def show_explanation(console: Console, found: Explanation) -> None:
     title.append(safe(question.label)).append(" ").append(safe(name, 2 * LABEL_WIDTH))
     title.append(f": {format_yuan(found.fen)} {printable(found.currency)}")
     console.print(title, soft_wrap=True)
-    cases = "" if found.n_cases is None else f", {found.n_cases:,} cases"
+    cases = "" if found.n_cases is None else f", {count_of(found.n_cases, 'case')}"
     units = ", ".join(printable(unit) for unit in found.units[:SHOWN])
     more = f" and {len(found.units) - SHOWN} more" if len(found.units) > SHOWN else ""
     element = f", {question.element} only" if question.element else ""
@@ -322,6 +326,8 @@ def _show_parts(
     total: int,
 ) -> None:
     """A table of parts, the largest first, the others as one row, with their share."""
+    if not rows:
+        return
     grid = _grid([*headings, ("yuan", True), ("share", True)])
 
     def share(fen: int) -> str:

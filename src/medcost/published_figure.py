@@ -1,0 +1,72 @@
+"""What a run published for a figure: an explanation must be of that number and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from medcost.errors import Fault, InputRejected, quote
+from medcost.figure_found import Question
+from medcost.money import format_yuan
+from medcost.parquet_input import READ_ERRORS, SourceFile, decode_number, unreadable
+from medcost.tables import ELEMENTS, Table, load_table
+
+# Of each kind of figure: its result table, and the columns that add up to it in a table that has
+# a row for each element; one with a column for each element has none.
+TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "full_cost": ("department_cost", ("full_cost",)),
+    "gross_cost": ("department_cost", ("direct", "from_admin", "from_support", "from_medtech")),
+    "service_item_cost": ("service_item_cost", ()),
+    "drg_cost": ("drg_cost", ()),
+}
+KEYS = {"dept": "dept_id", "item": "item_id", "drg": "drg_id"}
+
+
+def require_as_published(
+    run: Path, kind: str, question: Question, scheme: str, units: Collection[str], fen: int
+) -> None:
+    """Refuse a figure that is not the one in the run's result table.
+
+    kind, scheme, units and fen are the figure's. It differs where another version of medcost
+    computes it otherwise. Raises InputRejected (figure-not-as-published, file-unreadable).
+    """
+    published = _published_fen(run, kind, question, scheme, units)
+    if published != fen:
+        name, _ = TABLES[kind]
+        what = (
+            f"{quote(run.name)} published {format_yuan(published)} yuan for "
+            f"{quote(question.label)}; computed again it is {format_yuan(fen)} yuan."
+        )
+        raise InputRejected([Fault("figure-not-as-published", what, (f"{name}.parquet",))])
+
+
+def _published_fen(
+    run: Path, kind: str, question: Question, scheme: str, units: Collection[str]
+) -> int:
+    name, columns = TABLES[kind]
+    table = load_table(f"out_{name}")
+    elements = (question.element,) if question.element else ELEMENTS
+    keys = ["unit_id", KEYS[question.kind], *(["scheme"] if question.kind == "drg" else [])]
+    path = run / f"{name}.parquet"
+    try:
+        by_row = ["element"] if columns else []
+        amounts = list(columns or elements)
+        rows = pq.read_table(path, columns=[*keys, *by_row, *amounts])
+    except READ_ERRORS as error:
+        raise InputRejected([unreadable(SourceFile(path, path.name), error)]) from None
+    wanted = {"unit_id": list(units), KEYS[question.kind]: [question.label], "scheme": [scheme]}
+    if columns:
+        wanted["element"] = list(elements)
+    for key in (*keys, *by_row):
+        filled = pc.fill_null(rows[key], "")
+        rows = rows.filter(pc.is_in(filled, pa.array(wanted[key], pa.string())))
+    return sum(_fen(rows, table, column) for column in amounts)
+
+
+def _fen(rows: pa.Table, table: Table, column: str) -> int:
+    values = decode_number(rows[column].combine_chunks(), table.column(column)).values
+    return sum(values.tolist())
