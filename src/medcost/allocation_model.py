@@ -6,7 +6,6 @@ import datetime as dt
 import hashlib
 import re
 import tomllib
-from dataclasses import dataclass
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medcost.errors import Fault, InputRejected, printable, quote
+from medcost.records import dataclass
 from medcost.toml_lines import key_lines, show_key
 
 OWN = "own"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from medcost.manifest import find_damaged
 from medcost.parquet_input import READ_ERRORS
 from medcost.period_book import PeriodBook, read_period
 from medcost.publish import CURRENT, published_runs, read_run_manifest
+from medcost.records import dataclass
 
 # Result tables that hold the figures to explain and to compare.
 FIGURE_TABLES = ("department_cost", "service_item_cost", "drg_cost")
@@ -27,7 +28,7 @@ FIGURE_TABLES = ("department_cost", "service_item_cost", "drg_cost")
 
 @dataclass(frozen=True)
 class KeptRun:
-    """The book, the model and each stage's frozen result; None where the run stopped before.
+    """The book, the model and each stage's frozen result; None for stages not asked for or run.
 
     folder: the published run's, None where it is not published.
     """
@@ -82,11 +83,13 @@ def _not_found(
     return InputRejected([Fault("run-not-found", what, where or (shown,))])
 
 
-def load_run(folder: Path, period: str | None, unit: str | None, threads: int = 1) -> KeptRun:
+def load_run(
+    folder: Path, period: str | None, unit: str | None, threads: int = 1, reach: str = "cases"
+) -> KeptRun:
     """The published run of a period and unit, its stages computed again from what it kept.
 
-    period: None for the only one published; unit: None where one run holds them all. Raises
-    InputRejected (run-not-found, run-ambiguous, run-not-kept).
+    period: None for the only one published; unit: None where one run holds them all; reach: the
+    last stage to compute. Raises InputRejected (run-not-found, run-ambiguous, run-not-kept).
     """
     run = only_run(folder, period, unit)
     manifest, kept = kept_manifest(run, "its book", threads), run / KEPT
@@ -102,7 +105,8 @@ def load_run(folder: Path, period: str | None, unit: str | None, threads: int = 
         raise InputRejected(book.faults)
     loaded = load_model(str(kept / MODEL), through)
     period_book = read_period(book, manifest["period"], manifest["units"])
-    return replace(_compute(book, period_book, loaded, activity, through), folder=run.resolve())
+    computed = _compute(book, period_book, loaded, activity, min(through, reach, key=STAGES.index))
+    return replace(computed, folder=run.resolve())
 
 
 def kept_manifest(run: Path, needed: str, threads: int = 1) -> Mapping[str, Any]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from medcost.errors import Fault, InputRejected, quote
 from medcost.figure_found import Question
 from medcost.money import format_yuan
-from medcost.parquet_input import READ_ERRORS, SourceFile, decode_number, unreadable
+from medcost.parquet_input import READ_ERRORS, SourceFile, decode_number, encode_part, unreadable
 from medcost.tables import ELEMENTS, Table, load_table
 
 # Of each kind of figure: its result table, and the columns that add up to it in a table that has
@@ -48,25 +49,26 @@ def _published_fen(
     run: Path, kind: str, question: Question, scheme: str, units: Collection[str]
 ) -> int:
     name, columns = TABLES[kind]
-    table = load_table(f"out_{name}")
     elements = (question.element,) if question.element else ELEMENTS
-    keys = ["unit_id", KEYS[question.kind], *(["scheme"] if question.kind == "drg" else [])]
+    wanted = {"unit_id": units, KEYS[question.kind]: (question.label,)}
+    wanted |= {"scheme": (scheme,)} if question.kind == "drg" else {}
+    wanted |= {"element": elements} if columns else {}
+    amounts = list(columns or elements)
     path = run / f"{name}.parquet"
     try:
-        by_row = ["element"] if columns else []
-        amounts = list(columns or elements)
-        rows = pq.read_table(path, columns=[*keys, *by_row, *amounts])
+        with pq.ParquetFile(path, read_dictionary=list(wanted), pre_buffer=False) as file:
+            rows = file.read([*wanted, *amounts], use_threads=False)
     except READ_ERRORS as error:
         raise InputRejected([unreadable(SourceFile(path, path.name), error)]) from None
-    wanted = {"unit_id": list(units), KEYS[question.kind]: [question.label], "scheme": [scheme]}
-    if columns:
-        wanted["element"] = list(elements)
-    for key in (*keys, *by_row):
-        filled = pc.fill_null(rows[key], "")
-        rows = rows.filter(pc.is_in(filled, pa.array(wanted[key], pa.string())))
-    return sum(_fen(rows, table, column) for column in amounts)
+    chosen = np.ones(len(rows), np.bool_)
+    for key, labels in wanted.items():
+        known, codes = encode_part(rows[key].combine_chunks())
+        # The last is that of a row without a label, whose code is -1.
+        chosen &= np.array([label in labels for label in (*known.to_pylist(), "")])[codes]
+    table = load_table(f"out_{name}")
+    return sum(_fen(rows, table, column, chosen) for column in amounts)
 
 
-def _fen(rows: pa.Table, table: Table, column: str) -> int:
+def _fen(rows: pa.Table, table: Table, column: str, chosen: NDArray[np.bool_]) -> int:
     values = decode_number(rows[column].combine_chunks(), table.column(column)).values
-    return sum(values.tolist())
+    return sum(values[chosen].tolist())

@@ -35,6 +35,7 @@ from medcost.costing.activity_matrix import (
     WHOLE_SERVICE,
     ActivityMatrix,
     MatrixPart,
+    PartFile,
     narrowest,
     write_part,
 )
@@ -75,7 +76,7 @@ class _Netted:
     activity_sums: NDArray[np.int64]
     row_key: NDArray[np.int64]
     row_charge: NDArray[np.int64]
-    part: MatrixPart | Path
+    part: MatrixPart | PartFile
     quantity_step: int
     order_keys: NDArray[np.int64]
     order_sums: NDArray[np.int64]
@@ -100,14 +101,15 @@ def read_activity(
     progress: Callable[[int], None] | None = None,
     parts_in: Path | None = None,
     memory: int | None = None,
+    part_written: Callable[[Path], object] | None = None,
 ) -> Activity:
     """Read the period's lines of the chosen units and net them.
 
     parts_in: a folder for the parts of the matrix; without one they stay in memory. memory:
     bytes that the pass should do with, so far as row groups are not larger. progress is told the
-    rows of each piece read. The result does not depend on the number of threads, the order of
-    the rows or their split into files. Time O(lines); memory O(receivers + activities) plus one
-    piece a thread.
+    rows of each piece read, part_written each part's file. The result does not depend on the
+    number of threads, the order of the rows or their split into files. Time O(lines); memory
+    O(receivers + activities) plus one piece a thread.
     """
     pieces = list(enumerate(line_pieces(book, period_book.period, piece_rows(memory, threads))))
     labels = _labels(book, period_book)
@@ -120,8 +122,10 @@ def read_activity(
         netted = _read_piece(piece, period_book, labels, of_thread.netter)
         if isinstance(netted.part, MatrixPart) and parts_in is not None:
             with named_errors(parts_in):
-                path = write_part(netted.part, parts_in / f"part-{number:05d}.arrow")
-            netted = replace(netted, part=path)
+                in_file = write_part(netted.part, parts_in / f"part-{number:05d}.arrow")
+            netted = replace(netted, part=in_file)
+            if part_written is not None:
+                part_written(in_file.path)
         if progress is not None:
             progress(netted.n_lines)
         return netted

@@ -5,7 +5,6 @@ By the services that each ordered, in charge or quantity, or by a statistic.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -19,6 +18,7 @@ from medcost.costing.other_rounding import split_rounded
 from medcost.errors import Fault, InputRejected, count_of, quote
 from medcost.money import format_yuan
 from medcost.period_book import PeriodBook
+from medcost.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ Row groups of another month are left out where the file's statistics prove that 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pyarrow.parquet as pq
 
@@ -16,6 +15,7 @@ from medcost.book import Book, is_period
 from medcost.errors import InputRejected
 from medcost.page_reader import column_number, read_footer
 from medcost.parquet_input import READ_ERRORS, SourceFile, unreadable
+from medcost.records import dataclass
 
 # Lines of one thread's piece of work, which becomes a part of the matrix.
 PIECE_ROWS, FEWEST_ROWS = 1 << 20, 1 << 15
