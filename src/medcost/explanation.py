@@ -125,13 +125,15 @@ class Explanation:
         return found
 
     def name(self, kind: str, *key: str) -> str:
-        """The display name of a department (unit, id), item or group; '' where there is none."""
+        """The display name of a unit, department (unit, id), item or group; '' where none."""
         return self._names[kind].get("\x00".join(key), "")
 
     @cached_property
     def _names(self) -> dict[str, dict[str, str]]:
         keys = {"dept": ("unit_id", "dept_id"), "item": ("item_id",), "drg": ("drg_id",)}
+        keys |= {"unit": ("unit_id",)}
         tables = {"dept": "departments", "item": "service_items", "drg": "drg_groups"}
+        tables |= {"unit": "units"}
         rows = {kind: self.book.tables.get(table) for kind, table in tables.items()}
         return {kind: found.names(*keys[kind]) if found else {} for kind, found in rows.items()}
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from medcost.errors import count_of, printable
-from medcost.figure_words import ELEMENT_NAMES, FIGURE_NAMES, path_name
+from medcost.figure_words import ELEMENT_NAMES, FIGURE_NAMES, path_name, share_of
 from medcost.money import format_yuan
 from medcost.tables import CLASSES, load_table
 
@@ -339,15 +339,12 @@ def _show_parts(
         return
     grid = _grid([*headings, ("yuan", True), ("share", True)])
 
-    def share(fen: int) -> str:
-        return f"{fen / total:.1%}" if total else ""
-
     for key, fen in parts[:PARTS_SHOWN]:
-        grid.add_row(*cells(key), format_yuan(fen), share(fen))
+        grid.add_row(*cells(key), format_yuan(fen), share_of(fen, total))
     rest = parts[PARTS_SHOWN:]
     if rest:
         others = sum(fen for _, fen in rest)
         blank = [""] * (len(headings) - 1)
         label = f"其余 {len(rest):,} others"
-        grid.add_row(label, *blank, format_yuan(others), share(others))
+        grid.add_row(label, *blank, format_yuan(others), share_of(others, total))
     _show(console, f"{title}, yuan", grid)
