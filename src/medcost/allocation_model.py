@@ -11,24 +11,21 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ValidationError
 
 from medcost.errors import Fault, InputRejected, printable, quote
 from medcost.records import dataclass
+from medcost.sections import Limits, Section, keys_of
 from medcost.toml_lines import key_lines, show_key
 
 OWN = "own"
 DepartmentClass = Literal["admin", "support", "medtech", "clinical", "non_medical"]
-Text = Annotated[str, Field(min_length=1, pattern=r"^\S(.*\S)?$")]
-OneOrMore = Annotated[list[Text], Field(min_length=1)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Text = Annotated[str, Limits(min_length=1, pattern=r"^\S(.*\S)?$")]
+OneOrMore = Annotated[list[Text], Limits(min_length=1)]
+Share = Annotated[float, Limits(ge=0, le=1, allow_inf_nan=False)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
-
-
-class Header(_Section):
+class Header(Section):
     """[model]: what the model is and on whose authority."""
 
     id: Text
@@ -38,12 +35,10 @@ class Header(_Section):
     currency: Text = "CNY"
 
 
-class Givers(_Section):
+class Givers(Section):
     """The departments a rule speaks of: one or more classes, or named ones."""
 
-    class_: DepartmentClass | Annotated[list[DepartmentClass], Field(min_length=1)] | None = Field(
-        None, alias="class"
-    )
+    class_: DepartmentClass | Annotated[list[DepartmentClass], Limits(min_length=1)] | None = None
     departments: OneOrMore | None = None
 
     @property
@@ -52,12 +47,10 @@ class Givers(_Section):
         return _listed(self.class_)
 
 
-class Receivers(_Section):
+class Receivers(Section):
     """The classes that may receive under a rule."""
 
-    class_: DepartmentClass | Annotated[list[DepartmentClass], Field(min_length=1)] = Field(
-        alias="class"
-    )
+    class_: DepartmentClass | Annotated[list[DepartmentClass], Limits(min_length=1)]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -65,7 +58,7 @@ class Receivers(_Section):
         return _listed(self.class_)
 
 
-class Rule(_Section):
+class Rule(Section):
     """[[departments.rule]]: by what statistic matching givers hand on their cost, and to whom."""
 
     givers: Givers
@@ -74,35 +67,35 @@ class Rule(_Section):
     receivers: Receivers | None = None
 
 
-class MedtechToClinical(_Section):
+class MedtechToClinical(Section):
     """[departments.medtech_to_clinical]: level 3."""
 
     basis: Literal["charge", "quantity", "driver"]
     driver: Text | None = None
 
 
-class Rounding(_Section):
+class Rounding(Section):
     """[departments.rounding]: another house's rounding (arithmetic rule 9)."""
 
-    multiplier_decimals: Annotated[int, Field(ge=0, le=12)] | None = None
-    amount_decimals: Annotated[int, Field(ge=0, le=2)] = 2
+    multiplier_decimals: Annotated[int, Limits(ge=0, le=12)] | None = None
+    amount_decimals: Annotated[int, Limits(ge=0, le=2)] = 2
     residual: Literal["largest_remainder", "largest"] = "largest_remainder"
 
 
-class Departments(_Section):
+class Departments(Section):
     """[departments]: the method and rules of levels 1 to 3."""
 
     method: Literal["direct", "step-down", "reciprocal"]
-    order: Annotated[list[Text | OneOrMore], Field(min_length=1)] | None = None
+    order: Annotated[list[Text | OneOrMore], Limits(min_length=1)] | None = None
     credit_balance: Literal["allocate", "keep"] = "allocate"
     no_driver: Literal["reject", "keep"] = "reject"
     negative_statistics: Literal["reject", "allow"] = "reject"
-    rule: list[Rule] = Field(default_factory=list)
+    rule: list[Rule] = []  # noqa: RUF012 - the core gives each section its own
     medtech_to_clinical: MedtechToClinical | None = None
     rounding: Rounding | None = None
 
 
-class ServiceItems(_Section):
+class ServiceItems(Section):
     """[service_items]: how pools reach service items."""
 
     method: Literal["weights", "income", "workload", "capacity"] | None = None
@@ -121,20 +114,20 @@ class ServiceItems(_Section):
         return Fraction(repr(self.net_activity_floor))
 
 
-class Cases(_Section):
+class Cases(Section):
     """[cases]: how service items reach cases, and what happens to stays that cross months."""
 
     method: Literal["bottom-up", "top-down", "cost-to-charge"] | None = None
     work_in_progress: Literal["carry", "include"] = "carry"
 
 
-class Scope(_Section):
+class Scope(Section):
     """[scope]: which funds, classes and programs are costed."""
 
     cost: Literal["medical_business", "medical", "medical_full", "hospital_full"] = "medical"
     programs: Annotated[
-        list[Literal["medical", "public_health", "teaching", "research"]], Field(min_length=1)
-    ] = ["medical"]
+        list[Literal["medical", "public_health", "teaching", "research"]], Limits(min_length=1)
+    ] = ["medical"]  # noqa: RUF012
 
     @property
     def funds(self) -> tuple[str, ...]:
@@ -154,7 +147,7 @@ class Scope(_Section):
         return self.cost != "medical_business"
 
 
-class AllocationModel(_Section):
+class AllocationModel(Section):
     """One allocation model file, validated; frozen."""
 
     model: Header
@@ -251,7 +244,7 @@ def _placed(found: list[_Found], label: str, lines: dict[str, int]) -> list[Faul
 def _validated(content: dict[str, Any]) -> tuple[AllocationModel | None, list[_Found]]:
     """The model, or every key that is unknown, missing or of a value it cannot have."""
     try:
-        return AllocationModel.model_validate(content), []
+        return AllocationModel.of(content), []
     except ValidationError as error:
         details = error.errors(include_url=False)
     found = []
@@ -385,20 +378,18 @@ def _stage_faults(content: dict[str, Any], through: str) -> list[_Found]:
 
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
     """The keys that may stand in a section, as the file writes them."""
-    section: type[BaseModel] = AllocationModel
+    section: type[Section] = AllocationModel
     for part in location:
-        if isinstance(part, int):
-            continue
-        names = {field.alias or name: field for name, field in section.model_fields.items()}
-        section = _section_in(names[part].annotation)
-    return [field.alias or name for name, field in section.model_fields.items()]
+        if not isinstance(part, int):
+            section = _section_in({key.name: key.type for key in keys_of(section)}[part])
+    return [key.name for key in keys_of(section)]
 
 
-def _section_in(annotation: Any) -> type[BaseModel]:
+def _section_in(kind: Any) -> type[Section]:
     """The section that a field holds, alone, in a list or as an option."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for inner in get_args(annotation):
+    if isinstance(kind, type) and issubclass(kind, Section):
+        return kind
+    for inner in get_args(kind):
         if inner is not type(None):
             return _section_in(inner)
     return AllocationModel

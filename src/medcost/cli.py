@@ -478,8 +478,6 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Arrow takes its memory where everything else does, from what was freed.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    # pydantic would search every installed package for plug-ins of its own, 20 ms.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # A batch makes no cyclic garbage worth looking for, least of all while it imports.
     gc.disable()
     # A thread that has hashed or netted a piece asks for the interpreter for a moment only.

@@ -65,6 +65,14 @@ cdef inline int64_t entry_value(const Measure *measure, int64_t i) noexcept nogi
     return measure.narrow[i] if measure.wide == NULL else measure.wide[i]
 
 
+cdef inline void set_entry_value(Measure *measure, int64_t i, int64_t value) noexcept nogil:
+    """Change a value to one that the measure has already the width for."""
+    if measure.wide == NULL:
+        measure.narrow[i] = <int32_t>value
+    else:
+        measure.wide[i] = value
+
+
 cdef inline bint widen(EntryStore *store, Measure *measure) noexcept nogil:
     cdef int64_t i
     measure.wide = <int64_t *>large_malloc(store.capacity * sizeof(int64_t))
@@ -93,4 +101,19 @@ cdef inline bint append_measure(
     if measure.wide != NULL:
         for i in range(n):
             measure.wide[store.n + i] = values[i]
+    return True
+
+
+cdef inline bint append_value(EntryStore *store, int m, int64_t value) noexcept nogil:
+    """Write a measure of the next entry; whether there was memory."""
+    cdef Measure *measure = &store.measures[m]
+    measure.bits |= value ^ (value >> 63)
+    measure.signs |= value
+    if measure.wide == NULL:
+        measure.narrow[store.n] = <int32_t>value
+        if value == <int32_t>value:
+            return True
+        if not widen(store, measure):
+            return False
+    measure.wide[store.n] = value
     return True

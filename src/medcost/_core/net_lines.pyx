@@ -19,10 +19,13 @@ from medcost._core.activity_slots cimport (
 from medcost._core.entry_store cimport (
     MEASURES,
     EntryStore,
+    Measure,
     append_measure,
+    append_value,
     begin_entries,
     entry_value,
     release_entries,
+    set_entry_value,
 )
 from medcost._core.huge_pages cimport large_malloc
 from medcost._core.int128 cimport add_overflows
@@ -52,7 +55,6 @@ cdef enum:
     FAULT = 2
     # Lines between asking for an activity's slot and using it: about one trip to memory.
     AHEAD = 12
-    BUCKETS = 1024
     # What is added up by activity beside the sums in its slot: purchase cost, and each measure
     # of the entries below zero.
     EXTRAS = 4
@@ -108,6 +110,8 @@ cdef class Places:
             raise ValueError("the columns of cases do not fit")
         if case_first.shape[0] < 1 or case_first[case_first.shape[0] - 1] != self.n_cases:
             raise ValueError("case_first ends with the number of cases")
+        if self.n_cases >= 1 << 31:
+            raise OverflowError("more than 2^31 cases")
         largest = max(self.n_depts, 1) * max(self.n_items, self.n_depts, 1)
         if largest >= 1 << 62 or selected.shape[0] * (self.n_cases + 1) >= 1 << 62:
             raise OverflowError("departments x items or units x cases do not fit one key")
@@ -180,6 +184,7 @@ cdef struct Run:
     int64_t label
     int64_t case
     int64_t period
+    uint32_t row
     int kind
 
 
@@ -191,8 +196,7 @@ cdef struct Scratch:
 
 
 cdef struct Record:
-    # One entry while it is regrouped.
-    int64_t key
+    # One entry while rows are brought together.
     int64_t values[MEASURES]
     uint32_t number
 
@@ -224,14 +228,18 @@ cdef class LineNetter:
     cdef KeyTable ordered
     cdef Run run
     cdef Scratch scratch
+    # Rows that are no case of its own unit: keys beyond the cases.
+    cdef KeyTable others
     cdef int64_t n_runs, capacity, n_extras
     cdef bint has[MEASURES]
     cdef readonly int64_t n_lines, n_odd
     cdef bint lacks_memory
-    # Entries of the stretch, and where they go when they are regrouped; the two change places,
-    # so that no memory is touched for the first time twice.
-    cdef EntryStore entries, regrouped
+    # Entries of the stretch, and where they are while rows are brought together.
+    cdef EntryStore entries
     cdef Record *records
+    # Of each run of entries: its row, and the first of them.
+    cdef uint32_t *run_row
+    cdef uint32_t *run_start
     cdef int64_t *extras
     # Of the lines of a block: the activity's key, and whether to look closer; of its runs: the
     # first line, and the case.
@@ -243,12 +251,11 @@ cdef class LineNetter:
     cdef Py_ssize_t n_scratch
     # What the absolute values of the lines so far add up to at most.
     cdef int64_t reach[MEASURES]
-    cdef int64_t[::1] run_key, run_start, run_charge
     cdef int64_t[:, ::1] order_sums
 
     def __init__(self, Places places not None):
         self.places = places
-        self.ordered = KeyTable()
+        self.ordered, self.others = KeyTable(), KeyTable()
         self.order_sums = np.zeros((64, 2), np.int64)
         self.capacity = -1
         if not start_slots(&self.activities, FEWEST_SLOTS):
@@ -257,7 +264,6 @@ cdef class LineNetter:
 
     def __dealloc__(self):
         release_entries(&self.entries)
-        release_entries(&self.regrouped)
         self.release_scratch()
         free(self.activities.slots)
         free(self.key)
@@ -265,12 +271,15 @@ cdef class LineNetter:
         free(self.changes)
         free(self.run_first)
         free(self.run_case)
-        free(self.records)
         free(self.extras)
 
     cdef void release_scratch(self) noexcept:
         cdef int m
+        free(self.run_row)
+        free(self.run_start)
+        free(self.records)
         free(self.scratch.number)
+        self.run_row, self.run_start, self.records = NULL, NULL, NULL
         self.scratch.number = NULL
         for m in range(MEASURES):
             free(self.scratch.values[m])
@@ -289,6 +298,7 @@ cdef class LineNetter:
         reset_slots(&self.activities)
         memset(self.extras, 0, self.n_extras * EXTRAS * sizeof(int64_t))
         self.ordered.reset()
+        self.others.reset()
         np.asarray(self.order_sums)[:] = 0
         self.scratch.n = self.n_runs = self.n_lines = self.n_odd = 0
         self.run.unit = self.run.case_unit = self.run.label = self.run.period = -3
@@ -301,18 +311,16 @@ cdef class LineNetter:
         """Room for so many lines; memory is not touched before it is used."""
         cdef int m
         self.capacity = -1
-        release_entries(&self.regrouped)
-        free(self.records)
-        self.records = NULL
         self.release_scratch()
+        self.run_row = <uint32_t *>large_malloc((rows + 1) * sizeof(uint32_t))
+        self.run_start = <uint32_t *>large_malloc((rows + 2) * sizeof(uint32_t))
         self.scratch.number = <uint32_t *>large_malloc((rows + 1) * sizeof(uint32_t))
+        if self.run_row == NULL or self.run_start == NULL or self.scratch.number == NULL:
+            raise MemoryError
         for m in range(MEASURES):
             self.scratch.values[m] = <int64_t *>large_malloc((rows + 1) * sizeof(int64_t))
-            if self.scratch.number == NULL or self.scratch.values[m] == NULL:
+            if self.scratch.values[m] == NULL:
                 raise MemoryError
-        self.run_key, self.run_start, self.run_charge = (
-            np.empty(rows + 1, np.int64) for _ in range(3)
-        )
         self.capacity = rows
         return 0
 
@@ -354,6 +362,7 @@ cdef class LineNetter:
         ):
             raise OverflowError("quantities, charges or purchase costs do not fit 62 bits")
         self.ordered.reserve(n)
+        self.others.reserve(n)
         if self.order_sums.shape[0] < self.ordered.n + n:
             self.order_sums = np.concatenate(
                 [self.order_sums, np.zeros((self.ordered.n + n, 2), np.int64)]
@@ -393,18 +402,25 @@ cdef class LineNetter:
         )
 
     cdef void net(self, Places places, const Columns *c, Py_ssize_t n) noexcept nogil:
-        """Give each line its activity and its run; runs are netted one after the other."""
+        """Give each line its activity and its run; runs are stored one after the other."""
         cdef Py_ssize_t run, n_runs = self.find_runs(c, n), first, end
+        cdef bint is_scattered = 4 * n_runs > 3 * n
         self.find_cases(places, c, n_runs)
         self.find_activities(places, c, n_runs)
+        if is_scattered:
+            self.end_run()
         for run in range(n_runs):
             first, end = self.run_first[run], self.run_first[run + 1]
-            self.begin_run(places, c, first, self.run_case[run])
-            if self.run.kind != OTHERS:
-                self.n_lines += end - first
+            self.place_run(places, c, first, self.run_case[run])
+            if self.run.kind == OTHERS:
+                continue
+            self.n_lines += end - first
             if self.run.kind == UNPLACED:
                 self.n_odd += end - first
-            elif self.run.kind == PLACED:
+            elif is_scattered:
+                self.store_lines(places, c, first, end)
+            else:
+                self.open_run()
                 self.net_run(places, c, first, end)
 
     cdef Py_ssize_t find_runs(self, const Columns *c, Py_ssize_t n) noexcept nogil:
@@ -469,7 +485,7 @@ cdef class LineNetter:
         cdef const int64_t *keys = self.key
         cdef const uint8_t *closer = self.closer
         cdef int64_t before = self.entries.n, at = self.scratch.n, place
-        cdef int64_t quantity, charge = 0, direct_cost = 0, charges = 0
+        cdef int64_t quantity, charge = 0, direct_cost = 0
         cdef Scratch scratch = self.scratch
         cdef Slots activities = self.activities
         cdef Slot *slot
@@ -494,7 +510,6 @@ cdef class LineNetter:
                 direct_cost = c.direct_cost[i]
             slot.total[0] += quantity
             slot.total[1] += charge
-            charges += charge
             place = slot.last_entry - before
             if place >= 0:
                 scratch.values[0][place] += quantity
@@ -508,12 +523,57 @@ cdef class LineNetter:
                 scratch.values[2][at] = direct_cost
                 at += 1
         self.activities, self.scratch.n = activities, at
-        self.run_charge[self.n_runs - 1] += charges
 
-    cdef void store_run(self, EntryStore *store) noexcept nogil:
-        """Store the entries of the run that has ended; nothing is netted with them any more."""
+    cdef void store_lines(
+        self, Places places, const Columns *c, Py_ssize_t first, Py_ssize_t end
+    ) noexcept nogil:
+        """Store lines first to end as they are, each as a run: few of their row are near."""
+        cdef EntryStore *store = &self.entries
+        cdef int64_t values[MEASURES]
+        cdef Slot *slot
+        cdef Py_ssize_t i
+        cdef int m
+        values[1] = values[2] = 0
+        for i in range(first, end):
+            fetch_slot(&self.activities, self.key[i + AHEAD])
+            if self.key[i] < 0:
+                self.n_odd += 1
+                continue
+            if self.closer[i]:
+                self.look_closer(places, c, i, self.key[i] // places.n_items, c.item[i])
+            slot = find_slot(&self.activities, self.key[i])
+            if slot == NULL:
+                self.lacks_memory = True
+                break
+            values[0] = c.quantity[i]
+            if c.charge != NULL:
+                values[1] = c.charge[i]
+            if c.direct_cost != NULL:
+                values[2] = c.direct_cost[i]
+            slot.total[0] += values[0]
+            slot.total[1] += values[1]
+            self.run_row[self.n_runs] = self.run.row
+            self.run_start[self.n_runs] = <uint32_t>store.n
+            self.n_runs += 1
+            store.number[store.n] = <uint32_t>(slot.number - 1)
+            for m in range(MEASURES):
+                if self.has[m] and not append_value(store, m, values[m]):
+                    self.lacks_memory = True
+            if self.has[2] or (values[0] | values[1]) < 0:
+                self.add_extras(store.number[store.n], values)
+            store.n += 1
+
+    cdef void end_run(self) noexcept nogil:
+        """Store the entries of the last run; nothing is netted with them any more."""
+        cdef EntryStore *store = &self.entries
+        cdef int64_t values[MEASURES]
         cdef int64_t n = self.scratch.n, i
         cdef int m
+        if n == 0:
+            if self.n_runs and self.run_start[self.n_runs - 1] == store.n:
+                # It has no usable line.
+                self.n_runs -= 1
+            return
         for m in range(MEASURES):
             if self.has[m] and not append_measure(store, m, self.scratch.values[m], n):
                 self.lacks_memory = True
@@ -521,24 +581,24 @@ cdef class LineNetter:
         for i in range(n):
             store.number[store.n + i] = self.scratch.number[i]
         if self.has[2] or (store.measures[0].signs | store.measures[1].signs) < 0:
-            self.add_extras()
+            for i in range(n):
+                for m in range(MEASURES):
+                    values[m] = self.scratch.values[m][i]
+                self.add_extras(self.scratch.number[i], values)
         store.n += n
         self.scratch.n = 0
 
-    cdef void add_extras(self) noexcept nogil:
-        """Add the purchase costs of the run's entries, and their measures below zero."""
-        cdef int64_t i
+    cdef inline void add_extras(self, uint32_t number, const int64_t *values) noexcept nogil:
+        """Add an entry's purchase cost to its activity, and its measures below zero."""
         cdef int64_t *extra
         cdef int m
-        if not self.room_for_extras():
+        if number >= self.n_extras and not self.room_for_extras():
             self.lacks_memory = True
             return
-        for i in range(self.scratch.n):
-            extra = self.extras + EXTRAS * <int64_t>self.scratch.number[i]
-            extra[0] += self.scratch.values[2][i]
-            for m in range(MEASURES):
-                if self.scratch.values[m][i] < 0:
-                    extra[1 + m] += self.scratch.values[m][i]
+        extra = self.extras + EXTRAS * <int64_t>number
+        extra[0] += values[2]
+        for m in range(MEASURES):
+            extra[1 + m] += min(values[m], <int64_t>0)
 
     cdef bint room_for_extras(self) noexcept nogil:
         """Room for what is added up of each activity so far; whether there was memory."""
@@ -572,12 +632,11 @@ cdef class LineNetter:
     cdef inline int64_t case_unit_of(self, const Columns *c, Py_ssize_t i) noexcept nogil:
         return c.unit[i] if c.case_unit[i] == EMPTY else c.case_unit[i]
 
-    cdef void begin_run(
+    cdef void place_run(
         self, Places places, const Columns *c, Py_ssize_t i, int32_t case
     ) noexcept nogil:
-        """Say what the lines of the unit and case of line i are."""
+        """Say what the lines of the unit and case of line i are, and which row they belong to."""
         cdef Run *run = &self.run
-        cdef int64_t key
         run.period, run.unit = c.period[i], c.unit[i]
         run.label = EMPTY if c.case == NULL else c.case[i]
         run.case_unit = run.unit if c.case_unit == NULL else self.case_unit_of(c, i)
@@ -593,17 +652,22 @@ cdef class LineNetter:
             run.kind = UNPLACED if run.label != EMPTY and run.case < 0 else PLACED
         if run.kind != PLACED:
             return
-        key = run.unit * (places.n_cases + 1) + run.case + 1
-        if self.n_runs and self.scratch.n == 0:
-            # The run before has no usable line.
-            self.n_runs -= 1
-        elif self.n_runs and self.run_key[self.n_runs - 1] == key:
-            # A new block, or lines without a place between: the same run goes on.
+        if run.case >= 0 and run.case_unit == run.unit:
+            run.row = <uint32_t>run.case
+        else:
+            run.row = <uint32_t>(
+                places.n_cases
+                + self.others.add_slot(run.unit * (places.n_cases + 1) + run.case + 1)
+            )
+
+    cdef void open_run(self) noexcept nogil:
+        """Begin a run of entries, unless that of the same row goes on."""
+        if self.n_runs and self.scratch.n and self.run_row[self.n_runs - 1] == self.run.row:
+            # A new block, or lines without a place between.
             return
-        self.store_run(&self.entries)
-        self.run_key[self.n_runs] = key
-        self.run_start[self.n_runs] = self.entries.n
-        self.run_charge[self.n_runs] = 0
+        self.end_run()
+        self.run_row[self.n_runs] = self.run.row
+        self.run_start[self.n_runs] = <uint32_t>self.entries.n
         self.n_runs += 1
 
     cdef void look_closer(
@@ -642,151 +706,135 @@ cdef class LineNetter:
 
     def finish(self):
         """The stretch's rows and entries; see net_lines.pyi."""
-        cdef int64_t runs, i, number
+        self.end_run()
+        self.run_start[self.n_runs] = <uint32_t>self.entries.n
+        row_keys, starts, row_runs = self.rows()
+        if self.lacks_memory:
+            raise MemoryError
+        keys, totals = self.activity_sums()
+        order = np.argsort(keys)
+        rank = np.empty(len(keys), np.uint32)
+        rank[order] = np.arange(len(keys), dtype=np.uint32)
+        charges = self.row_charges(starts)
+        return keys[order], totals[order], row_keys, row_runs, charges, starts, rank
+
+    cdef activity_sums(self):
+        """Keys of the activities as they came, and their sums."""
+        cdef int64_t i, number, n = self.activities.n
         cdef int m
         cdef const Slot *slot
         cdef int64_t[::1] keys
         cdef int64_t[:, ::1] totals
-        if self.n_runs and self.scratch.n == 0 and (
-            self.run_start[self.n_runs - 1] == self.entries.n
-        ):
-            # The last run has no usable line.
-            self.n_runs -= 1
-        with nogil:
-            self.store_run(&self.entries)
-        runs = self.n_runs
-        row_keys = np.asarray(self.run_key)[:runs].copy()
-        charges = np.asarray(self.run_charge)[:runs].copy()
-        starts = np.append(np.asarray(self.run_start)[:runs], self.entries.n)
-        if runs and (row_keys[1:] <= row_keys[:-1]).any():
-            row_keys, starts, charges = self.regroup(row_keys, starts, charges)
-        if self.lacks_memory:
-            raise MemoryError
-        n = self.activities.n
         keys_array, totals_array = np.empty(n, np.int64), np.zeros((n, 2 * MEASURES), np.int64)
         keys, totals = keys_array, totals_array
-        for i in range(self.activities.mask + 1):
-            slot = &self.activities.slots[i]
-            number = slot.number - 1
-            if number >= 0:
-                keys[number] = slot.key
-                totals[number, 0], totals[number, 1] = slot.total[0], slot.total[1]
-                if number < self.n_extras:
-                    for m in range(EXTRAS):
-                        totals[number, 2 + m] = self.extras[EXTRAS * number + m]
-        order = np.argsort(keys_array)
-        rank = np.empty(n, np.uint32)
-        rank[order] = np.arange(n, dtype=np.uint32)
-        return keys_array[order], totals_array[order], row_keys, charges, starts, rank
+        with nogil:
+            for i in range(self.activities.mask + 1):
+                slot = &self.activities.slots[i]
+                number = slot.number - 1
+                if number >= 0:
+                    keys[number] = slot.key
+                    totals[number, 0], totals[number, 1] = slot.total[0], slot.total[1]
+                    if number < self.n_extras:
+                        for m in range(EXTRAS):
+                            totals[number, 2 + m] = self.extras[EXTRAS * number + m]
+        return keys_array, totals_array
 
-    cdef regroup(self, keys, starts, charges):
-        """Bring the runs of a row together and net them; rows ascend.
+    cdef row_charges(self, const int64_t[::1] starts):
+        """Sum of the charges of each row."""
+        cdef int64_t row, i, n = starts.shape[0] - 1
+        cdef const Measure *measure = &self.entries.measures[1]
+        cdef int64_t[::1] charges
+        charges_array = np.zeros(n, np.int64)
+        charges = charges_array
+        if self.has[1]:
+            with nogil:
+                for row in range(n):
+                    for i in range(starts[row], starts[row + 1]):
+                        charges[row] += entry_value(measure, i)
+        return charges_array
 
-        Entries go to buckets of neighbouring rows first, so that a bucket's records stay in the
-        cache that is near while they are sorted.
-        """
-        cdef const int64_t[::1] old_keys = keys, old_starts = starts
-        cdef int64_t low = np.min(keys), span = np.max(keys) - low + 1, runs = len(keys)
-        cdef int64_t[::1] ends = np.zeros(BUCKETS + 1, np.int64)
-        cdef int64_t[::1] row_keys, row_charges, row_starts
-        cdef int64_t[::1] last = np.full(self.activities.n, -1, np.int64)
-        cdef int64_t[::1] places
-        cdef int64_t run, entry, bucket, shift = 0, rows = 0
+    cdef rows(self):
+        """Row keys, where their entries start, and of how many runs each is; rows ascend."""
+        cdef int64_t runs = self.n_runs, run
+        cdef int64_t[::1] keys, starts
+        keys_array = np.empty(runs, np.int64)
+        keys = keys_array
+        is_sorted = True
+        for run in range(runs):
+            keys[run] = self.key_of(self.run_row[run])
+            if run and keys[run] <= keys[run - 1]:
+                is_sorted = False
+                break
+        if not is_sorted:
+            return self.regroup()
+        starts_array = np.empty(runs + 1, np.int64)
+        starts = starts_array
+        for run in range(runs + 1):
+            starts[run] = self.run_start[run]
+        return keys_array, starts_array, np.ones(runs, np.int64)
+
+    cdef inline int64_t key_of(self, uint32_t row) noexcept nogil:
+        cdef int64_t case = row
+        if case < self.places.n_cases:
+            return self.places.case_unit[case] * (self.places.n_cases + 1) + case + 1
+        return self.others.keys[case - self.places.n_cases]
+
+    cdef regroup(self):
+        """Bring the runs of each row together; a row of several runs is not netted over them."""
+        cdef int64_t n_rows = self.places.n_cases + self.others.n, run, i
+        cdef int64_t n_entries = self.entries.n
+        cdef uint32_t row
+        cdef uint32_t[:, ::1] counts = np.zeros((n_rows, 2), np.uint32)
+        cdef int64_t[::1] next_entry
         cdef Record *record
-        while span >> shift > BUCKETS:
-            shift += 1
+        cdef int m
         if self.records == NULL:
             self.records = <Record *>large_malloc((self.capacity + 1) * sizeof(Record))
-        if self.records == NULL or not begin_entries(
-            &self.regrouped, self.capacity + 1, self.has
-        ):
-            raise MemoryError
-        # What was added up below zero was of entries that are netted only now.
-        memset(self.extras, 0, self.n_extras * EXTRAS * sizeof(int64_t))
-        new_keys, new_charges = np.empty(runs, np.int64), np.empty(runs, np.int64)
-        new_starts = np.empty(runs + 1, np.int64)
-        row_keys, row_charges, row_starts = new_keys, new_charges, new_starts
-        places = np.zeros((1 << shift) + 1, np.int64)
+            if self.records == NULL:
+                raise MemoryError
         with nogil:
-            for run in range(runs):
-                ends[((old_keys[run] - low) >> shift) + 1] += old_starts[run + 1] - old_starts[run]
-            for bucket in range(BUCKETS):
-                ends[bucket + 1] += ends[bucket]
-            for run in range(runs):
-                bucket = (old_keys[run] - low) >> shift
-                for entry in range(old_starts[run], old_starts[run + 1]):
-                    record = &self.records[ends[bucket]]
-                    ends[bucket] += 1
-                    record.key = old_keys[run]
-                    self.read_entry(entry, record)
-            for bucket in range(BUCKETS):
-                self.net_bucket(
-                    ends[bucket - 1] if bucket else 0, ends[bucket], low + (bucket << shift),
-                    places, last, row_keys, row_charges, row_starts, &rows,
-                )
-            self.store_run(&self.regrouped)
-            row_starts[rows] = self.regrouped.n
-        self.entries, self.regrouped = self.regrouped, self.entries
-        return new_keys[:rows], new_starts[: rows + 1], new_charges[:rows]
-
-    cdef inline void read_entry(self, int64_t entry, Record *record) noexcept nogil:
-        cdef Py_ssize_t m
-        record.number = self.entries.number[entry]
-        for m in range(MEASURES):
-            record.values[m] = 0
-            if self.has[m]:
-                record.values[m] = entry_value(&self.entries.measures[m], entry)
-
-    cdef void net_bucket(
-        self,
-        int64_t begin,
-        int64_t end,
-        int64_t low,
-        int64_t[::1] places,
-        int64_t[::1] last,
-        int64_t[::1] row_keys,
-        int64_t[::1] row_charges,
-        int64_t[::1] row_starts,
-        int64_t *rows,
-    ) noexcept nogil:
-        """Sort the records of one bucket by row and net them, row by row."""
-        cdef int64_t i, at, key, before = self.regrouped.n
-        cdef Py_ssize_t m
-        cdef Record *record
-        if begin == end:
-            return
-        # The entries that were regrouped before are done with: order stands in their numbers.
-        for i in range(places.shape[0]):
-            places[i] = 0
-        for i in range(begin, end):
-            places[self.records[i].key - low + 1] += 1
-        for i in range(places.shape[0] - 1):
-            places[i + 1] += places[i]
-        for i in range(begin, end):
-            key = self.records[i].key - low
-            self.entries.number[begin + places[key]] = <uint32_t>i
-            places[key] += 1
-        for i in range(begin, end):
-            record = &self.records[self.entries.number[i]]
-            if i == begin or record.key != row_keys[rows[0] - 1]:
-                self.store_run(&self.regrouped)
-                before = self.regrouped.n
-                row_keys[rows[0]] = record.key
-                row_charges[rows[0]] = 0
-                row_starts[rows[0]] = before
-                rows[0] += 1
-            row_charges[rows[0] - 1] += record.values[1]
-            at = last[record.number] - before
-            if at >= 0:
-                for m in range(MEASURES):
-                    self.scratch.values[m][at] += record.values[m]
-                continue
-            at = self.scratch.n
-            self.scratch.n += 1
-            last[record.number] = before + at
-            self.scratch.number[at] = record.number
+            for run in range(self.n_runs):
+                row = self.run_row[run]
+                counts[row, 0] += self.run_start[run + 1] - self.run_start[run]
+                counts[row, 1] += 1
+        used = np.flatnonzero(np.asarray(counts)[:, 1])
+        keys = self.keys_of(used)
+        if (keys[1:] < keys[:-1]).any():
+            order = np.argsort(keys)
+            used, keys = used[order], keys[order]
+        sizes, runs = np.asarray(counts)[used].T.astype(np.int64)
+        starts = np.append(0, np.cumsum(sizes))
+        places = np.empty(n_rows, np.int64)
+        places[used] = starts[:-1]
+        next_entry = places
+        with nogil:
+            # Whole entries go to their places, so that each touches one line of cache there.
+            for run in range(self.n_runs):
+                row = self.run_row[run]
+                for i in range(self.run_start[run], self.run_start[run + 1]):
+                    record = &self.records[next_entry[row]]
+                    next_entry[row] += 1
+                    record.number = self.entries.number[i]
+                    for m in range(MEASURES):
+                        if self.has[m]:
+                            record.values[m] = entry_value(&self.entries.measures[m], i)
+            for i in range(n_entries):
+                self.entries.number[i] = self.records[i].number
             for m in range(MEASURES):
-                self.scratch.values[m][at] = record.values[m]
+                if self.has[m]:
+                    for i in range(n_entries):
+                        set_entry_value(&self.entries.measures[m], i, self.records[i].values[m])
+        return keys, starts, runs
+
+    cdef keys_of(self, used):
+        cdef const int64_t[::1] rows = used
+        cdef int64_t i
+        cdef int64_t[::1] keys
+        keys_array = np.empty(len(used), np.int64)
+        keys = keys_array
+        for i in range(rows.shape[0]):
+            keys[i] = self.key_of(<uint32_t>rows[i])
+        return keys_array
 
     def bounds(self, Py_ssize_t measure):
         """What the measure of an entry is at least and at most, powers of two."""

@@ -69,13 +69,13 @@ class _Netted:
     """One piece netted: its part of the matrix, where it went, and what is added up of it.
 
     activity_sums: total and negative of each measure [activities, 2 x measures];
-    row_charge: fen [rows].
+    row_sums: charge in fen, and of how many runs of lines a row is [rows, 2].
     """
 
     activity_key: NDArray[np.int64]
     activity_sums: NDArray[np.int64]
     row_key: NDArray[np.int64]
-    row_charge: NDArray[np.int64]
+    row_sums: NDArray[np.int64]
     part: MatrixPart | PartFile
     quantity_step: int
     order_keys: NDArray[np.int64]
@@ -197,7 +197,7 @@ def _read_piece(piece: LinePiece, book: PeriodBook, labels: _Labels, netter: Lin
     faults: list[Fault] = []
     try:
         is_odd = _net(piece, labels, netter)
-        part, sums, row_charge = _part(piece, netter)
+        part, sums, row_sums = _part(piece, netter)
     except READ_ERRORS as error:
         faults.append(unreadable(piece.source, error))
     except OverflowError:
@@ -205,7 +205,7 @@ def _read_piece(piece: LinePiece, book: PeriodBook, labels: _Labels, netter: Lin
     if faults:
         is_odd = True
         netter.begin(0)
-        part, sums, row_charge = _part(piece, netter)
+        part, sums, row_sums = _part(piece, netter)
     order_keys, order_sums = netter.orders()
     ids = None
     if is_odd or "line_id" in piece.columns:
@@ -216,7 +216,7 @@ def _read_piece(piece: LinePiece, book: PeriodBook, labels: _Labels, netter: Lin
         part.activity_key,
         sums,
         part.row_key,
-        row_charge,
+        row_sums,
         part,
         part.quantity_step,
         order_keys,
@@ -300,8 +300,8 @@ def _add_block(
 def _part(
     piece: LinePiece, netter: LineNetter
 ) -> tuple[MatrixPart, NDArray[np.int64], NDArray[np.int64]]:
-    """The piece's part of the matrix, its sums by activity and its charges by row."""
-    key, sums, row_key, row_charge, starts, rank = netter.finish()
+    """The piece's part of the matrix, its sums by activity and by row."""
+    key, sums, row_key, row_runs, row_charge, starts, rank = netter.finish()
     n = int(starts[-1])
     activity: NDArray[np.uint16] | NDArray[np.uint32] = np.empty(n, np.uint16)
     if len(key) > 1 << 16:
@@ -315,7 +315,7 @@ def _part(
         for m in (CHARGE, DIRECT_COST)
     ]
     part = MatrixPart(key, row_key, starts, activity, (quantity, *others), step)
-    return part, sums, row_charge
+    return part, sums, np.stack([row_charge, row_runs], axis=1)
 
 
 def _stored(
@@ -405,7 +405,7 @@ def _matrix(
     )
     row_key, row_sums = _added(
         [piece.row_key for piece in netted],
-        (np.stack([p.row_charge, np.ones_like(p.row_charge)], axis=1) for p in netted),
+        [piece.row_sums for piece in netted],
         2,
     )
     matrix = ActivityMatrix(
