@@ -440,19 +440,20 @@ def _added(
     if _follow_each_other(keys):
         # Lines that come case by case: equal keys stand side by side already.
         together = np.concatenate([np.empty(0, np.int64), *keys])
-        first = np.flatnonzero(np.append(True, together[1:] != together[:-1]))[: len(together)]
-        runs = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(together))))
-        added = np.zeros((len(first), width), np.int64)
-        add_rows(added, runs, np.vstack([np.empty((0, width), np.int64), *sums]))
-        return together[first], added
-    table = KeyTable()
-    slots = [table.add(of_piece).astype(np.int32) for of_piece in keys]
-    added = np.zeros((len(table), width), np.int64)
+        is_first = np.append(True, together[1:] != together[:-1])[: len(together)]
+        known, places = together[is_first], np.cumsum(is_first) - 1
+        ends = np.cumsum([len(of_piece) for of_piece in keys], dtype=np.int64)
+        slots = np.split(places, ends[:-1]) if len(ends) else []
+        order = None
+    else:
+        table = KeyTable()
+        slots = [table.add(of_piece) for of_piece in keys]
+        known = table.known()
+        order = np.argsort(known, kind="stable")
+    added = np.zeros((len(known), width), np.int64)
     for slot, of_piece in zip(slots, sums, strict=True):
-        add_rows(added, slot.astype(np.int64), np.ascontiguousarray(of_piece))
-    known = table.known()
-    order = np.argsort(known, kind="stable")
-    return known[order], added[order]
+        add_rows(added, slot, np.ascontiguousarray(of_piece))
+    return (known, added) if order is None else (known[order], added[order])
 
 
 def _follow_each_other(keys: Sequence[NDArray[np.int64]]) -> bool:
