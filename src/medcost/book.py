@@ -192,6 +192,11 @@ class Registers:
         return self.dept_grid[units, codes_in(column, self.dept_labels)].astype(np.int64)
 
 
+def department_label(registers: Registers, dept: int) -> str:
+    """'U01/A03', quoted: a department with its unit."""
+    return quote(f"{registers.unit_ids[registers.dept_unit[dept]]}/{registers.dept_ids[dept]}")
+
+
 def codes_in(column: TextColumn, labels: pa.Array) -> NDArray[np.int64]:
     """Position of each row's label among the sorted labels, -1 where empty or not there."""
     if column.labels.equals(labels):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import re
@@ -22,11 +23,26 @@ from medcost.errors import CannotPublish, InputRejected, InvariantBroken
 from medcost.tables import ELEMENTS
 
 REJECTED, UNBALANCED, UNPUBLISHED, INTERRUPTED, TERMINATED = 3, 4, 5, 130, 143
+# How a stream ends that nobody reads any more, or that is full.
+STREAM_FAILURES = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF)
 LEAST_MEMORY = 256 << 20
 PERIOD = r"\d{4}-(0[1-9]|1[0-2])"
 DEFAULT_MODEL = "three_level_step_down_2021"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _OutputFolder(click.Path):
+    """A folder to write to; an empty name, of a variable that is not set, is not this folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; fails on an empty name."""
+        if value == "":
+            self.fail("name a folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+OUTPUT = _OutputFolder(path_type=Path)
 
 
 def common_options(command: Command) -> Command:
@@ -208,7 +224,7 @@ def parse_memory(
     "--period", "periods", required=True, callback=parse_periods, help="P, P1..P2 or all."
 )
 @click.option("--model", required=True, help="The allocation model: a file or a shipped name.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where runs go.")
+@click.option("--out", required=True, type=OUTPUT, help="Where runs go.")
 @click.option("--unit", "units", multiple=True, help="Only this unit; may be repeated.")
 @click.option(
     "--through",
@@ -282,15 +298,31 @@ def parse_replaced(
             raise click.BadParameter(f"{table!r} is not one of {', '.join(REPLACEABLE)}")
         if table in replaced:
             raise click.BadParameter(f"{table} is replaced twice")
-        if not Path(file).exists():
-            raise click.BadParameter(f"there is no {file!r}")
+        if not _holds_rows(Path(file)):
+            raise click.BadParameter(f"{file!r} is neither a file nor a folder of Parquet files")
         replaced[table] = Path(file)
     return replaced
 
 
+def _holds_rows(path: Path) -> bool:
+    """Whether a path can be read as a table; a device or pipe may have no end."""
+    if path.is_dir():
+        return any(path.rglob("*.parquet"))
+    return path.is_file()
+
+
+def require_own_folder(out: Path | None, run: Path, what: str) -> None:
+    """Refuse to write where published runs are."""
+    if out is None:
+        return
+    place, published = out.resolve(), run.resolve()
+    if place == published.parent or published in (place, *place.parents):
+        raise click.BadParameter(f"{what} goes to a folder of its own", param_hint="--out")
+
+
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where what-ifs go.")
+@click.option("--out", required=True, type=OUTPUT, help="Where what-ifs go.")
 @click.option("--model", help="Another allocation model: a file or a shipped name.")
 @click.option(
     "--replace",
@@ -324,8 +356,7 @@ def recost(
     if period is not None and not re.fullmatch(PERIOD, period):
         raise click.BadParameter("write YYYY-MM", param_hint="--period")
     run = only_run(folder, period, unit)
-    if out.resolve() in (run.resolve(), run.resolve().parent):
-        raise click.BadParameter("a what-if goes to a folder of its own", param_hint="--out")
+    require_own_folder(out, run, "a what-if")
     with output_folder(out) as staging:
         done = recost_run(run, out, staging, model, replaced, threads or os.cpu_count() or 1)
     if not quiet:
@@ -334,10 +365,12 @@ def recost(
 
 def _show_what_if(done: Any, out: Path) -> None:
     from medcost import terminal
+    from medcost.comparison import levels_of
     from medcost.result_tables import as_written
 
     console = terminal.make_console()
-    terminal.show_comparison(console, done.comparison, done.original.name)
+    levels = levels_of(done.result.tables)
+    terminal.show_comparison(console, done.comparison, done.original.name, levels)
     terminal.show_reconciliation(
         console, {"reconciliation": as_written(done.result.tables["reconciliation"])}
     )
@@ -355,9 +388,7 @@ def _show_what_if(done: Any, out: Path) -> None:
 @click.option("--scheme", default="", help="Of two groups with one id, the one of this scheme.")
 @click.option("--period", help="YYYY-MM; needed where several months are published.")
 @click.option("--element", type=click.Choice(ELEMENTS), help="Only this element of cost.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Write explanation.parquet and .html here."
-)
+@click.option("--out", type=OUTPUT, help="Write explanation.parquet and .html here.")
 @common_options
 def explain(
     folder: Path,
@@ -375,7 +406,7 @@ def explain(
     """Trace a published figure of FOLDER back to the ledger: one of --drg, --item, --dept."""
     from medcost.explanation import explain as explain_figure
     from medcost.figure_found import Question
-    from medcost.kept_run import load_run
+    from medcost.kept_run import load_run, only_run
 
     _set_up(json_log, quiet)
     named = [
@@ -383,8 +414,11 @@ def explain(
     ]
     if len(named) != 1:
         raise click.UsageError("Name one of --drg, --item and --dept.")
+    if scheme and not drg:
+        raise click.UsageError("--scheme goes with --drg: nothing else has one.")
     if period is not None and not re.fullmatch(PERIOD, period):
         raise click.BadParameter("write YYYY-MM", param_hint="--period")
+    require_own_folder(out, only_run(folder, period, unit or None), "an explanation")
     question = Question(*named[0], unit, scheme, element or "")
     run = load_run(folder, period, unit or None, os.cpu_count() or 1, question.stage)
     found = explain_figure(run, question)
@@ -481,7 +515,9 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         _show_error("stopped", "Stopped. Nothing was published.", "a signal came", "run again")
         sys.exit(INTERRUPTED)
-    except OSError:
+    except OSError as error:
+        if error.filename is not None or error.errno not in STREAM_FAILURES:
+            raise
         # Every file has its own guard, so this is standard output: closed by its reader or
         # full. What was published stands, and there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -67,6 +67,11 @@ def tables_compared() -> dict[str, tuple[str, ...]]:
         )
         for _, table, cost in LEVELS
     }
+
+
+def levels_of(tables: Collection[str]) -> set[str]:
+    """The levels that a run with these result tables has figures of."""
+    return {level for level, table, _ in LEVELS if table in tables}
 
 
 @dataclass(frozen=True)

@@ -83,15 +83,17 @@ def page_blocks(
 
 def _places(file: int, metadata: pq.FileMetaData) -> NDArray[np.int64]:
     """Where the file's chunks lie; see chunk_places."""
+    return chunk_places(read_footer(file), metadata.num_row_groups, metadata.num_columns)
+
+
+def read_footer(file: int) -> NDArray[np.uint8]:
+    """The FileMetaData of an open file, uint8 [bytes]; raises PageError or OSError."""
     n_bytes = os.fstat(file).st_size
     end = os.pread(file, FOOTER_END, max(0, n_bytes - FOOTER_END))
     size = int.from_bytes(end[:4], "little")
     if end[4:] != b"PAR1" or size > n_bytes - FOOTER_END:
         raise PageError("a file without a footer, or with an encrypted one")
-    footer = os.pread(file, size, n_bytes - FOOTER_END - size)
-    return chunk_places(
-        np.frombuffer(footer, np.uint8), metadata.num_row_groups, metadata.num_columns
-    )
+    return np.frombuffer(os.pread(file, size, n_bytes - FOOTER_END - size), np.uint8)
 
 
 def _blocks(columns: list[_Pages], n_rows: int) -> Iterator[LineBlock]:
@@ -122,7 +124,7 @@ class _Pages:
         self.name = name
         self.is_text = is_text
         self.translate = translate
-        self.number = _column_number(metadata, name)
+        self.number = column_number(metadata, name)
         described = metadata.schema.column(self.number)
         if described.max_repetition_level or described.max_definition_level > 1:
             raise PageError(f"{name} is nested")
@@ -254,7 +256,8 @@ class _Pages:
             raise PageError("values are stored in another way")
 
 
-def _column_number(metadata: pq.FileMetaData, name: str) -> int:
+def column_number(metadata: pq.FileMetaData, name: str) -> int:
+    """Position of a column that is not nested; raises PageError where there is not just one."""
     found = [i for i, path in enumerate(_paths(metadata)) if path == name]
     if len(found) != 1:
         raise PageError(f"{name} is not a column of the file, or is twice")
@@ -330,7 +333,7 @@ def _texts(labels: LabelTable) -> Translator:
 
 
 def _number_pages(metadata: pq.FileMetaData, column: Column) -> _Pages:
-    number = _column_number(metadata, column.name)
+    number = column_number(metadata, column.name)
     translate = _translator(metadata.schema.column(number), column)
     return _Pages(metadata, column.name, translate, False)
 

@@ -25,7 +25,6 @@ from filelock import FileLock, Timeout
 
 from medcost.allocation_model import LoadedModel
 from medcost.errors import CannotPublish, named_errors, quote
-from medcost.file_hashes import file_sha256
 from medcost.manifest import (
     FileRecord,
     RunOptions,
@@ -335,19 +334,14 @@ def _place(out: Path, staging: Path, run: RunToPublish, staged: Path) -> Publish
 
 
 def _is_whole(folder: Path, run: RunToPublish) -> bool:
-    """Whether every output that the folder's manifest lists is there with its SHA-256.
-
-    Of what a run keeps, which may be large, files and their bytes are counted.
-    """
+    """Whether every file that the folder's manifest lists is there with its SHA-256."""
     manifest = read_run_manifest(folder)
     try:
         if manifest is None or (run.kept is not None and "kept" not in manifest):
             return False
-        return all(
-            file_sha256(folder / output["name"]) == output["sha256"]
-            for output in manifest["outputs"]
-        ) and (run.kept is None or not find_damaged(folder, manifest))
-    except (OSError, ValueError, KeyError, TypeError):
+        listed = [*manifest["outputs"], *(manifest["kept"] if run.kept is not None else ())]
+        return not find_damaged(folder, listed, WRITERS)
+    except (KeyError, TypeError):
         return False
 
 

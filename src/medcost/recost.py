@@ -63,7 +63,7 @@ def recost_run(
     Raises InputRejected (run-not-kept, faults of what was replaced), InvariantBroken or
     CannotPublish.
     """
-    manifest, kept = kept_manifest(run, "its book and activity"), run / KEPT
+    manifest, kept = kept_manifest(run, "its book and activity", threads), run / KEPT
     through, period, units = manifest["through"], manifest["period"], manifest["units"]
     loaded = load_model(model or str(kept / MODEL), through)
     staged = staging / "what-if" / KEPT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from medcost.errors import count_of, printable
-from medcost.figure_words import ELEMENT_NAMES, FIGURE_NAMES, path_name
+from medcost.figure_words import ELEMENT_NAMES, FIGURE_NAMES, path_name, share_of
 from medcost.money import format_yuan
 from medcost.tables import CLASSES, load_table
 
@@ -229,16 +229,20 @@ def show_reconciliation(console: Console, tables: dict[str, pa.Table]) -> None:
     _show(console, "对账 Reconciliation, all units and elements", grid)
 
 
-def show_comparison(console: Console, comparison: pa.Table, original: str) -> None:
-    """What moved against the original run, the largest first."""
+def show_comparison(
+    console: Console, comparison: pa.Table, original: str, levels: Collection[str]
+) -> None:
+    """What moved against the original run, the largest first, of the levels that it got to."""
     import pyarrow.compute as pc
 
     console.print(Text(f"与原结果比较 Compared with {original}\n"), soft_wrap=True)
     for level, title in LEVEL_NAMES.items():
+        if level not in levels:
+            continue
         rows = comparison.filter(pc.equal(comparison["level"], level)).to_pylist()
         rows.sort(key=lambda row: -abs(row["change"]))
         if not rows:
-            console.print(f"{title}: 无变化 none moved\n")
+            console.print(f"{title}: 成本无变化 no cost moved\n")
             continue
         keys = [key for key in LEVEL_KEYS[level] if any(row[key] for row in rows)]
         grid = _grid(
@@ -266,7 +270,7 @@ def show_explanation(console: Console, found: Explanation) -> None:
     title.append(safe(question.label)).append(" ").append(safe(name, 2 * LABEL_WIDTH))
     title.append(f": {format_yuan(found.fen)} {printable(found.currency)}")
     console.print(title, soft_wrap=True)
-    cases = "" if found.n_cases is None else f", {found.n_cases:,} cases"
+    cases = "" if found.n_cases is None else f", {count_of(found.n_cases, 'case')}"
     units = ", ".join(printable(unit) for unit in found.units[:SHOWN])
     more = f" and {len(found.units) - SHOWN} more" if len(found.units) > SHOWN else ""
     element = f", {question.element} only" if question.element else ""
@@ -331,17 +335,16 @@ def _show_parts(
 
     cells: what a part's key shows.
     """
+    if not parts:
+        return
     grid = _grid([*headings, ("yuan", True), ("share", True)])
 
-    def share(fen: int) -> str:
-        return f"{fen / total:.1%}" if total else ""
-
     for key, fen in parts[:PARTS_SHOWN]:
-        grid.add_row(*cells(key), format_yuan(fen), share(fen))
+        grid.add_row(*cells(key), format_yuan(fen), share_of(fen, total))
     rest = parts[PARTS_SHOWN:]
     if rest:
         others = sum(fen for _, fen in rest)
         blank = [""] * (len(headings) - 1)
         label = f"其余 {len(rest):,} others"
-        grid.add_row(label, *blank, format_yuan(others), share(others))
+        grid.add_row(label, *blank, format_yuan(others), share_of(others, total))
     _show(console, f"{title}, yuan", grid)

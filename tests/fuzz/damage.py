@@ -18,6 +18,9 @@ from fuzz.stored_lines import (
     require_same,
     stored,
 )
+from medcost._core.footers import sole_texts
+from medcost._core.page_headers import PageError
+from medcost.page_reader import read_footer
 from medcost.parquet_input import READ_ERRORS
 
 # Bytes that mean something where they land: ends of ranges of varints, lengths and widths.
@@ -91,6 +94,17 @@ def damaged_files(seed: int, n_files: int, n_damages: int) -> Iterator[bytes]:
             yield damaged(sound, rng)
 
 
+def look_at_statistics(path: Path, n_groups: int) -> None:
+    """Let the footer's statistics say what they will; a PageError at worst."""
+    with path.open("rb") as file:
+        try:
+            footer = read_footer(file.fileno())
+            for column in range(4):
+                sole_texts(footer, n_groups, 4, column)
+        except PageError:
+            return
+
+
 def check_file(file: bytes, path: Path) -> str:
     """Read a file both ways; return what happened: declined, the same, or only by pages.
 
@@ -101,6 +115,7 @@ def check_file(file: bytes, path: Path) -> str:
         n_groups = pq.read_metadata(path).num_row_groups
     except READ_ERRORS:
         n_groups = 1
+    look_at_statistics(path, n_groups)
     groups = list(range(min(n_groups, 5)))
     found = by_pages(path, groups)
     if found is None:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from medcost._core.key_table import KeyTable
@@ -40,22 +39,18 @@ from medcost.costing.activity_matrix import (
     narrowest,
     write_part,
 )
-from medcost.costing.departments import Orders
+from medcost.costing.level_3 import Orders
+from medcost.costing.line_pieces import LinePiece, line_pieces, piece_rows
 from medcost.costing.links import CLINICAL, MEDTECH
 from medcost.errors import Fault, named_errors
 from medcost.line_blocks import EMPTY, LineBlock, label_table, plain_blocks
 from medcost.page_reader import PagesUnsupported, page_blocks
-from medcost.parquet_input import READ_ERRORS, SourceFile, open_parquet, read_batches, unreadable
+from medcost.parquet_input import READ_ERRORS, read_batches, unreadable
 from medcost.period_book import PeriodBook, register_cases
 from medcost.records import dataclass
 from medcost.tables import load_table
 from medcost.threads import map_in_threads
 
-# Lines of one thread's piece of work, which becomes a part of the matrix.
-PIECE_ROWS, FEWEST_ROWS = 1 << 20, 1 << 15
-# What a line takes while its piece is netted: entries, twice where cases are scattered, the run
-# of its case, and its share of the pages.
-BYTES_A_LINE = 128
 LABELS = ("period", "unit_id", "dept_id", "item_id", "case_id", "case_unit_id", "ordering_dept_id")
 
 
@@ -68,18 +63,6 @@ class Activity:
     findings: tuple[Finding, ...]
     faults: tuple[Fault, ...]
     line_ids_doubled: int = 0
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """Some row groups of one file, small enough to be one thread's work."""
-
-    source: SourceFile
-    columns: tuple[str, ...]
-    row_groups: tuple[int, ...]
-    first_row: int
-    rows: int
-    metadata: pq.FileMetaData
 
 
 @dataclass(frozen=True)
@@ -130,11 +113,11 @@ def read_activity(
     number of threads, the order of the rows or their split into files. Time O(lines); memory
     O(receivers + activities) plus one piece a thread.
     """
-    pieces = list(enumerate(_pieces(book, period_book.period, piece_rows(memory, threads))))
+    pieces = list(enumerate(line_pieces(book, period_book.period, piece_rows(memory, threads))))
     labels = _labels(book, period_book)
     of_thread = threading.local()
 
-    def read(numbered: tuple[int, _Piece]) -> _Netted:
+    def read(numbered: tuple[int, LinePiece]) -> _Netted:
         number, piece = numbered
         if not hasattr(of_thread, "netter"):
             of_thread.netter = LineNetter(labels.places)
@@ -158,7 +141,7 @@ def with_cases_of_lines(book: Book, period_book: PeriodBook) -> PeriodBook:
     Service items are netted by case, so cases are told apart even where none is costed.
     """
     found: list[tuple[NDArray[np.int64], pa.Array]] = []
-    for piece in _pieces(book, period_book.period):
+    for piece in line_pieces(book, period_book.period):
         table = load_table("service_lines")
         try:
             for batch in read_batches(piece.source, table, piece.columns, list(piece.row_groups)):
@@ -172,67 +155,6 @@ def with_cases_of_lines(book: Book, period_book: PeriodBook) -> PeriodBook:
         return period_book
     ids = pa.chunked_array([labels for _, labels in found], pa.string())
     return replace(period_book, cases=register_cases(np.concatenate([u for u, _ in found]), ids))
-
-
-def piece_rows(memory: int | None, threads: int) -> int:
-    """Lines of a piece, so that one for each thread takes at most half of the memory."""
-    if memory is None:
-        return PIECE_ROWS
-    return max(min(memory // 2 // threads // BYTES_A_LINE, PIECE_ROWS), FEWEST_ROWS)
-
-
-def _pieces(book: Book, period: str, most_rows: int = PIECE_ROWS) -> Iterator[_Piece]:
-    """Row groups of each file in pieces of at most most_rows rows, but at least a row group.
-
-    Row groups that are of one other month by statistics or, without the column, by their folder
-    are not read.
-    """
-    table = load_table("service_lines")
-    for source, columns in zip(book.lines, book.line_columns, strict=True):
-        folder_period = dict(source.partitions).get("period")
-        of_another = folder_period not in (None, period) and is_period(folder_period or "")
-        if not columns or (of_another and "period" not in columns):
-            continue
-        try:
-            with open_parquet(source, table) as file:
-                metadata = file.metadata
-        except READ_ERRORS:
-            continue
-        groups: list[int] = []
-        rows, first = 0, 0
-        for group in range(metadata.num_row_groups):
-            n = metadata.row_group(group).num_rows
-            skip = _is_of_another_month(metadata.row_group(group), period, folder_period)
-            if groups and (skip or rows + n > most_rows):
-                yield _Piece(source, columns, tuple(groups), first, rows, metadata)
-                first, rows, groups = first + rows, 0, []
-            if skip:
-                first += n
-            else:
-                groups.append(group)
-                rows += n
-        if groups:
-            yield _Piece(source, columns, tuple(groups), first, rows, metadata)
-
-
-def _is_of_another_month(
-    group: pq.RowGroupMetaData, period: str, folder_period: str | None
-) -> bool:
-    """Whether statistics prove that all rows are of one other month, that of their folder."""
-    for index in range(group.num_columns):
-        column = group.column(index)
-        if column.path_in_schema == "period":
-            found = column.statistics
-            try:
-                if found is None or not found.has_min_max or found.null_count:
-                    return False
-                month = str(found.min)
-                known = found.min == found.max and is_period(month)
-            except UnicodeDecodeError:
-                # The pass over the rows reports the text.
-                return False
-            return known and month != period and folder_period in (None, month)
-    return False
 
 
 def _labels(whole: Book, book: PeriodBook) -> _Labels:
@@ -271,7 +193,7 @@ def _labels(whole: Book, book: PeriodBook) -> _Labels:
     return _Labels(tables, places)
 
 
-def _read_piece(piece: _Piece, book: PeriodBook, labels: _Labels, netter: LineNetter) -> _Netted:
+def _read_piece(piece: LinePiece, book: PeriodBook, labels: _Labels, netter: LineNetter) -> _Netted:
     """Net the lines of one piece; where some are at fault, look at each."""
     findings: list[Finding] = []
     faults: list[Fault] = []
@@ -308,7 +230,7 @@ def _read_piece(piece: _Piece, book: PeriodBook, labels: _Labels, netter: LineNe
     )
 
 
-def _net(piece: _Piece, labels: _Labels, netter: LineNetter) -> bool:
+def _net(piece: LinePiece, labels: _Labels, netter: LineNetter) -> bool:
     """Net the lines of one piece; whether any is at fault or cannot be netted."""
     table = load_table("service_lines")
     texts = {name: labels.tables[name] for name in LABELS if name in piece.columns}
@@ -333,7 +255,7 @@ def _net(piece: _Piece, labels: _Labels, netter: LineNetter) -> bool:
 
 
 def _net_blocks(
-    blocks: Iterator[LineBlock], piece: _Piece, constants: Mapping[str, int], netter: LineNetter
+    blocks: Iterator[LineBlock], piece: LinePiece, constants: Mapping[str, int], netter: LineNetter
 ) -> bool:
     """Net all blocks; whether a line is at fault or disagrees with its folder."""
     disagrees = False
@@ -378,7 +300,7 @@ def _add_block(
 
 
 def _part(
-    piece: _Piece, netter: LineNetter
+    piece: LinePiece, netter: LineNetter
 ) -> tuple[MatrixPart, NDArray[np.int64], NDArray[np.int64]]:
     """The piece's part of the matrix, its sums by activity and by row."""
     key, sums, row_key, row_runs, row_charge, starts, rank = netter.finish()
@@ -408,7 +330,7 @@ def _stored(
 
 
 def _look_at_lines(
-    piece: _Piece, book: PeriodBook
+    piece: LinePiece, book: PeriodBook
 ) -> tuple[list[Finding], list[Fault], pa.Array | None]:
     """Every fault of the piece's lines, and the ids of its postings."""
     table = load_table("service_lines")
