@@ -41,6 +41,15 @@ RESULTS = (
     "out_intercompany",
     "out_reconciliation",
 )
+# What a run adds where the book has a budget, and variance writes.
+VARIANCES = (
+    "out_budget_variance",
+    "out_variance_decomposition",
+    "out_drg_variance",
+    "out_break_even",
+    "out_budget_requests",
+    "out_budget_reward",
+)
 # What explain writes, on demand and to a folder of its own.
 EXPLANATIONS = ("out_explanation", "out_explanation_services")
 WHAT_IFS = ("out_comparison",)
@@ -140,7 +149,9 @@ def load_titles() -> dict[str, TableTitle]:
     names = [row.table for row in rows]
     require_same("table_titles.csv", names, table_names())
     require_same(
-        "the order of the tables", [*INPUTS, *RESULTS, *EXPLANATIONS, *WHAT_IFS], table_names()
+        "the order of the tables",
+        [*INPUTS, *RESULTS, *VARIANCES, *EXPLANATIONS, *WHAT_IFS],
+        table_names(),
     )
     return {row.table: row for row in rows}
 
@@ -197,6 +208,11 @@ def table_page(title: TableTitle) -> str:
         place = f"A table of an explanation: `{name}.parquet` in the folder of `explain --out`."
     elif title.table in WHAT_IFS:
         place = f"A table of a what-if: `{name}.parquet` in the run folder of `recost`."
+    elif title.table in VARIANCES:
+        place = (
+            f"A result table: `{name}.parquet` in the run folder of a book with a table budget, "
+            "and of `variance --out`."
+        )
     elif is_result(title.table):
         place = f"A result table: `{name}.parquet` in the run folder."
     else:
@@ -255,6 +271,7 @@ def tables_index(titles: dict[str, TableTitle]) -> str:
 
     inputs = [[link(t), titles[t].title_en, titles[t].title_zh, needed_by(t)] for t in INPUTS]
     results = [[link(t), titles[t].title_en, titles[t].title_zh] for t in RESULTS]
+    variances = [[link(t), titles[t].title_en, titles[t].title_zh] for t in VARIANCES]
     explanations = [
         [link(t), titles[t].title_en, titles[t].title_zh] for t in (*EXPLANATIONS, *WHAT_IFS)
     ]
@@ -267,6 +284,8 @@ def tables_index(titles: dict[str, TableTitle]) -> str:
         grid(("table", "what it holds", "中文", "needed by"), inputs) + "\n",
         "## Result tables: the run folder\n",
         grid(("table", "what it holds", "中文"), results) + "\n",
+        "## Result tables where there is a budget\n",
+        grid(("table", "what it holds", "中文"), variances) + "\n",
         "## Tables of `explain --out` and of `recost`\n",
         grid(("table", "what it holds", "中文"), explanations) + "\n",
         "## The columns of a table page",
