@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from books import MONTH, Row, Tables, model_file, number, written
+from books import MONTH, Row, Tables, model, model_file, number, written
 from oracle.parquet_tables import write_tables
 
 from medcost.allocation_model import load_model
@@ -124,3 +124,25 @@ def row_of(rows: Iterable[Row], *names: str, **keys: Any) -> Any:
 def fen(value: Any) -> Fraction:
     """Return yuan as an exact number."""
     return Fraction(str(value))
+
+
+def over_months(**books: Tables) -> Tables:
+    """Return one book of several months: m2026_02=... is February's; standing rows stand once."""
+    together: Tables = {}
+    for name, tables in books.items():
+        period = name[1:].replace("_", "-")
+        for table, rows in tables.items():
+            found = together.setdefault(table, [])
+            for row in rows:
+                moved = row | {"period": period} if "period" in row else row
+                if "period" in row or moved not in found:
+                    found.append(moved)
+    return together
+
+
+def departments_only(
+    tmp_path: Path, tables: Tables, periods: Iterable[str] = (MONTH,), **options: Any
+) -> Path:
+    """Return an output folder with the months costed through departments."""
+    text = model("direct")
+    return published(tmp_path, tables, text, periods=periods, through="departments", **options)
