@@ -6,7 +6,6 @@ import os
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
@@ -33,6 +32,7 @@ from medcost.parquet_input import (
     row_count,
     unreadable,
 )
+from medcost.records import dataclass
 from medcost.tables import CLASSES, ELEMENTS, Table, load_table
 from medcost.text_labels import text_array
 

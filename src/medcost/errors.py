@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from medcost.money import format_yuan
+from medcost.records import dataclass
 
 EXAMPLES_SHOWN = 5
 

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medcost.costing.together import ROUGH, open_places, round_together, sum_exactly
+from medcost._core.fixed_point import first_cut
+from medcost.costing.together import (
+    ROUGH,
+    hand_out,
+    open_places,
+    round_together,
+    sum_exactly,
+)
 from medcost.errors import InvariantBroken
 from unit.equations import rounded
 
@@ -329,3 +336,32 @@ def test_a_place_beside_the_bound_of_another_may_open_later() -> None:
     found, asked = asked_of((whole, part, error), exact, 2)
     assert [1, 0, 1, 0, 0, 0] == rounded(exact, 2) == found
     assert 2 in asked
+
+
+@always_the_same
+@given(proposals())
+def test_fen_that_are_handed_out_are_those_of_exact_costs(
+    case: tuple[list[Fraction], list[int], list[int], int],
+) -> None:
+    """Where no whole fen is in reach and hand_out is certain, it agrees; else nothing changes."""
+    exact, errors, shift, total = case
+    whole, part, bound = fixed_point(exact, errors, shift)
+    cut, piece, near = first_cut(whole, part, bound)
+    if near.any():
+        return
+    before = cut.tolist()
+    given_out = hand_out(cut, piece, int(bound.max() >> 2) + 2, total - sum(before))
+    assert cut.tolist() == (rounded(exact, total) if given_out else before)
+
+
+def test_fen_go_to_the_largest_pieces_where_they_lie_apart() -> None:
+    """0.2, 0.7 and 0.4 fen, one fen to give: 0.7 gets it. 0.7, 0.7: nobody is certain."""
+    pieces = np.array([2**62 // 5, 7 * 2**62 // 10, 2 * 2**62 // 5])
+    cut = np.zeros(3, np.int64)
+    assert hand_out(cut, pieces, 2, 1)
+    assert [0, 1, 0] == cut.tolist()
+    assert hand_out(cut, -pieces, 2, -1)
+    assert [0, 0, 0] == cut.tolist()
+    pieces[0] = pieces[1]
+    assert not hand_out(cut, pieces, 2, 1)
+    assert [0, 0, 0] == cut.tolist()

@@ -4,6 +4,9 @@ import numpy as np
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
+from medcost._core.int128 cimport i128
+from medcost._core.split import require_starts
+
 cdef enum:
     # 2^62 is a piece of one fen; below it a signed piece fits int64.
     PIECE_SHIFT = 2
@@ -66,3 +69,64 @@ def first_cut(
             cut[i] = whole[i] + below
             piece[i] = <int64_t>(fraction[i] >> PIECE_SHIFT) - (<int64_t>below << 62)
     return cut_array, piece_array, near_array.view(np.bool_)
+
+
+def cut_costs(
+    const int64_t[:, ::1] costs not None,
+    Py_ssize_t lane,
+    const int64_t[::1] starts not None,
+    const int64_t[::1] shifts not None,
+    const uint8_t[::1] exact not None,
+    const int64_t[::1] limits not None,
+    int64_t[:] cut not None,
+):
+    """Cut one lane toward zero, span by span; see fixed_point.pyi."""
+    cdef Py_ssize_t span, i, n = costs.shape[0], last = costs.shape[1] - 1
+    cdef Py_ssize_t n_spans = shifts.shape[0]
+    cdef int64_t shift, cost, below
+    cdef uint64_t fraction, bound, largest, any_near
+    cdef i128 total
+    cdef bint wrong = False
+    cdef int64_t[::1] piece, reach, high
+    cdef uint64_t[::1] low
+    cdef uint8_t[::1] near
+    require_starts(starts, n)
+    if starts.shape[0] != n_spans + 1 or cut.shape[0] != n:
+        raise ValueError("costs and spans do not fit")
+    if exact.shape[0] != n_spans or limits.shape[0] != n_spans:
+        raise ValueError("costs, spans and flags do not fit")
+    if not 0 <= lane < last:
+        raise ValueError("there is no such lane")
+    piece_array, reach_array = np.empty(n, np.int64), np.empty(n_spans, np.int64)
+    near_array = np.empty(n_spans, np.uint8)
+    high_array, low_array = np.empty(n_spans, np.int64), np.empty(n_spans, np.uint64)
+    piece, reach, near, high, low = piece_array, reach_array, near_array, high_array, low_array
+    with nogil:
+        for span in range(n_spans):
+            wrong |= not 1 <= shifts[span] <= 62
+        if not wrong:
+            for span in range(n_spans):
+                shift, largest, any_near, total = shifts[span], 0, 0, 0
+                for i in range(starts[span], starts[span + 1]):
+                    if costs[i, last] >= limits[span]:
+                        cut[i] = piece[i] = 0
+                        continue
+                    cost = costs[i, lane]
+                    fraction = <uint64_t>cost << (64 - shift)
+                    bound = 0 if exact[span] else <uint64_t>costs[i, last] << (64 - shift)
+                    largest = max(largest, bound)
+                    # Within the bound of a whole fen on either side, by one comparison.
+                    any_near |= bound > 0 and fraction + bound < 2 * bound
+                    below = cost < 0 and fraction > 0
+                    cost = (cost >> shift) + below
+                    cut[i] = cost
+                    total += cost
+                    piece[i] = <int64_t>(fraction >> PIECE_SHIFT) - (below << 62)
+                # Two for the digits that the shift cut off.
+                reach[span] = <int64_t>(largest >> PIECE_SHIFT) + 2
+                near[span] = any_near != 0
+                high[span], low[span] = <int64_t>(total >> 64), <uint64_t>total
+    if wrong:
+        raise ValueError("shifts are from 1 to 62")
+    sums = [(h << 64) + l for h, l in zip(high_array.tolist(), low_array.tolist())]
+    return piece_array, sums, reach_array, near_array.view(np.bool_)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from medcost.errors import Fault, count_of, quote, worth
+from medcost.records import dataclass
 
 ROWS_KEPT = 1000
 

@@ -36,6 +36,7 @@ from medcost.costing.activity_matrix import (
     WHOLE_SERVICE,
     ActivityMatrix,
     MatrixPart,
+    PartFile,
     narrowest,
     write_part,
 )
@@ -85,14 +86,14 @@ class _Netted:
     """One piece netted: its part of the matrix, where it went, and what is added up of it.
 
     activity_sums: total and negative of each measure [activities, 2 x measures];
-    row_charge: fen [rows].
+    row_sums: charge in fen, and of how many runs of lines a row is [rows, 2].
     """
 
     activity_key: NDArray[np.int64]
     activity_sums: NDArray[np.int64]
     row_key: NDArray[np.int64]
-    row_charge: NDArray[np.int64]
-    part: MatrixPart | Path
+    row_sums: NDArray[np.int64]
+    part: MatrixPart | PartFile
     quantity_step: int
     order_keys: NDArray[np.int64]
     order_sums: NDArray[np.int64]
@@ -117,14 +118,15 @@ def read_activity(
     progress: Callable[[int], None] | None = None,
     parts_in: Path | None = None,
     memory: int | None = None,
+    part_written: Callable[[Path], object] | None = None,
 ) -> Activity:
     """Read the period's lines of the chosen units and net them.
 
     parts_in: a folder for the parts of the matrix; without one they stay in memory. memory:
     bytes that the pass should do with, so far as row groups are not larger. progress is told the
-    rows of each piece read. The result does not depend on the number of threads, the order of
-    the rows or their split into files. Time O(lines); memory O(receivers + activities) plus one
-    piece a thread.
+    rows of each piece read, part_written each part's file. The result does not depend on the
+    number of threads, the order of the rows or their split into files. Time O(lines); memory
+    O(receivers + activities) plus one piece a thread.
     """
     pieces = list(enumerate(_pieces(book, period_book.period, piece_rows(memory, threads))))
     labels = _labels(book, period_book)
@@ -137,8 +139,10 @@ def read_activity(
         netted = _read_piece(piece, period_book, labels, of_thread.netter)
         if isinstance(netted.part, MatrixPart) and parts_in is not None:
             with named_errors(parts_in):
-                path = write_part(netted.part, parts_in / f"part-{number:05d}.arrow")
-            netted = replace(netted, part=path)
+                in_file = write_part(netted.part, parts_in / f"part-{number:05d}.arrow")
+            netted = replace(netted, part=in_file)
+            if part_written is not None:
+                part_written(in_file.path)
         if progress is not None:
             progress(netted.n_lines)
         return netted
@@ -271,7 +275,7 @@ def _read_piece(piece: _Piece, book: PeriodBook, labels: _Labels, netter: LineNe
     faults: list[Fault] = []
     try:
         is_odd = _net(piece, labels, netter)
-        part, sums, row_charge = _part(piece, netter)
+        part, sums, row_sums = _part(piece, netter)
     except READ_ERRORS as error:
         faults.append(unreadable(piece.source, error))
     except OverflowError:
@@ -279,7 +283,7 @@ def _read_piece(piece: _Piece, book: PeriodBook, labels: _Labels, netter: LineNe
     if faults:
         is_odd = True
         netter.begin(0)
-        part, sums, row_charge = _part(piece, netter)
+        part, sums, row_sums = _part(piece, netter)
     order_keys, order_sums = netter.orders()
     ids = None
     if is_odd or "line_id" in piece.columns:
@@ -290,7 +294,7 @@ def _read_piece(piece: _Piece, book: PeriodBook, labels: _Labels, netter: LineNe
         part.activity_key,
         sums,
         part.row_key,
-        row_charge,
+        row_sums,
         part,
         part.quantity_step,
         order_keys,
@@ -374,8 +378,8 @@ def _add_block(
 def _part(
     piece: _Piece, netter: LineNetter
 ) -> tuple[MatrixPart, NDArray[np.int64], NDArray[np.int64]]:
-    """The piece's part of the matrix, its sums by activity and its charges by row."""
-    key, sums, row_key, row_charge, starts, rank = netter.finish()
+    """The piece's part of the matrix, its sums by activity and by row."""
+    key, sums, row_key, row_runs, row_charge, starts, rank = netter.finish()
     n = int(starts[-1])
     activity: NDArray[np.uint16] | NDArray[np.uint32] = np.empty(n, np.uint16)
     if len(key) > 1 << 16:
@@ -389,7 +393,7 @@ def _part(
         for m in (CHARGE, DIRECT_COST)
     ]
     part = MatrixPart(key, row_key, starts, activity, (quantity, *others), step)
-    return part, sums, row_charge
+    return part, sums, np.stack([row_charge, row_runs], axis=1)
 
 
 def _stored(
@@ -479,7 +483,7 @@ def _matrix(
     )
     row_key, row_sums = _added(
         [piece.row_key for piece in netted],
-        (np.stack([p.row_charge, np.ones_like(p.row_charge)], axis=1) for p in netted),
+        [piece.row_sums for piece in netted],
         2,
     )
     matrix = ActivityMatrix(

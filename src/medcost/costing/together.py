@@ -58,6 +58,27 @@ def round_together(
     return cut
 
 
+def hand_out(cut: NDArray[np.int64], piece: NDArray[np.int64], reach: int, missing: int) -> bool:
+    """Give the missing fen to the largest pieces, in place, if it is certain which they are.
+
+    cut: whole fen; piece: 2^-62 fen, each less than reach off; as for round_together, with no
+    whole fen in reach of any. Returns whether the fen were given.
+
+    With t the piece that as many reach as there are fen, the true piece of that rank is within
+    reach of t. So a piece below t - 2 x reach gets nothing, and where no more than the fen reach
+    that, each of those gets one. Time O(costs).
+    """
+    count, step = abs(missing), 1 if missing > 0 else -1
+    if count == 0 or count >= len(cut):
+        return count == 0
+    signed = piece if step > 0 else -piece
+    chosen = np.flatnonzero(signed >= _largest_but(signed, count) - 2 * reach)
+    if len(chosen) != count:
+        return False
+    cut[chosen] += step
+    return True
+
+
 def open_places(
     whole: NDArray[np.int64], fraction: NDArray[np.uint64], error: NDArray[np.int64], total: int
 ) -> NDArray[np.int64]:
