@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kernels.twins import always_the_same, from_threads, frozen
 from kernels.twins import int64 as int64_of
-from medcost._core.fixed_point import cut_costs, first_cut, to_fractions
+from medcost._core.fixed_point import cut_costs, first_cut, give_largest, to_fractions
 
 Array = NDArray[Any]
 LANES = 8
@@ -117,3 +117,47 @@ def test_cuts_of_arrays_that_do_not_fit_are_refused(name: str, value: Any, messa
     case["exact"] = np.array(case["exact"], np.uint8)
     with pytest.raises(ValueError, match=message):
         cut(case)
+
+
+ONE = 2**62
+PIECES = st.lists(
+    st.one_of(st.integers(-3, 3), st.integers(1 - ONE, ONE - 1), st.sampled_from([ONE // 2, -7])),
+    min_size=1,
+    max_size=30,
+)
+
+
+@always_the_same(max_examples=400)
+@given(PIECES, st.sampled_from([0, 1, 2, 2**40, 2**60]), st.sampled_from([1, -1]), st.data())
+def test_the_largest_pieces_get_a_fen_and_those_about_the_last_are_named(
+    pieces: list[int], reach: int, step: int, data: st.DataObject
+) -> None:
+    """With t the piece of rank n: above t + 2 reach a fen, from t - 2 reach on open."""
+    n = data.draw(st.integers(1, len(pieces)))
+    cut = np.zeros(2 * len(pieces), np.int64)[::2]
+    between, left = give_largest(cut, frozen(int64_of(pieces)), reach, n, step)
+    signed = [step * piece for piece in pieces]
+    turn = sorted(signed, reverse=True)[n - 1]
+    above = [s > turn + 2 * reach for s in signed]
+    assert [step * a for a in above] == cut.tolist()
+    assert [i for i, s in enumerate(signed) if abs(s - turn) <= 2 * reach] == between.tolist()
+    assert n - sum(above) == left
+
+
+@pytest.mark.parametrize(
+    ("pieces", "reach", "n", "step"),
+    [
+        ([1, 2], 0, 0, 1),
+        ([1, 2], 0, 3, 1),
+        ([1, 2], 0, 1, 2),
+        ([1, 2], -1, 1, 1),
+        ([1, 2], 2**61, 1, 1),
+        ([1, ONE], 0, 1, 1),
+        ([1, -ONE], 0, 1, 1),
+        ([1, -(2**63)], 0, 1, -1),
+        ([1], 0, 1, 1),
+    ],
+)
+def test_fen_that_do_not_fit_are_refused(pieces: list[int], reach: int, n: int, step: int) -> None:
+    with pytest.raises(ValueError, match="fen"):
+        give_largest(np.zeros(2, np.int64), int64_of(pieces), reach, n, step)

@@ -1,8 +1,8 @@
-"""Activities of a stretch of lines by key, with their sums: open addressing, sums inline."""
+"""Activities of a stretch of lines by key, with their sums: open addressing."""
 
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from medcost._core.huge_pages cimport large_malloc
 from medcost._core.key_table cimport place_of
@@ -18,17 +18,23 @@ cdef enum:
 
 
 cdef struct Slot:
-    # 32 bytes, so that a line of the book touches one line of cache, and the slots of a hospital
-    # fit the cache that is near. number counts from 1; last_entry is the activity's latest.
+    # 16 bytes, so that the slots of a hospital fit the cache that is near. number counts from 1;
+    # last_entry is the activity's latest.
     int64_t key
     int32_t number
     int32_t last_entry
-    # Of quantity and charge; purchase costs are added up from the entries, few have any.
-    int64_t total[2]
+
+
+cdef struct Sums:
+    # Quantity and charge of an activity; purchase costs are added up apart, few have any.
+    int64_t quantity
+    int64_t charge
 
 
 cdef struct Slots:
     Slot *slots
+    # By number, from 0.
+    Sums *sums
     int64_t mask
     int64_t n
 
@@ -36,11 +42,19 @@ cdef struct Slots:
 cdef inline bint start_slots(Slots *table, int64_t size) noexcept nogil:
     """Make an empty table of some power of two of places; whether there was memory."""
     table.slots = <Slot *>large_malloc(size * sizeof(Slot))
-    if table.slots == NULL:
+    table.sums = <Sums *>large_malloc(size * sizeof(Sums))
+    if table.slots == NULL or table.sums == NULL:
+        free_slots(table)
         return False
-    memset(table.slots, 0, size * sizeof(Slot))
-    table.mask, table.n = size - 1, 0
+    table.mask = size - 1
+    reset_slots(table)
     return True
+
+
+cdef inline void free_slots(Slots *table) noexcept nogil:
+    free(table.slots)
+    free(table.sums)
+    table.slots, table.sums = NULL, NULL
 
 
 cdef inline void reset_slots(Slots *table) noexcept nogil:
@@ -69,7 +83,8 @@ cdef inline bint grow_slots(Slots *table) noexcept nogil:
         if table.slots[i].number != 0:
             larger.slots[free_place(&larger, table.slots[i].key)] = table.slots[i]
     larger.n = table.n
-    free(table.slots)
+    memcpy(larger.sums, table.sums, table.n * sizeof(Sums))
+    free_slots(table)
     table[0] = larger
     return True
 
@@ -87,6 +102,7 @@ cdef inline Slot *find_slot(Slots *table, int64_t key) noexcept nogil:
             table.slots[at].key = key
             table.slots[at].number = <int32_t>table.n
             table.slots[at].last_entry = -1
+            table.sums[table.n - 1].quantity = table.sums[table.n - 1].charge = 0
             break
         at = (at + 1) & table.mask
     return &table.slots[at]

@@ -42,3 +42,15 @@ def cut_costs(
     its pieces may be off, in 2^-62 fen, and whether a whole fen is in reach of one. Raises
     ValueError where arrays do not fit. Time O(rows).
     """
+
+def give_largest(
+    cut: NDArray[np.int64], piece: NDArray[np.int64], reach: int, n: int, step: int
+) -> tuple[NDArray[np.int64], int]:
+    """Add step to the cuts whose pieces, times step, are among the n largest for certain.
+
+    cut: whole fen [costs], in place; piece: 2^-62 fen, between -2^62 and 2^62, each less than
+    reach off [costs]; reach: at most 2^60; n: from 1 to the costs; step: 1 or -1. With t the
+    piece of rank n, the true one of that rank is within reach of t: pieces above t + 2 x reach
+    get step, those below t - 2 x reach nothing. Returns the places between, ascending, and how
+    many of them get step. Raises ValueError where arguments do not fit. Time O(costs).
+    """

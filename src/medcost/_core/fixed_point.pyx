@@ -3,6 +3,7 @@
 import numpy as np
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memset
 
 from medcost._core.int128 cimport i128
 from medcost._core.split import require_starts
@@ -10,6 +11,11 @@ from medcost._core.split import require_starts
 cdef enum:
     # 2^62 is a piece of one fen; below it a signed piece fits int64.
     PIECE_SHIFT = 2
+    # Bins of signed pieces by their first 12 bits.
+    BINS = 4096
+    BIN_SHIFT = 51
+
+cdef int64_t PIECE_ONE = <int64_t>1 << 62
 
 
 def to_fractions(
@@ -130,3 +136,63 @@ def cut_costs(
         raise ValueError("shifts are from 1 to 62")
     sums = [(h << 64) + l for h, l in zip(high_array.tolist(), low_array.tolist())]
     return piece_array, sums, reach_array, near_array.view(np.bool_)
+
+
+cdef inline int64_t bin_of(int64_t piece) noexcept nogil:
+    return (piece + PIECE_ONE) >> BIN_SHIFT
+
+
+def give_largest(
+    int64_t[:] cut not None,
+    const int64_t[::1] piece not None,
+    int64_t reach,
+    Py_ssize_t n,
+    int64_t step,
+):
+    """Give a fen to the pieces that are among the n largest for certain; see fixed_point.pyi."""
+    cdef Py_ssize_t i, at = 0, n_pieces = piece.shape[0], above = 0, n_between = 0
+    cdef int64_t bins[BINS]
+    cdef int64_t signed, turn, low, high, turn_bin = BINS
+    cdef bint outside = False
+    cdef int64_t[::1] of_bin, between
+    if cut.shape[0] != n_pieces or not 0 < n <= n_pieces or step not in (1, -1):
+        raise ValueError("cuts, pieces and fen do not fit")
+    if not 0 <= reach <= PIECE_ONE >> 2:
+        raise ValueError("pieces are off by less than a quarter of a fen")
+    memset(bins, 0, sizeof(bins))
+    with nogil:
+        for i in range(n_pieces):
+            outside |= not -PIECE_ONE < piece[i] < PIECE_ONE
+        if not outside:
+            for i in range(n_pieces):
+                bins[bin_of(step * piece[i])] += 1
+            while above < n:
+                turn_bin -= 1
+                above += bins[turn_bin]
+            above -= bins[turn_bin]
+    if outside:
+        raise ValueError("a piece is less than a fen")
+    values = np.empty(bins[turn_bin], np.int64)
+    of_bin = values
+    with nogil:
+        for i in range(n_pieces):
+            signed = step * piece[i]
+            if bin_of(signed) == turn_bin:
+                of_bin[at] = signed
+                at += 1
+    rank = len(values) - (n - above)
+    turn = np.partition(values, rank)[rank]
+    low, high = turn - 2 * reach, turn + 2 * reach
+    above = 0
+    between_array = np.empty(n_pieces, np.int64)
+    between = between_array
+    with nogil:
+        for i in range(n_pieces):
+            signed = step * piece[i]
+            if signed > high:
+                cut[i] += step
+                above += 1
+            elif signed >= low:
+                between[n_between] = i
+                n_between += 1
+    return between_array[:n_between].copy(), n - above

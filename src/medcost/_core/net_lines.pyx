@@ -13,6 +13,7 @@ from medcost._core.activity_slots cimport (
     Slots,
     fetch_slot,
     find_slot,
+    free_slots,
     reset_slots,
     start_slots,
 )
@@ -265,7 +266,7 @@ cdef class LineNetter:
     def __dealloc__(self):
         release_entries(&self.entries)
         self.release_scratch()
-        free(self.activities.slots)
+        free_slots(&self.activities)
         free(self.key)
         free(self.closer)
         free(self.changes)
@@ -508,8 +509,6 @@ cdef class LineNetter:
                 charge = c.charge[i]
             if c.direct_cost != NULL:
                 direct_cost = c.direct_cost[i]
-            slot.total[0] += quantity
-            slot.total[1] += charge
             place = slot.last_entry - before
             if place >= 0:
                 scratch.values[0][place] += quantity
@@ -550,8 +549,8 @@ cdef class LineNetter:
                 values[1] = c.charge[i]
             if c.direct_cost != NULL:
                 values[2] = c.direct_cost[i]
-            slot.total[0] += values[0]
-            slot.total[1] += values[1]
+            self.activities.sums[slot.number - 1].quantity += values[0]
+            self.activities.sums[slot.number - 1].charge += values[1]
             self.run_row[self.n_runs] = self.run.row
             self.run_start[self.n_runs] = <uint32_t>store.n
             self.n_runs += 1
@@ -568,6 +567,7 @@ cdef class LineNetter:
         cdef EntryStore *store = &self.entries
         cdef int64_t values[MEASURES]
         cdef int64_t n = self.scratch.n, i
+        cdef uint32_t number
         cdef int m
         if n == 0:
             if self.n_runs and self.run_start[self.n_runs - 1] == store.n:
@@ -579,7 +579,10 @@ cdef class LineNetter:
                 self.lacks_memory = True
                 return
         for i in range(n):
-            store.number[store.n + i] = self.scratch.number[i]
+            number = self.scratch.number[i]
+            store.number[store.n + i] = number
+            self.activities.sums[number].quantity += self.scratch.values[0][i]
+            self.activities.sums[number].charge += self.scratch.values[1][i]
         if self.has[2] or (store.measures[0].signs | store.measures[1].signs) < 0:
             for i in range(n):
                 for m in range(MEASURES):
@@ -725,7 +728,9 @@ cdef class LineNetter:
         cdef const Slot *slot
         cdef int64_t[::1] keys
         cdef int64_t[:, ::1] totals
-        keys_array, totals_array = np.empty(n, np.int64), np.zeros((n, 2 * MEASURES), np.int64)
+        # Without purchase costs, and without anything below zero, two sums are all there is.
+        width = 2 * MEASURES if self.n_extras else 2
+        keys_array, totals_array = np.empty(n, np.int64), np.zeros((n, width), np.int64)
         keys, totals = keys_array, totals_array
         with nogil:
             for i in range(self.activities.mask + 1):
@@ -733,7 +738,8 @@ cdef class LineNetter:
                 number = slot.number - 1
                 if number >= 0:
                     keys[number] = slot.key
-                    totals[number, 0], totals[number, 1] = slot.total[0], slot.total[1]
+                    totals[number, 0] = self.activities.sums[number].quantity
+                    totals[number, 1] = self.activities.sums[number].charge
                     if number < self.n_extras:
                         for m in range(EXTRAS):
                             totals[number, 2 + m] = self.extras[EXTRAS * number + m]

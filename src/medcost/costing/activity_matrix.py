@@ -84,11 +84,11 @@ class ActivityMatrix:
     """Net services of a period: receivers x activities, and where the parts are.
 
     Receivers are sorted by performing unit, then case: row_unit; row_case: case of the register,
-    -1 for the unit's unlinked lines; row_charge: fen; row_is_split: whether its entries
-    are of more than one run of lines [rows]. Activities are sorted by department, then item: activity_dept,
-    activity_item; total: quantity (1e-4), charge and direct cost (fen); negative: the sum of
-    those net entries that are below zero [activities, 3]. quantity_step: 10^4 where all entries
-    are whole services, else 1.
+    -1 for the unit's unlinked lines; row_charge: fen; row_is_split: whether its entries are of
+    more than one run of lines [rows]. Activities are sorted by department, then item:
+    activity_dept, activity_item; total: quantity (1e-4), charge and direct cost (fen); negative:
+    the sum of those net entries that are below zero [activities, 3]. quantity_step: 10^4 where
+    all entries are whole services, else 1.
     """
 
     row_unit: NDArray[np.int64]

@@ -28,7 +28,15 @@ from medcost._core.sums import group_sums
 from medcost.balance import exact_sums
 from medcost.costing.activity_matrix import DIRECT_COST, ActivityMatrix, Entries, MatrixPart
 from medcost.costing.service_items import ServiceItemCosts
-from medcost.costing.together import ROUGH, hand_out, open_places, round_together
+from medcost.costing.together import (
+    ROUGH,
+    OpenFen,
+    cut_exactly,
+    give_exactly,
+    hand_out,
+    open_places,
+    round_together,
+)
 from medcost.errors import Fault, InputRejected
 from medcost.period_book import PeriodBook
 from medcost.tables import ELEMENTS
@@ -39,8 +47,12 @@ LARGEST_SHIFT = 40
 # Below this scale 64 bits cannot keep the error under 2^-10 fen of any case worth the name.
 SMALLEST_SHIFT = 12
 LARGEST_COST = 2.0**62
+# Parts with less than one in so many of all receivers have their rows costed by themselves.
+NEAR_ROWS = 8
 # Sums of absolute measures stay at the largest int64 once they have reached it.
 LARGEST_SIZE = 2**63 - 1
+# So few costs that might get a fen are looked at as rationals at once.
+FEW_OPEN = 32
 
 
 class Proposal(NamedTuple):
@@ -68,7 +80,7 @@ def cost_rows(book: PeriodBook, items: ServiceItemCosts) -> NDArray[np.int64]:
     fixed = _fixed_unless_wide(items, reach, spans)
     unsure = [(e, span) for e in range(len(ELEMENTS)) for span in range(len(spans.unit))]
     if fixed is not None:
-        unsure = _round_sure(fixed, spans, totals, matrix.threads, cost)
+        unsure = _round_sure(items, fixed, spans, totals, cost)
     if unsure:
         _round_unsure(items, fixed, spans, totals, unsure, cost)
     return np.ascontiguousarray(cost)
@@ -103,18 +115,33 @@ class _FixedCosts:
     closer: ExactRows
 
 
+class _Doubt(NamedTuple):
+    """A span of an element in which some places need exact costs before it can be rounded.
+
+    piece: as cut_costs gives it, of the span; missing: what the span lacks, and reach of its
+    pieces; places: costs with a whole fen in reach, not yet cut in either.
+    """
+
+    element: int
+    span: int
+    piece: NDArray[np.int64]
+    reach: int
+    missing: int
+    places: NDArray[np.int64]
+
+
 def _round_sure(
+    items: ServiceItemCosts,
     fixed: _FixedCosts,
     spans: _Spans,
     totals: NDArray[np.object_],
-    threads: int,
     cost: NDArray[np.int64],
 ) -> list[tuple[int, int]]:
-    """Round where the digits leave no doubt, into cost; the elements and spans that are left."""
+    """Round, into cost, where at most a few costs need more digits; the spans that are left."""
     span_of = np.searchsorted(spans.starts, fixed.at, side="right") - 1
     limit = fixed.limit[spans.unit]
 
-    def round_element(element: int) -> list[tuple[int, int]]:
+    def cut_element(element: int) -> list[_Doubt]:
         shift = np.ascontiguousarray(fixed.shift[spans.unit, element])
         exact = ~fixed.inexact[spans.unit, element]
         cut = cost[:, element]
@@ -127,14 +154,58 @@ def _round_sure(
         np.maximum.at(reach, span_of, (closer[2] >> 2) + 2)
         for span, fen in zip(span_of.tolist(), cut[fixed.at].tolist(), strict=True):
             sums[span] += fen
-        unsure = []
+        doubts = []
         for span, unit in enumerate(spans.unit.tolist()):
-            rows, missing = spans.rows(span), int(totals[unit, element]) - sums[span]
-            if near[span] or not hand_out(cut[rows], piece[rows], int(reach[span]), missing):
-                unsure.append((element, span))
-        return unsure
+            rows, places = spans.rows(span), np.empty(0, np.int64)
+            if near[span]:
+                proposed = _propose_span(fixed, spans, element, span)
+                places = np.flatnonzero(first_cut(*proposed)[2])
+            missing = int(totals[unit, element]) - sums[span]
+            doubts.append(_Doubt(element, span, piece[rows], int(reach[span]), missing, places))
+        return doubts
 
-    return [left for unsure in _each_element(threads, round_element) for left in unsure]
+    doubts = [
+        doubt for found in _each_element(items.matrix.threads, cut_element) for doubt in found
+    ]
+    few = [doubt for doubt in doubts if len(doubt.places) <= FEW_OPEN]
+    exact_of = _exact_costs(items, spans, [(d.element, d.span, d.places) for d in few])
+    left = [(d.element, d.span) for d in doubts if len(d.places) > FEW_OPEN]
+    open_fen: list[tuple[int, int, OpenFen]] = []
+
+    def hand_out_span(doubt: _Doubt) -> OpenFen | None:
+        cut, missing = cost[spans.rows(doubt.span), doubt.element], doubt.missing
+        for place in doubt.places.tolist():
+            missing += int(cut[place])
+            cut_exactly(cut, doubt.piece, place, exact_of(doubt.element, doubt.span, place))
+            missing -= int(cut[place])
+        return hand_out(cut, doubt.piece, doubt.reach, missing)
+
+    fen_of = map_in_threads(hand_out_span, few, items.matrix.threads)
+    for doubt, fen in zip(few, fen_of, strict=True):
+        if fen is not None and len(fen.places) > FEW_OPEN:
+            left.append((doubt.element, doubt.span))
+        elif fen is not None:
+            open_fen.append((doubt.element, doubt.span, fen))
+    exact_of = _exact_costs(items, spans, [(e, span, fen.places) for e, span, fen in open_fen])
+    for element, span, fen in open_fen:
+        exact = [exact_of(element, span, place) for place in fen.places.tolist()]
+        give_exactly(cost[spans.rows(span), element], fen, exact)
+    return left
+
+
+def _exact_costs(
+    items: ServiceItemCosts, spans: _Spans, wanted: list[tuple[int, int, NDArray[np.int64]]]
+) -> Callable[[int, int, int], Fraction]:
+    """Exact costs of places of spans, by element, span and place; their entries are found once."""
+    rows = [places + spans.starts[span] for _, span, places in wanted]
+    at = np.unique(np.concatenate([np.empty(0, np.int64), *rows]))
+    closer = rows_of_entries(items, net_entries(items.matrix, at))
+    place_of = {row: place for place, row in enumerate(at.tolist())}
+
+    def exact_of(element: int, span: int, place: int) -> Fraction:
+        return closer.exact_of(element)(place_of[int(spans.starts[span]) + place])
+
+    return exact_of
 
 
 def _round_unsure(
@@ -385,18 +456,24 @@ def _propose(
         wide = {element: _propose_wide(items, element) for element in {e for e, _ in unsure}}
 
     def propose(element: int, span: int) -> Proposal:
-        rows, unit = spans.rows(span), int(spans.unit[span])
-        if fixed is None:
-            whole, fraction, error = wide[element]
-            return Proposal(whole[rows].copy(), fraction[rows].copy(), error[rows].copy())
-        costs = fixed.costs[rows]
-        shift = np.full(len(costs), fixed.shift[unit, element])
-        exact = (costs[:, LANES - 1] >= fixed.limit[unit]) | ~fixed.inexact[unit, element]
-        found = Proposal(*to_fractions(costs, element, shift, exact.view(np.uint8)))
-        _look_closer(found, rows, fixed.at, fixed.closer.costs(element))
-        return found
+        if fixed is not None:
+            return _propose_span(fixed, spans, element, span)
+        rows = spans.rows(span)
+        whole, fraction, error = wide[element]
+        return Proposal(whole[rows].copy(), fraction[rows].copy(), error[rows].copy())
 
     return [propose(element, span) for element, span in unsure]
+
+
+def _propose_span(fixed: _FixedCosts, spans: _Spans, element: int, span: int) -> Proposal:
+    """Costs of a span in one element from 64 bits, closer ones where these are too few."""
+    rows, unit = spans.rows(span), int(spans.unit[span])
+    costs = fixed.costs[rows]
+    shift = np.full(len(costs), fixed.shift[unit, element])
+    exact = (costs[:, LANES - 1] >= fixed.limit[unit]) | ~fixed.inexact[unit, element]
+    found = Proposal(*to_fractions(costs, element, shift, exact.view(np.uint8)))
+    _look_closer(found, rows, fixed.at, fixed.closer.costs(element))
+    return found
 
 
 def _fixed_costs(
@@ -407,26 +484,44 @@ def _fixed_costs(
     """
     matrix = items.matrix
     rates, inexact = _narrow_rates(items, shift)
-    n_rows = len(matrix.row_unit)
+    n_receivers = len(matrix.row_unit)
     of_thread = threading.local()
-    sums: list[NDArray[np.int64]] = []
+    shared = _lanes(n_receivers)
+    sums = [shared]
+    adding = threading.Lock()
 
     def look(part: MatrixPart) -> None:
-        if not hasattr(of_thread, "costs"):
-            of_thread.costs = _lanes(n_rows)
-            sums.append(of_thread.costs)
         activities = matrix.activities_of(part)
         measure, step = _base_of(items, part, activities)
         of_part = np.take(rates, activities, axis=0, out=_lanes(len(activities)), mode="clip")
         receivers = matrix.receivers_of(part)
-        add_costs(part.starts, part.activity, measure, step, of_part, receivers, of_thread.costs)
+        entries = part.starts, part.activity, measure, step, of_part
+        if NEAR_ROWS * len(receivers) > n_receivers:
+            # Scattered lines: a part has rows of many receivers, with few entries each.
+            if not hasattr(of_thread, "costs"):
+                of_thread.costs = _lanes(n_receivers)
+                sums.append(of_thread.costs)
+            add_costs(*entries, receivers, of_thread.costs)
+            return
+        # Rows of the part first, which the near cache holds; other parts may have rows of the
+        # same receivers.
+        found = _lanes(len(receivers))
+        add_costs(*entries, np.arange(len(receivers)), found)
+        with adding:
+            shared[receivers] = _added_lanes(shared[receivers], found)
 
     matrix.map_parts(look)
-    if not sums:
-        return _lanes(n_rows), inexact
     for more in sums[1:]:
-        sums[0] += more
-    return sums[0], inexact
+        shared[:] = _added_lanes(shared, more)
+    return shared, inexact
+
+
+def _added_lanes(costs: NDArray[np.int64], more: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sums of both, modulo 2^64; Sum |measure| stays at the largest int64 once it is there."""
+    added = costs + more
+    size = added[:, LANES - 1]
+    size[size < 0] = LARGEST_SIZE
+    return added
 
 
 def _lanes(n: int) -> NDArray[np.int64]:
@@ -464,7 +559,8 @@ def _narrow_rates(
     dept = matrix.activity_dept
     inexact = np.zeros(shift.shape, np.bool_)
     # An activity whose entries are all zero costs nobody anything, whatever its rate.
-    idle = (measures.base == 0) & (matrix.negative[np.arange(len(dept)), measures.kind] == 0)
+    every = np.arange(len(dept))
+    idle = (measures.base == 0) & (matrix.negative[every, measures.kind] == 0)
 
     def rates_in(element: int) -> NDArray[np.int64]:
         weight = np.where(idle, 0, measures.weight_in(element))
@@ -472,9 +568,10 @@ def _narrow_rates(
         scale = shift[:, element]
         rates, has_rest = scaled_rates(dept, weight, pool, total, scale[unit])
         inexact[unit[has_rest != 0], element] = True
-        for a, numerator, net in _wide_shares(items, element, np.flatnonzero(~idle)):
-            rates[a], left = divmod(numerator << int(scale[unit[dept[a]]]), net)
-            inexact[unit[dept[a]], element] |= left != 0
+        for a, numerator, net in _wide_shares(items, element, every):
+            if not idle[a]:
+                rates[a], left = divmod(numerator << int(scale[unit[dept[a]]]), net)
+                inexact[unit[dept[a]], element] |= left != 0
         return rates
 
     rates = _each_element(matrix.threads, rates_in)
