@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,9 +26,11 @@ from medcost.month_end import PeriodResult, cost_activity, needs_lines, table_fa
 from medcost.parquet_input import READ_ERRORS
 from medcost.period_book import read_period
 from medcost.publish import (
+    EncodedTable,
     KeptFiles,
     PublishedRun,
     RunToPublish,
+    encode_table,
     publish,
     read_run_tables,
 )
@@ -84,9 +87,18 @@ def recost_run(
         faults.append(Fault("measure-missing", what, (loaded.place("service_items.method"),)))
     if faults:
         raise InputRejected(faults)
-    result = cost_activity(book, period_book, loaded, activity, through, {})
-    comparison = compare_tables(read_run_tables(run, manifest, tables_compared()), result.tables)
-    result.tables["comparison"] = comparison
+    encoded: dict[str, Future[EncodedTable]] = {}
+    # Tables are encoded while later ones are computed and all are compared.
+    with ThreadPoolExecutor(1) as encoder:
+
+        def table_made(name: str, table: pa.Table) -> None:
+            encoded[name] = encoder.submit(encode_table, table)
+
+        result = cost_activity(book, period_book, loaded, activity, through, {}, table_made)
+        original = read_run_tables(run, manifest, tables_compared())
+        comparison = compare_tables(original, result.tables)
+        result.tables["comparison"] = comparison
+        table_made("comparison", comparison)
     with named_errors(staging):
         (staged / MODEL).write_bytes(loaded.content)
         if activity is not None:
@@ -97,7 +109,7 @@ def recost_run(
         inputs = record_inputs(book.files)
     options = RunOptions(period, tuple(units), through, manifest["run"])
     to_publish = RunToPublish(
-        options, result.tables, result.notes, result.seconds, KeptFiles(staged, records)
+        options, result.tables, result.notes, result.seconds, KeptFiles(staged, records), encoded
     )
     place = publish(out, staging, loaded, [to_publish], inputs)[0]
     return Recosted(result, place, run, comparison)

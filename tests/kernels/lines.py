@@ -200,6 +200,8 @@ def netted_by(netter: LineNetter) -> Netted:
         row for row, runs in zip(row_keys.tolist(), row_runs.tolist(), strict=True) if runs > 1
     }
     assert all(row in several for row, _ in (place for place, k in Counter(at).items() if k > 1))
+    if totals.shape[1] == 2:
+        totals = np.pad(totals, ((0, 0), (0, 4)))
     below = np.zeros((len(keys), 3), np.int64)
     np.add.at(below, activity, np.minimum(measures.T, 0))
     assert below.tolist() == totals[:, 3:].tolist()

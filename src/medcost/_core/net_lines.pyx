@@ -728,7 +728,9 @@ cdef class LineNetter:
         cdef const Slot *slot
         cdef int64_t[::1] keys
         cdef int64_t[:, ::1] totals
-        keys_array, totals_array = np.empty(n, np.int64), np.zeros((n, 2 * MEASURES), np.int64)
+        # Without purchase costs, and without anything below zero, two sums are all there is.
+        width = 2 * MEASURES if self.n_extras else 2
+        keys_array, totals_array = np.empty(n, np.int64), np.zeros((n, width), np.int64)
         keys, totals = keys_array, totals_array
         with nogil:
             for i in range(self.activities.mask + 1):

@@ -7,8 +7,8 @@ counts the lines at fault; only the stretches that hold some are looked at again
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ from medcost.line_blocks import EMPTY, LineBlock, label_table, plain_blocks
 from medcost.page_reader import PagesUnsupported, page_blocks
 from medcost.parquet_input import READ_ERRORS, read_batches, unreadable
 from medcost.period_book import PeriodBook, register_cases
+from medcost.records import dataclass
 from medcost.tables import load_table
 from medcost.threads import map_in_threads
 
@@ -78,7 +79,8 @@ class Activity:
 class _Netted:
     """One piece netted: its part of the matrix, where it went, and what is added up of it.
 
-    activity_sums: total and negative of each measure [activities, 2 x measures];
+    activity_sums: total and negative of each measure [activities, 2 x measures], or only the
+    totals of the first two;
     row_sums: charge in fen, and of how many runs of lines a row is [rows, 2].
     """
 
@@ -423,14 +425,11 @@ def _matrix(
     """The sums over all parts, and where the parts are."""
     n_items, n_cases = len(book.registers.item_ids), book.cases.n
     activity_key, sums = _added(
-        [piece.activity_key for piece in netted],
-        [piece.activity_sums for piece in netted],
-        2 * len(MEASURES),
+        [piece.activity_key for piece in netted], [piece.activity_sums for piece in netted]
     )
+    sums = _widened(sums, 2 * len(MEASURES))
     row_key, row_sums = _added(
-        [piece.row_key for piece in netted],
-        [piece.row_sums for piece in netted],
-        2,
+        [piece.row_key for piece in netted], [piece.row_sums for piece in netted]
     )
     matrix = ActivityMatrix(
         row_key // (n_cases + 1),
@@ -455,35 +454,61 @@ def _matrix(
 
 
 def _added(
-    keys: Sequence[NDArray[np.int64]], sums: Iterable[NDArray[np.int64]], width: int
+    keys: Sequence[NDArray[np.int64]], sums: Sequence[NDArray[np.int64]]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Distinct keys of all pieces, ascending, and the sums of each [keys, width].
+    """Distinct keys of all pieces, ascending, and the sums of each [keys, sums].
 
-    keys: of each piece, ascending; sums: of each piece [its keys, width]. Expected time O(keys).
+    keys: of each piece, ascending; sums: of each piece [its keys, sums], those that are left
+    out are zero. Expected time O(keys).
     """
-    if _follow_each_other(keys):
-        # Lines that come case by case: equal keys stand side by side already.
-        together = np.concatenate([np.empty(0, np.int64), *keys])
-        is_first = np.append(True, together[1:] != together[:-1])[: len(together)]
-        known, places = together[is_first], np.cumsum(is_first) - 1
-        ends = np.cumsum([len(of_piece) for of_piece in keys], dtype=np.int64)
-        slots = np.split(places, ends[:-1]) if len(ends) else []
-        order = None
-    else:
-        table = KeyTable()
-        slots = [table.add(of_piece) for of_piece in keys]
-        known = table.known()
-        order = np.argsort(known, kind="stable")
+    known, slots = _numbered(keys)
+    width = max((of_piece.shape[1] for of_piece in sums), default=2)
     added = np.zeros((len(known), width), np.int64)
     for slot, of_piece in zip(slots, sums, strict=True):
-        add_rows(added, slot, np.ascontiguousarray(of_piece))
-    return (known, added) if order is None else (known[order], added[order])
+        add_rows(added, slot, _widened(of_piece, width))
+    return known, added
 
 
-def _follow_each_other(keys: Sequence[NDArray[np.int64]]) -> bool:
-    """Whether no piece has a key below the last of the piece before."""
+def _numbered(
+    keys: Sequence[NDArray[np.int64]],
+) -> tuple[NDArray[np.int64], Sequence[NDArray[np.int64]]]:
+    """Distinct keys of all pieces, ascending, and the position of each piece's keys in them."""
     filled = [of_piece for of_piece in keys if len(of_piece)]
-    return all(before[-1] <= after[0] for before, after in pairwise(filled))
+    if not filled:
+        return np.empty(0, np.int64), [np.empty(0, np.int64) for _ in keys]
+    n = sum(map(len, filled))
+    if all(before[-1] <= after[0] for before, after in pairwise(filled)):
+        # Lines that come case by case: equal keys stand side by side already.
+        together = np.concatenate(filled)
+        is_first = np.append(True, together[1:] != together[:-1])
+        places = np.cumsum(is_first) - 1
+        ends = np.cumsum([len(of_piece) for of_piece in keys])
+        return together[is_first], np.split(places, ends[:-1])
+    low, high = min(int(k[0]) for k in filled), max(int(k[-1]) for k in filled)
+    if high - low >= 4 * n:
+        table = KeyTable()
+        slots = [table.add(of_piece) for of_piece in keys]
+        order = np.argsort(table.known(), kind="stable")
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        return table.known()[order], [rank[slot] for slot in slots]
+    # Keys with few gaps: a table by key is faster than any search.
+    is_there = np.zeros(high - low + 1, np.bool_)
+    for of_piece in filled:
+        is_there[of_piece - low] = True
+    place = np.cumsum(is_there, dtype=np.int32) - 1
+    return np.flatnonzero(is_there) + low, [
+        place[of_piece - low].astype(np.int64) for of_piece in keys
+    ]
+
+
+def _widened(sums: NDArray[np.int64], width: int) -> NDArray[np.int64]:
+    """Sums with columns of zeros up to the width."""
+    if sums.shape[1] == width:
+        return sums
+    wide = np.zeros((len(sums), width), np.int64)
+    wide[:, : sums.shape[1]] = sums
+    return wide
 
 
 def _negative_over_all_parts(matrix: ActivityMatrix) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ is their sum. Parts are kept in memory or in files, which any later look reads o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medcost.array_files import read_arrays, write_arrays
+from medcost.records import dataclass
 from medcost.threads import Made, map_in_threads
 
 MEASURES = ("quantity", "charge", "direct_cost")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -39,6 +39,7 @@ from medcost.costing.together import (
 )
 from medcost.errors import Fault, InputRejected
 from medcost.period_book import PeriodBook
+from medcost.records import dataclass
 from medcost.tables import ELEMENTS
 from medcost.threads import Made, map_in_threads
 
@@ -47,6 +48,8 @@ LARGEST_SHIFT = 40
 # Below this scale 64 bits cannot keep the error under 2^-10 fen of any case worth the name.
 SMALLEST_SHIFT = 12
 LARGEST_COST = 2.0**62
+# Parts with less than one in so many of all receivers have their rows costed by themselves.
+NEAR_ROWS = 8
 # Sums of absolute measures stay at the largest int64 once they have reached it.
 LARGEST_SIZE = 2**63 - 1
 # So few costs that might get a fen are looked at as rationals at once.
@@ -482,31 +485,44 @@ def _fixed_costs(
     """
     matrix = items.matrix
     rates, inexact = _narrow_rates(items, shift)
-    costs = _lanes(len(matrix.row_unit))
+    n_receivers = len(matrix.row_unit)
     of_thread = threading.local()
+    shared = _lanes(n_receivers)
+    sums = [shared]
     adding = threading.Lock()
 
     def look(part: MatrixPart) -> None:
         activities = matrix.activities_of(part)
         measure, step = _base_of(items, part, activities)
         of_part = np.take(rates, activities, axis=0, out=_lanes(len(activities)), mode="clip")
-        n_rows = len(part.row_key)
-        if not hasattr(of_thread, "lanes") or len(of_thread.lanes) < n_rows:
-            of_thread.lanes = _lanes(n_rows + n_rows // 4)
-        # Rows of one part first, which the near cache holds; then they are added to their
-        # receivers, of which other parts may have rows.
-        found = of_thread.lanes[:n_rows]
-        found[:] = 0
-        add_costs(part.starts, part.activity, measure, step, of_part, np.arange(n_rows), found)
         receivers = matrix.receivers_of(part)
+        entries = part.starts, part.activity, measure, step, of_part
+        if NEAR_ROWS * len(receivers) > n_receivers:
+            # Scattered lines: a part has rows of many receivers, with few entries each.
+            if not hasattr(of_thread, "costs"):
+                of_thread.costs = _lanes(n_receivers)
+                sums.append(of_thread.costs)
+            add_costs(*entries, receivers, of_thread.costs)
+            return
+        # Rows of the part first, which the near cache holds; other parts may have rows of the
+        # same receivers.
+        found = _lanes(len(receivers))
+        add_costs(*entries, np.arange(len(receivers)), found)
         with adding:
-            added = costs[receivers] + found
-            size = added[:, LANES - 1]
-            size[size < 0] = LARGEST_SIZE
-            costs[receivers] = added
+            shared[receivers] = _added_lanes(shared[receivers], found)
 
     matrix.map_parts(look)
-    return costs, inexact
+    for more in sums[1:]:
+        shared[:] = _added_lanes(shared, more)
+    return shared, inexact
+
+
+def _added_lanes(costs: NDArray[np.int64], more: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sums of both, modulo 2^64; Sum |measure| stays at the largest int64 once it is there."""
+    added = costs + more
+    size = added[:, LANES - 1]
+    size[size < 0] = LARGEST_SIZE
+    return added
 
 
 def _lanes(n: int) -> NDArray[np.int64]:
