@@ -19,6 +19,7 @@ from medcost._core.page_headers import read_header
 from medcost._core.pages import PageColumn, fill_block
 from medcost._core.part_costs import add_costs, add_direct_costs, add_wide_costs, scaled_rates
 from medcost._core.plain_values import numbers, text_codes
+from medcost._core.text_hashes import arrow_hashes, equal_hashes, plain_hashes, split_by_hash
 from medcost._core.zstd_frames import join_frames
 
 Call = Callable[[], Any]
@@ -83,6 +84,37 @@ def text_codes_call(n: int, rng: Rng) -> Call:
     body[:, :4] = LABEL_BYTES, 0, 0, 0
     body[:, 4:] = labels_of(rng.integers(0, n // 4, n)).reshape(n, LABEL_BYTES)
     return partial(text_codes, label_table(n // 4), body.reshape(-1), 0, n)
+
+
+def ids_of(n: int) -> NDArray[np.uint8]:
+    """N different ids as a plain page has them, each with its length."""
+    body = np.empty((n, 4 + LABEL_BYTES), np.uint8)
+    body[:, :4] = LABEL_BYTES, 0, 0, 0
+    body[:, 4:] = labels_of(np.arange(n)).reshape(n, LABEL_BYTES)
+    return body.reshape(-1)
+
+
+def plain_hashes_call(n: int, _rng: Rng) -> Call:
+    """Different ids of a plain page."""
+    return partial(plain_hashes, ids_of(n), 0, n)
+
+
+def arrow_hashes_call(n: int, _rng: Rng) -> Call:
+    """The same in Arrow's buffers."""
+    offsets = np.arange(n + 1, dtype=np.int32) * LABEL_BYTES
+    return partial(arrow_hashes, offsets, labels_of(np.arange(n)))
+
+
+def split_by_hash_call(n: int, rng: Rng) -> Call:
+    """Hashes in 256 groups."""
+    return partial(split_by_hash, rng.integers(0, 1 << 63, n).astype(np.uint64) << 1, 8)
+
+
+def equal_hashes_call(n: int, rng: Rng) -> Call:
+    """Hashes in 256 groups, each looked into; none stands twice but by chance."""
+    hashes = rng.integers(0, 1 << 63, n).astype(np.uint64)
+    groups = np.array_split(hashes, 256)
+    return lambda: [equal_hashes(group) for group in groups]
 
 
 def numbers_call(n: int, rng: Rng) -> Call:
@@ -288,6 +320,10 @@ LINE_KERNELS: dict[str, Callable[[int, Rng], Call]] = {
     "LabelTable.find": labels_call,
     "text_codes": text_codes_call,
     "numbers": numbers_call,
+    "plain_hashes": plain_hashes_call,
+    "arrow_hashes": arrow_hashes_call,
+    "split_by_hash": split_by_hash_call,
+    "equal_hashes": equal_hashes_call,
     "fill_block": pages_call,
     "read_header": page_headers_call,
     "chunk_places": chunk_places_call,

@@ -5,12 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from fuzz.stored_lines import (
     CODECS,
+    LINES,
     NUMBER_TYPES,
     Storage,
     by_arrow,
@@ -20,8 +24,9 @@ from fuzz.stored_lines import (
 )
 from medcost._core.footers import sole_texts
 from medcost._core.page_headers import PageError
-from medcost.page_reader import read_footer
-from medcost.parquet_input import READ_ERRORS
+from medcost.line_blocks import LineBlock, plain_blocks
+from medcost.page_reader import page_blocks, read_footer
+from medcost.parquet_input import READ_ERRORS, SourceFile
 
 # Bytes that mean something where they land: ends of ranges of varints, lengths and widths.
 TELLING = [0, 1, 2, 3, 7, 8, 15, 16, 21, 28, 31, 32, 33, 63, 64, 127, 128, 129, 254, 255]
@@ -125,4 +130,31 @@ def check_file(file: bytes, path: Path) -> str:
     except Exception:  # whatever pyarrow or the rules raise for it
         return "taken by pages only"
     require_same(found, plain)
+    require_same_hashes(path, groups)
     return "the same"
+
+
+def require_same_hashes(path: Path, groups: list[int]) -> None:
+    """Refuse any difference between the readers in the hashes of a text column."""
+    source, wanted = SourceFile(path, path.name), {"case_id": LINES.column("case_id")}
+    pages = list(copied(page_blocks(source, groups, {}, wanted)))
+    plain = list(plain_blocks(source, groups, {}, wanted))
+    require_same(hashes_of(pages), hashes_of(plain))
+
+
+def hashes_of(blocks: list[LineBlock]) -> dict[str, NDArray[Any]]:
+    """Return hashes and states of all rows."""
+    none = np.empty(0, np.int64)
+    states = [block.states.get("case_id", np.zeros(block.n, np.uint8)) for block in blocks]
+    return {
+        "hashes": np.concatenate([none, *(block.values["case_id"] for block in blocks)]),
+        "states": np.concatenate([none, *states]),
+    }
+
+
+def copied(blocks: Iterator[LineBlock]) -> Iterator[LineBlock]:
+    """Yield blocks that stay as they are when the next is read."""
+    for block in blocks:
+        values = {name: array.copy() for name, array in block.values.items()}
+        states = {name: array.copy() for name, array in block.states.items()}
+        yield LineBlock(block.n, {}, values, states)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -40,6 +41,15 @@ from medcost.costing.activity_matrix import (
     write_part,
 )
 from medcost.costing.level_3 import Orders
+from medcost.costing.line_ids import (
+    LINE_ID,
+    ChosenLines,
+    IdHashes,
+    count_doubled,
+    group_hashes,
+    id_hashes,
+    write_hashes,
+)
 from medcost.costing.line_pieces import LinePiece, line_pieces, piece_rows
 from medcost.costing.links import CLINICAL, MEDTECH
 from medcost.errors import Fault, named_errors
@@ -85,7 +95,7 @@ class _Netted:
     findings: tuple[Finding, ...]
     faults: tuple[Fault, ...]
     n_lines: int
-    posting_ids: pa.Array | None
+    ids: IdHashes | None
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,7 @@ class _Labels:
 
     tables: Mapping[str, LabelTable]
     places: Places
+    chosen: ChosenLines
 
 
 def read_activity(
@@ -125,6 +136,9 @@ def read_activity(
         if isinstance(netted.part, MatrixPart) and parts_in is not None:
             with named_errors(parts_in):
                 in_file = write_part(netted.part, parts_in / f"part-{number:05d}.arrow")
+                if netted.ids is not None:
+                    ids = write_hashes(netted.ids, parts_in / f"ids-{number:05d}.bin")
+                    netted = replace(netted, ids=ids)
             netted = replace(netted, part=in_file)
             if part_written is not None:
                 part_written(in_file.path)
@@ -132,7 +146,9 @@ def read_activity(
             progress(netted.n_lines)
         return netted
 
-    return _join(book, period_book, map_in_threads(read, pieces, threads), threads)
+    netted = map_in_threads(read, pieces, threads)
+    activity = _join(book, period_book, netted, threads)
+    return replace(activity, **_doubled_ids(netted, labels, activity.faults))
 
 
 def with_cases_of_lines(book: Book, period_book: PeriodBook) -> PeriodBook:
@@ -190,15 +206,17 @@ def _labels(whole: Book, book: PeriodBook) -> _Labels:
         "case_unit_id": units,
         "ordering_dept_id": depts,
     }
-    return _Labels(tables, places)
+    selected = np.append(book.selected, [False, False])
+    return _Labels(tables, places, ChosenLines(places.period, selected))
 
 
 def _read_piece(piece: LinePiece, book: PeriodBook, labels: _Labels, netter: LineNetter) -> _Netted:
     """Net the lines of one piece; where some are at fault, look at each."""
     findings: list[Finding] = []
     faults: list[Fault] = []
+    ids: IdHashes | None = None
     try:
-        is_odd = _net(piece, labels, netter)
+        is_odd, ids = _net(piece, labels, netter)
         part, sums, row_sums = _part(piece, netter)
     except READ_ERRORS as error:
         faults.append(unreadable(piece.source, error))
@@ -209,9 +227,8 @@ def _read_piece(piece: LinePiece, book: PeriodBook, labels: _Labels, netter: Lin
         netter.begin(0)
         part, sums, row_sums = _part(piece, netter)
     order_keys, order_sums = netter.orders()
-    ids = None
-    if is_odd or "line_id" in piece.columns:
-        found, problems, ids = _look_at_lines(piece, book)
+    if is_odd:
+        found, problems = _look_at_lines(piece, book)
         findings += found
         faults += [fault for fault in problems if fault not in faults]
     return _Netted(
@@ -230,16 +247,17 @@ def _read_piece(piece: LinePiece, book: PeriodBook, labels: _Labels, netter: Lin
     )
 
 
-def _net(piece: LinePiece, labels: _Labels, netter: LineNetter) -> bool:
-    """Net the lines of one piece; whether any is at fault or cannot be netted."""
+def _net(piece: LinePiece, labels: _Labels, netter: LineNetter) -> tuple[bool, IdHashes | None]:
+    """Net the lines of one piece; whether any is at fault or cannot be netted, and their ids."""
     table = load_table("service_lines")
     texts = {name: labels.tables[name] for name in LABELS if name in piece.columns}
-    numbers = {name: table.column(name) for name in MEASURES if name in piece.columns}
+    wanted = (*MEASURES, LINE_ID)
+    numbers = {name: table.column(name) for name in wanted if name in piece.columns}
     partitions = dict(piece.source.partitions)
     if any(name in partitions for name in (*MEASURES, "performed_on")):
         # No folder's name can give a number: the checks say so.
         netter.begin(0)
-        return True
+        return True, None
     constants = {
         name: _code_of(label, labels.tables[name])
         for name, label in partitions.items()
@@ -248,27 +266,36 @@ def _net(piece: LinePiece, labels: _Labels, netter: LineNetter) -> bool:
     source, groups = piece.source, piece.row_groups
     try:
         blocks = page_blocks(source, groups, texts, numbers, piece.metadata)
-        return _net_blocks(blocks, piece, constants, netter)
+        return _net_blocks(blocks, piece, labels, constants, netter)
     except PagesUnsupported:
         blocks = plain_blocks(source, groups, texts, numbers)
-        return _net_blocks(blocks, piece, constants, netter)
+        return _net_blocks(blocks, piece, labels, constants, netter)
 
 
 def _net_blocks(
-    blocks: Iterator[LineBlock], piece: LinePiece, constants: Mapping[str, int], netter: LineNetter
-) -> bool:
-    """Net all blocks; whether a line is at fault or disagrees with its folder."""
-    disagrees = False
+    blocks: Iterator[LineBlock],
+    piece: LinePiece,
+    labels: _Labels,
+    constants: Mapping[str, int],
+    netter: LineNetter,
+) -> tuple[bool, IdHashes | None]:
+    """Net all blocks; whether a line is at fault or disagrees with its folder, and their ids."""
+    is_odd, hashes = False, list[NDArray[np.uint64]]()
     netter.begin(piece.rows, "charge" in piece.columns, "direct_cost" in piece.columns)
     for block in blocks:
         codes = dict(block.codes)
         for name, code in constants.items():
             if name in codes:
-                disagrees |= bool((codes[name] != code).any())
+                is_odd |= bool((codes[name] != code).any())
             else:
                 codes[name] = np.full(block.n, code, np.int32)
         _add_block(netter, block, codes)
-    return disagrees or netter.n_odd > 0
+        if LINE_ID in block.values:
+            of_block, has_odd = id_hashes(block, codes, labels.chosen)
+            hashes.append(of_block)
+            is_odd |= has_odd
+    ids = group_hashes(piece, hashes) if hashes else None
+    return is_odd or netter.n_odd > 0, ids
 
 
 def _code_of(label: str | None, table: LabelTable) -> int:
@@ -329,14 +356,11 @@ def _stored(
     return values if n == 0 or netter.take_measure(measure, step, values) else None
 
 
-def _look_at_lines(
-    piece: LinePiece, book: PeriodBook
-) -> tuple[list[Finding], list[Fault], pa.Array | None]:
-    """Every fault of the piece's lines, and the ids of its postings."""
+def _look_at_lines(piece: LinePiece, book: PeriodBook) -> tuple[list[Finding], list[Fault]]:
+    """Every fault of the piece's lines."""
     table = load_table("service_lines")
     findings: list[Finding] = []
     faults: list[Fault] = []
-    ids: list[pa.Array] = []
     first = piece.first_row
     try:
         for batch in read_batches(piece.source, table, piece.columns, list(piece.row_groups)):
@@ -344,12 +368,10 @@ def _look_at_lines(
             faults += problems + partition_faults(piece.source, [batch])
             if lines is not None:
                 findings += find_line_faults(lines, book, piece.source, first)
-                ids.append(lines.posting_ids)
             first += batch.num_rows
     except READ_ERRORS as error:
         faults.append(unreadable(piece.source, error))
-    found = [some for some in ids if some is not None]
-    return findings, faults, pa.concat_arrays(found) if found else None
+    return findings, faults
 
 
 def _overflow(label: str) -> Fault:
@@ -369,8 +391,7 @@ def _join(book: Book, period_book: PeriodBook, netted: Sequence[_Netted], thread
         faults.append(_overflow("service_lines"))
         matrix = _matrix(period_book, [], has_charge, threads)
         orders = _orders(period_book, [])
-    ids = [piece.posting_ids for piece in netted if piece.posting_ids is not None]
-    return Activity(matrix, orders, findings, tuple(faults), _doubled_ids(ids))
+    return Activity(matrix, orders, findings, tuple(faults))
 
 
 def _orders(book: PeriodBook, netted: Sequence[_Netted]) -> Orders:
@@ -387,12 +408,15 @@ def _orders(book: PeriodBook, netted: Sequence[_Netted]) -> Orders:
     )
 
 
-def _doubled_ids(ids: Sequence[pa.Array]) -> int:
+def _doubled_ids(
+    netted: Sequence[_Netted], labels: _Labels, faults: tuple[Fault, ...]
+) -> dict[str, Any]:
     """Lines whose line_id an earlier line of the unit has; the ids themselves are not shown."""
-    if not ids:
-        return 0
-    together = pa.chunked_array(ids)
-    return len(together) - len(together.unique())
+    ids = [piece.ids for piece in netted if piece.ids is not None]
+    try:
+        return {"line_ids_doubled": count_doubled(ids, labels.tables, labels.chosen)}
+    except READ_ERRORS as error:
+        return {"faults": (*faults, unreadable(ids[0].piece.source, error))}
 
 
 def _matrix(

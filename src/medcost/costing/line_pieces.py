@@ -20,7 +20,7 @@ from medcost.records import dataclass
 # Lines of one thread's piece of work, which becomes a part of the matrix.
 PIECE_ROWS, FEWEST_ROWS = 1 << 20, 1 << 15
 # What a line takes while its piece is netted: entries, twice where cases are scattered, the run
-# of its case, and its share of the pages.
+# of its case, its id's hash, and its share of the pages.
 BYTES_A_LINE = 128
 
 
