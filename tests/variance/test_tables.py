@@ -14,6 +14,7 @@ from budgets import (
     over_months,
     planned,
     published,
+    refused,
     row_of,
     variances,
 )
@@ -270,6 +271,15 @@ def test_four_effects_are_rounded_together_once(tmp_path: Path) -> None:
         "D": ["0.00", "0.33", "-0.33"],
         "": ["0.00", "0.00", "0.00"],
     } == effects
+
+
+def test_an_input_by_a_driver_that_no_row_has_is_refused(tmp_path: Path) -> None:
+    """With the line of the policy that names it."""
+    out = departments_only(tmp_path, unit("U", "lead", {"C": 1}))
+    control = '[[input]]\nelement = "staff"\ndriver = "hours"\n'
+    (fault,) = refused(tmp_path, out, [planned(1)], control=control)
+    assert fault.code == "driver-not-listed"
+    assert fault.where == ("control.toml line 9, input[0].driver",)
 
 
 # Break-even
