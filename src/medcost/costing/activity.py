@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -148,7 +147,7 @@ def read_activity(
 
     netted = map_in_threads(read, pieces, threads)
     activity = _join(book, period_book, netted, threads)
-    return replace(activity, **_doubled_ids(netted, labels, activity.faults))
+    return _with_doubled_ids(activity, netted, labels)
 
 
 def with_cases_of_lines(book: Book, period_book: PeriodBook) -> PeriodBook:
@@ -408,15 +407,14 @@ def _orders(book: PeriodBook, netted: Sequence[_Netted]) -> Orders:
     )
 
 
-def _doubled_ids(
-    netted: Sequence[_Netted], labels: _Labels, faults: tuple[Fault, ...]
-) -> dict[str, Any]:
-    """Lines whose line_id an earlier line of the unit has; the ids themselves are not shown."""
+def _with_doubled_ids(activity: Activity, netted: Sequence[_Netted], labels: _Labels) -> Activity:
+    """Count the lines whose line_id an earlier line of the unit has; no id is shown."""
     ids = [piece.ids for piece in netted if piece.ids is not None]
     try:
-        return {"line_ids_doubled": count_doubled(ids, labels.tables, labels.chosen)}
+        n_doubled = count_doubled(ids, labels.tables, labels.chosen)
     except READ_ERRORS as error:
-        return {"faults": (*faults, unreadable(ids[0].piece.source, error))}
+        return replace(activity, faults=(*activity.faults, unreadable(ids[0].piece.source, error)))
+    return replace(activity, line_ids_doubled=n_doubled)
 
 
 def _matrix(
