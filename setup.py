@@ -24,6 +24,7 @@ KERNELS = [
     "page_headers",
     "footers",
     "plain_values",
+    "text_hashes",
     "zstd_frames",
     "pages",
 ]

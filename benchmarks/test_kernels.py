@@ -2,7 +2,8 @@
 
     python -m pytest benchmarks --benchmark-enable --benchmark-only
 
-A new kernel needs a function that draws its arrays and returns the call, and a row in KERNELS.
+A new kernel needs a function that draws its arrays and returns the call, and a row in KERNELS;
+those of the lines and of the activity matrix stand in line_kernels.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pytest
 from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.line_kernels import LINE_KERNELS
 from medcost._core.case_cost import activity_rates, case_costs
 from medcost._core.residual import add_corrections, residuals
 from medcost._core.split import split_rows, weight_totals
@@ -131,6 +133,7 @@ KERNELS: dict[str, Callable[[int, np.random.Generator], Call]] = {
     "add_corrections": add_corrections_call,
     "activity_rates": activity_rates_call,
     "case_costs": case_costs_call,
+    **LINE_KERNELS,
 }
 
 

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -63,9 +64,11 @@ from medcost.publish import (
     RunToPublish,
     Signer,
     StagedTables,
+    add_tables,
     described,
     encode_table,
     publish,
+    published_runs,
     read_tables,
     stage_tables,
 )
@@ -124,10 +127,12 @@ def run_month_end(
                 faults += rejected.faults
         if faults:
             raise InputRejected(distinct_faults(faults))
+        if "budget" in book.tables:
+            costed = _with_variances(batch, costed)
         recorded = _recorded(book, inputs())
         runs = [_to_publish(one, options, loaded, held.staging) for one in costed]
-        restatements = find_restatements(held.path, loaded, runs, publication.restate)
-        placed = publish(held, loaded, runs, recorded, restatements, publication.signer)
+        restatements = find_restatements(held.path, runs, publication.restate)
+        placed = publish(held, runs, recorded, restatements, publication.signer)
     finally:
         for pool in (encoder, recorder):
             pool.shutdown(cancel_futures=True)
@@ -324,6 +329,8 @@ def _stage(
     with timed("tables", result.seconds):
         tables = stage_tables(kept.parent / TABLES, result.tables, encoded.tables)
 
+    seconds = dict(result.seconds)
+
     def note() -> None:
         costed = {
             "units": result.units,
@@ -332,9 +339,7 @@ def _stage(
             "totals": tables.totals,
         }
         recorded = records.result() if records is not None else None
-        _keep_checkpoint(
-            batch, result.period, COSTED, result.seconds, recorded, tables.outputs, costed
-        )
+        _keep_checkpoint(batch, result.period, COSTED, seconds, recorded, tables.outputs, costed)
 
     batch.recorder.submit(note)
     return _Costed(result, tables, kept, records, resumed)
@@ -360,6 +365,50 @@ def _keep_checkpoint(
         )
 
 
+def _with_variances(batch: _Batch, costed: list[_Costed]) -> list[_Costed]:
+    """Every period with its variances; earlier months are those of the batch, else published.
+
+    A period of which the budget has no row stays as it is, with a note. Raises InputRejected.
+    """
+    from medcost.variance.control import load_control
+    from medcost.variance.months import read_months, with_run
+    from medcost.variance.stage import month_variance, months_needed, units_of_period
+
+    book, control = batch.book, batch.options.control or load_control()
+    budget = book.tables["budget"]
+    costed_now = {one.result.period: one.result for one in costed}
+    runs, found, faults = published_runs(batch.held.path), [], list[Fault]()
+    everyone = [(frozenset(book.registers.unit_ids), book)]
+    for one in costed:
+        result = one.result
+        if not units_of_period(budget, result.period) & set(result.units):
+            note = f"no variance: the budget has no row of {result.period}"
+            found.append(replace(one, result=replace(result, notes=(*result.notes, note))))
+            continue
+        needed = months_needed(result.period)
+        try:
+            with timed("variance", result.seconds):
+                published, of_months = read_months(runs, result.period, needed)
+                months = dict(published)
+                for period in {*needed, result.period} & costed_now.keys():
+                    mine = costed_now[period]
+                    months[period] = with_run(months.get(period), period, mine.units, mine.tables)
+                variance = month_variance(
+                    everyone, budget, control, months, result.period, result.units
+                )
+        except InputRejected as rejected:
+            faults += rejected.faults
+            continue
+        notes = (*result.notes, *of_months, *variance.notes)
+        tables = result.tables | variance.tables
+        with_variance = replace(result, tables=tables, notes=notes)
+        staged = add_tables(one.tables, variance.tables)
+        found.append(replace(one, result=with_variance, tables=staged))
+    if faults:
+        raise InputRejected(distinct_faults(faults))
+    return found
+
+
 def _to_publish(
     costed: _Costed, options: BatchOptions, loaded: LoadedModel, staging: Path
 ) -> RunToPublish:
@@ -368,6 +417,7 @@ def _to_publish(
         with named_errors(staging):
             kept = KeptFiles(costed.kept, costed.records.result())
     return RunToPublish(
+        loaded,
         RunOptions(result.period, result.units, options.through),
         costed.tables,
         result.notes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import re
@@ -17,15 +18,36 @@ import click
 
 from medcost import __version__
 from medcost.errors import CannotPublish, InputRejected, InvariantBroken
-from medcost.stopping import INTERRUPTED, TERMINATED, ignore_signals, stop_on_signals
+from medcost.stopping import (
+    INTERRUPTED,
+    TERMINATED,
+    Terminated,
+    ignore_signals,
+    stop_on_signals,
+)
 from medcost.tables import ELEMENTS
 
 REJECTED, UNBALANCED, UNPUBLISHED = 3, 4, 5
+# How a stream ends that nobody reads any more, or that is full.
+STREAM_FAILURES = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF)
 LEAST_MEMORY = 256 << 20
 PERIOD = r"\d{4}-(0[1-9]|1[0-2])"
 DEFAULT_MODEL = "three_level_step_down_2021"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _OutputFolder(click.Path):
+    """A folder to write to; an empty name, of a variable that is not set, is not this folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; fails on an empty name."""
+        if value == "":
+            self.fail("name a folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+OUTPUT = _OutputFolder(path_type=Path)
 
 
 def common_options(command: Command) -> Command:
@@ -227,7 +249,7 @@ def _signer(key: Path | None) -> Any:
     "--period", "periods", required=True, callback=parse_periods, help="P, P1..P2 or all."
 )
 @click.option("--model", required=True, help="The allocation model: a file or a shipped name.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where runs go.")
+@click.option("--out", required=True, type=OUTPUT, help="Where runs go.")
 @click.option("--unit", "units", multiple=True, help="Only this unit; may be repeated.")
 @click.option(
     "--through",
@@ -253,6 +275,7 @@ def _signer(key: Path | None) -> Any:
     envvar="MEDCOST_SIGN_KEY",
     help="Sign the manifests by this Ed25519 key in PEM.",
 )
+@click.option("--budget-control", "control", help="The policy for a budget: a file.")
 @common_options
 def run(
     book: Path,
@@ -267,6 +290,7 @@ def run(
     resume: bool,
     restate: str | None,
     sign_key: Path | None,
+    control: str | None,
     json_log: bool,
     quiet: bool,
 ) -> None:
@@ -288,7 +312,12 @@ def run(
     opened = open_book(book, through)
     chosen = _chosen_periods(opened, periods)
     options = BatchOptions(
-        units or None, through, threads or os.cpu_count() or 1, memory, keep=not no_matrix
+        units or None,
+        through,
+        threads or os.cpu_count() or 1,
+        memory,
+        keep=not no_matrix,
+        control=_loaded_control(control) if control else None,
     )
     with (
         output_folder(out, resume) as held,
@@ -302,6 +331,12 @@ def run(
             folder = out / place.folder.name
             _show_result(opened, result, folder, place.is_new, loaded.model.model.currency)
         click.echo(summary_of(done))
+
+
+def _loaded_control(name: str | None) -> Any:
+    from medcost.variance.control import load_control
+
+    return load_control(name)
 
 
 def parse_replaced(
@@ -319,15 +354,31 @@ def parse_replaced(
             raise click.BadParameter(f"{table!r} is not one of {', '.join(REPLACEABLE)}")
         if table in replaced:
             raise click.BadParameter(f"{table} is replaced twice")
-        if not Path(file).exists():
-            raise click.BadParameter(f"there is no {file!r}")
+        if not _holds_rows(Path(file)):
+            raise click.BadParameter(f"{file!r} is neither a file nor a folder of Parquet files")
         replaced[table] = Path(file)
     return replaced
 
 
+def _holds_rows(path: Path) -> bool:
+    """Whether a path can be read as a table; a device or pipe may have no end."""
+    if path.is_dir():
+        return any(path.rglob("*.parquet"))
+    return path.is_file()
+
+
+def require_own_folder(out: Path | None, run: Path, what: str) -> None:
+    """Refuse to write where published runs are."""
+    if out is None:
+        return
+    place, published = out.resolve(), run.resolve()
+    if place == published.parent or published in (place, *place.parents):
+        raise click.BadParameter(f"{what} goes to a folder of its own", param_hint="--out")
+
+
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where what-ifs go.")
+@click.option("--out", required=True, type=OUTPUT, help="Where what-ifs go.")
 @click.option("--model", help="Another allocation model: a file or a shipped name.")
 @click.option(
     "--replace",
@@ -361,8 +412,7 @@ def recost(
     if period is not None and not re.fullmatch(PERIOD, period):
         raise click.BadParameter("write YYYY-MM", param_hint="--period")
     run = only_run(folder, period, unit)
-    if out.resolve() in (run.resolve(), run.resolve().parent):
-        raise click.BadParameter("a what-if goes to a folder of its own", param_hint="--out")
+    require_own_folder(out, run, "a what-if")
     with output_folder(out) as held:
         done = recost_run(run, held, model, replaced, threads or os.cpu_count() or 1)
     if not quiet:
@@ -371,10 +421,12 @@ def recost(
 
 def _show_what_if(done: Any, out: Path) -> None:
     from medcost import terminal
+    from medcost.comparison import levels_of
     from medcost.result_tables import as_written
 
     console = terminal.make_console()
-    terminal.show_comparison(console, done.comparison, done.original.name)
+    levels = levels_of(done.result.tables)
+    terminal.show_comparison(console, done.comparison, done.original.name, levels)
     terminal.show_reconciliation(
         console, {"reconciliation": as_written(done.result.tables["reconciliation"])}
     )
@@ -392,9 +444,7 @@ def _show_what_if(done: Any, out: Path) -> None:
 @click.option("--scheme", default="", help="Of two groups with one id, the one of this scheme.")
 @click.option("--period", help="YYYY-MM; needed where several months are published.")
 @click.option("--element", type=click.Choice(ELEMENTS), help="Only this element of cost.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Write explanation.parquet and .html here."
-)
+@click.option("--out", type=OUTPUT, help="Write explanation.parquet and .html here.")
 @common_options
 def explain(
     folder: Path,
@@ -412,7 +462,7 @@ def explain(
     """Trace a published figure of FOLDER back to the ledger: one of --drg, --item, --dept."""
     from medcost.explanation import explain as explain_figure
     from medcost.figure_found import Question
-    from medcost.kept_run import load_run
+    from medcost.kept_run import load_run, only_run
 
     _set_up(json_log, quiet)
     named = [
@@ -420,8 +470,11 @@ def explain(
     ]
     if len(named) != 1:
         raise click.UsageError("Name one of --drg, --item and --dept.")
+    if scheme and not drg:
+        raise click.UsageError("--scheme goes with --drg: nothing else has one.")
     if period is not None and not re.fullmatch(PERIOD, period):
         raise click.BadParameter("write YYYY-MM", param_hint="--period")
+    require_own_folder(out, only_run(folder, period, unit or None), "an explanation")
     question = Question(*named[0], unit, scheme, element or "")
     run = load_run(folder, period, unit or None, os.cpu_count() or 1, question.stage)
     found = explain_figure(run, question)
@@ -435,6 +488,81 @@ def explain(
         terminal.show_explanation(terminal.make_console(), found)
         if out is not None:
             click.echo(f"written to {out}")
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--budget",
+    "file",
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="A Parquet file, or a folder of them, in the schema of the table budget.",
+)
+@click.option("--budget-control", "control", help="Another policy than the one that ships: a file.")
+@click.option(
+    "--period",
+    "periods",
+    callback=parse_periods,
+    help="P, P1..P2 or all (default): what is published and budgeted.",
+)
+@click.option("--unit", "units", multiple=True, help="Only this unit; may be repeated.")
+@click.option("--out", type=click.Path(path_type=Path), help="Publish the tables here.")
+@common_options
+def variance(
+    folder: Path,
+    file: Path,
+    control: str | None,
+    periods: tuple[str, str] | None,
+    units: tuple[str, ...],
+    out: Path | None,
+    json_log: bool,
+    quiet: bool,
+) -> None:
+    """Hold the published costs of FOLDER against a budget."""
+    from medcost import terminal, variance_run
+    from medcost.book import period_label, period_number
+    from medcost.messages import LOG
+    from medcost.output_folder import output_folder
+    from medcost.publish import published_runs
+    from medcost.result_tables import as_written
+
+    _set_up(json_log, quiet)
+    policy = _loaded_control(control)
+    runs = variance_run.runs_in(folder)
+    if out is not None and out.resolve() in _folders_of(folder, runs):
+        raise click.BadParameter("variances go to a folder of their own", param_hint="--out")
+    budget = variance_run.read_budget(file)
+    wanted = None
+    if periods is not None:
+        first, last = (period_number(period) for period in periods)
+        wanted = [period_label(number) for number in range(first, last + 1)]
+    chosen = variance_run.periods_chosen(runs, published_runs(folder), budget, wanted)
+    found = variance_run.vary(runs, budget, policy, chosen, units or None)
+    placed: list[Any] = []
+    if out is not None:
+        with output_folder(out) as held:
+            placed = variance_run.publish_variances(found, held, budget, policy)
+    for varied in found:
+        LOG.info("variance", extra={"fields": variance_run.log_fields(varied)})
+        for note in varied.variance.notes:
+            LOG.warning("%s: %s", varied.variance.period, note)
+    if not quiet:
+        console = terminal.make_console()
+        for varied in found:
+            one = varied.variance
+            tables = {name: as_written(table) for name, table in one.tables.items()}
+            terminal.show_variance(console, one.period, tables)
+        for place in placed:
+            terminal.show_files(console, out / place.folder.name, place.is_new)
+
+
+def _folders_of(folder: Path, runs: Any) -> set[Path]:
+    """Folders that a variance must not be published to: the one it reads, and its runs."""
+    every = {folder.resolve()} | {
+        run.resolve() for units in runs.values() for run in units.values()
+    }
+    return every | {run.parent for run in every if run.name.startswith("run=")}
 
 
 @cli.command()
@@ -496,6 +624,10 @@ def verify(
         click.echo(f"{found.summary}: as published, chained and balanced.")
 
 
+# How a stream ends that nobody reads any more, or that is full.
+STREAM_FAILURES = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF)
+
+
 def _show_result(opened: Any, result: Any, folder: Path, is_new: bool, currency: str) -> None:
     from medcost import terminal
     from medcost.result_tables import as_written
@@ -510,6 +642,9 @@ def _show_result(opened: Any, result: Any, folder: Path, is_new: bool, currency:
     if "drg_cost" in tables:
         terminal.show_drg_groups(console, tables, _group_names(opened))
     terminal.show_reconciliation(console, tables)
+    if "budget_variance" in result.tables:
+        executed = as_written(result.tables["budget_variance"])
+        terminal.show_budget_execution(console, executed)
     terminal.show_files(console, folder, is_new)
 
 
@@ -528,13 +663,14 @@ def _show_error(code: str, what: str, why: str, fix: str) -> None:
         click.echo(f"[{code}] {what}\n  why    {why}\n  fix    {fix}", err=True)
 
 
-def _show_stopped() -> None:
+def _end_stopped(code: int) -> None:
     _show_error(
         "stopped",
         "Stopped.",
         "a signal came; no run is published by halves",
         "run again; after a run with --resume, what it has finished is not done twice",
     )
+    _end(code, "stopped")
 
 
 def _end(code: int, verdict: str) -> None:
@@ -590,14 +726,12 @@ def main() -> None:
         )
         _end(UNPUBLISHED, "not published")
     except (click.Abort, KeyboardInterrupt):
-        _show_stopped()
-        _end(INTERRUPTED, "stopped")
-    except SystemExit as ended:
-        if ended.code == TERMINATED:
-            _show_stopped()
-            _end(TERMINATED, "stopped")
-        raise
-    except OSError:
+        _end_stopped(INTERRUPTED)
+    except Terminated:
+        _end_stopped(TERMINATED)
+    except OSError as error:
+        if error.filename is not None or error.errno not in STREAM_FAILURES:
+            raise
         # Every file has its own guard, so this is standard output: closed by its reader or
         # full. What was published stands, and there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from medcost.allocation_model import LoadedModel
 from medcost.book import STAGES
 from medcost.difference import compare_runs, equal_tables
 from medcost.errors import CannotPublish, Fault, InputRejected, count_of, quote
@@ -30,7 +29,7 @@ NOT_CARRIED = '"reason": "not_carried_further"'
 
 
 def find_restatements(
-    out: Path, loaded: LoadedModel, runs: Sequence[RunToPublish], reason: str | None
+    out: Path, runs: Sequence[RunToPublish], reason: str | None
 ) -> list[Restatement]:
     """What the staged runs change in closed periods of an output folder.
 
@@ -39,7 +38,7 @@ def find_restatements(
     found = [
         restatement
         for run in runs
-        if (restatement := _compare(out, run_name(loaded, run), run, reason)) is not None
+        if (restatement := _compare(out, run_name(run), run, reason)) is not None
     ]
     if found and reason is None:
         raise InputRejected([_refusal(restatement) for restatement in found])
@@ -83,7 +82,10 @@ def _differences(out: Path, run: RunToPublish, closed: Mapping[str, str]) -> Ite
         } - equal_tables(manifest, new)
         try:
             difference = compare_runs(out / old, run.tables.folder, units, tables)
-            goes_further = STAGES.index(run.options.through) > STAGES.index(manifest["through"])
+            reach, before = run.options.through, manifest["through"]
+            goes_further = {reach, before} <= set(STAGES) and STAGES.index(reach) > STAGES.index(
+                before
+            )
             yield _without_carrying(difference) if goes_further else difference
         except READ_ERRORS as error:
             raise CannotPublish(
@@ -91,6 +93,11 @@ def _differences(out: Path, run: RunToPublish, closed: Mapping[str, str]) -> Ite
                 f"nothing says what this run would change: {error}. Restore it first: "
                 "medcost verify shows what is damaged."
             ) from None
+
+
+def _reach(through: str) -> int:
+    """How far a run went; what is no stage, such as a variance by itself, is nowhere."""
+    return STAGES.index(through) if through in STAGES else -1
 
 
 def _without_carrying(difference: pa.Table) -> pa.Table:

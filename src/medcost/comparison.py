@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from medcost._core.sums import group_sums
-from medcost.parquet_input import decode_number, encode_part
 from medcost.quotients import scaled_quotients
 from medcost.records import dataclass
-from medcost.result_tables import Coded, Filled, Given, build_table, fen_of
+from medcost.result_tables import (
+    Coded,
+    Filled,
+    Given,
+    build_table,
+    fen_as_read,
+    labels_of,
+)
 from medcost.tables import load_table
 from medcost.text_labels import text_array
 
@@ -39,7 +45,7 @@ def compare_tables(before: Mapping[str, pa.Table], after: Mapping[str, pa.Table]
     ]
     old = np.concatenate([moved.before for moved in found])
     new = np.concatenate([moved.after for moved in found])
-    months = {month for table in after.values() for month in _labels(table, "period")[0]}
+    months = {month for table in after.values() for month in labels_of(table, "period")[0]}
     columns: dict[str, Given] = {
         "period": text_array([min(months, default="")] * len(old)),
         "level": text_array([moved.level for moved in found for _ in moved.before]),
@@ -69,6 +75,11 @@ def tables_compared() -> dict[str, tuple[str, ...]]:
     }
 
 
+def levels_of(tables: Collection[str]) -> set[str]:
+    """The levels that a run with these result tables has figures of."""
+    return {level for level, table, _ in LEVELS if table in tables}
+
+
 @dataclass(frozen=True)
 class _Moved:
     """What is not the same in one level: keys, and fen before and after [rows]."""
@@ -87,7 +98,7 @@ def _compare(level: str, before: pa.Table, after: pa.Table, column: str) -> _Mov
     names = [key for key in KEYS if key in after.schema.names]
     labels, place = {}, np.zeros(before.num_rows + after.num_rows, np.int64)
     for name in names:
-        encoded = [_labels(table, name) for table in (before, after)]
+        encoded = [labels_of(table, name) for table in (before, after)]
         labels[name] = sorted({label for known, _ in encoded for label in known} | {""})
         index = {label: i for i, label in enumerate(labels[name])}
         # A code -1, of a row without a label, takes the entry added last.
@@ -96,8 +107,8 @@ def _compare(level: str, before: pa.Table, after: pa.Table, column: str) -> _Mov
         ]
         place = place * len(labels[name]) + np.concatenate(of_row)
     fen = np.zeros((len(place), 2), np.int64)
-    fen[: before.num_rows, 0] = _fen(before, column)
-    fen[before.num_rows :, 1] = _fen(after, column)
+    fen[: before.num_rows, 0] = fen_as_read(before, column)
+    fen[before.num_rows :, 1] = fen_as_read(after, column)
     every, sums = group_sums(place, fen)
     moved = sums[:, 0] != sums[:, 1]
     rest, keys = every[moved], {}
@@ -105,17 +116,3 @@ def _compare(level: str, before: pa.Table, after: pa.Table, column: str) -> _Mov
         keys[name] = [labels[name][i] for i in (rest % len(labels[name])).tolist()]
         rest = rest // len(labels[name])
     return _Moved(level, keys, sums[moved, 0].copy(), sums[moved, 1].copy())
-
-
-def _labels(table: pa.Table, column: str) -> tuple[list[str], NDArray[np.int64]]:
-    """Distinct labels of a text column, and each row's, -1 where it is empty."""
-    labels, codes = encode_part(table[column].combine_chunks())
-    return labels.to_pylist(), codes
-
-
-def _fen(table: pa.Table, column: str) -> NDArray[np.int64]:
-    """A column of money in fen, as it was read or as it will be written."""
-    array = table[column].combine_chunks()
-    if array.type.bit_width == 64:
-        return fen_of(table, column)
-    return decode_number(array, load_table("out_comparison").column("before")).values

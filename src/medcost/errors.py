@@ -12,6 +12,7 @@ from medcost.money import format_yuan
 from medcost.records import dataclass
 
 EXAMPLES_SHOWN = 5
+LONGEST_PATH = 4096
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,11 @@ def quote(text: str) -> str:
     return f"'{printable(text)}'"
 
 
+def quote_path(path: Path | str) -> str:
+    """A path in quotes, whole: its end is what tells it from others."""
+    return f"'{printable(str(path), LONGEST_PATH)}'"
+
+
 def printable(text: str, longest: int = 60) -> str:
     """The text, cut if it is long, with what could act on a terminal written as its code."""
     shown = text if len(text) <= longest else text[: longest - 3] + "..."
@@ -117,4 +123,4 @@ def named_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         named = error.filename if error.filename is not None else path
         reason = error.strerror or str(error)
-        raise CannotPublish(f"Cannot write {quote(str(named))}: {reason}.") from error
+        raise CannotPublish(f"Cannot write {quote_path(named)}: {reason}.") from error

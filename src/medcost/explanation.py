@@ -29,6 +29,7 @@ from medcost.errors import InvariantBroken
 from medcost.figure_found import Question, find_figures
 from medcost.kept_run import KeptRun
 from medcost.period_book import FUNDS, PROGRAMS
+from medcost.published_figure import require_as_published
 from medcost.records import dataclass
 from medcost.result_tables import Filled, Given, build_table, fen_of
 from medcost.tables import ELEMENTS
@@ -75,12 +76,15 @@ class Parts:
 class Explanation:
     """A figure with its parts.
 
+    run: the published run's name, '' where it is not published; model: its model's title;
     figure: full_cost, gross_cost, service_item_cost or drg_cost; fen: the figure; n_cases: of a
     DRG group; traces: each unit's figure and flows by element; tables: explanation and, for
     items and groups, explanation_services.
     """
 
     question: Question
+    run: str
+    model: str
     period: str
     figure: str
     scheme: str
@@ -121,13 +125,15 @@ class Explanation:
         return found
 
     def name(self, kind: str, *key: str) -> str:
-        """The display name of a department (unit, id), item or group; '' where there is none."""
+        """The display name of a unit, department (unit, id), item or group; '' where none."""
         return self._names[kind].get("\x00".join(key), "")
 
     @cached_property
     def _names(self) -> dict[str, dict[str, str]]:
         keys = {"dept": ("unit_id", "dept_id"), "item": ("item_id",), "drg": ("drg_id",)}
+        keys |= {"unit": ("unit_id",)}
         tables = {"dept": "departments", "item": "service_items", "drg": "drg_groups"}
+        tables |= {"unit": "units"}
         rows = {kind: self.book.tables.get(table) for kind, table in tables.items()}
         return {kind: found.names(*keys[kind]) if found else {} for kind, found in rows.items()}
 
@@ -159,8 +165,8 @@ def _ranked(sums: dict[Key, int], places: Sequence[int]) -> list[tuple[Key, int]
 def explain(run: KeptRun, question: Question) -> Explanation:
     """Trace a figure of a published run back to the ledger.
 
-    Raises InputRejected where the run has no such figure or several, InvariantBroken where the
-    parts do not add up.
+    Raises InputRejected where the run has no such figure or several, or published another one,
+    InvariantBroken where the parts do not add up.
     """
     elements = [ELEMENTS.index(question.element)] if question.element else range(len(ELEMENTS))
     scheme, figures = find_figures(run, question)
@@ -194,12 +200,17 @@ def explain(run: KeptRun, question: Question) -> Explanation:
     counts = [figure.n_cases for figure in figures if figure.n_cases is not None]
     fen = sum(int(figure.fen[element]) for figure in figures for element in elements)
     _require_sums(figures, parts, tables, fen)
+    units = tuple(figure.unit_id for figure in figures)
+    if run.folder is not None:
+        require_as_published(run.folder, figures[0].kind, question, scheme, units, fen)
     return Explanation(
         question,
+        run.folder.name if run.folder is not None else "",
+        run.loaded.model.model.title,
         book.period,
         figures[0].kind,
         scheme,
-        tuple(figure.unit_id for figure in figures),
+        units,
         run.loaded.model.model.currency,
         fen,
         sum(counts) if counts else None,

@@ -9,10 +9,10 @@ from html import escape
 from pathlib import Path
 
 from medcost import __version__
-from medcost.errors import CannotPublish, quote
+from medcost.errors import CannotPublish, count_of, quote_path
 from medcost.explanation import Explanation
 from medcost.explanation_picture import draw_origins, shown
-from medcost.figure_words import ELEMENT_NAMES, FIGURE_NAMES, path_name
+from medcost.figure_words import ELEMENT_NAMES, FIGURE_NAMES, path_name, share_of
 from medcost.money import format_yuan
 from medcost.publish import write_table
 
@@ -24,10 +24,13 @@ body { font: 12px/1.35 "Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", san
 h1 { font-size: 18px; margin: 0 } h2 { font-size: 13px; margin: 10px 0 2px }
 p { margin: 2px 0 8px } .figure { font-size: 22px; font-weight: bold }
 .two { display: grid; grid-template-columns: 1fr 1fr; gap: 0 24px }
-table { border-collapse: collapse; width: 100% } td { border-top: 1px solid #ddd; padding: 1px 4px }
+table { border-collapse: collapse; width: 100%; break-inside: avoid }
+td { border-top: 1px solid #ddd; padding: 1px 4px; vertical-align: top }
 td.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
-td.t { overflow-wrap: anywhere } svg { width: 100%; height: auto }
-svg text { unicode-bidi: isolate } @media print { body { font-size: 10px } }
+td.n { width: 1%; padding-left: 12px } tr.sum td { border-top-color: #222 }
+td.t { overflow-wrap: anywhere } svg { width: 100%; height: auto; margin: 6px 0 }
+h1 { overflow-wrap: anywhere } .balance { border-top: 2px solid #222; padding-top: 4px }
+svg text { unicode-bidi: isolate } @media print { body { font-size: 9.5px; margin: 0 } }
 """
 
 
@@ -37,7 +40,7 @@ def build_page(found: Explanation) -> str:
     key = (found.units[0], question.label) if question.kind == "dept" else (question.label,)
     name = shown(found.name(question.kind, *key), LONG_LABEL)
     title = f"{FIGURE_NAMES[found.figure]} {shown(question.label, LONG_LABEL)} {name}".strip()
-    units = ", ".join(shown(unit) for unit in found.units[:ROWS])
+    units = ", ".join(_unit(found, unit) for unit in found.units[:ROWS])
     units += f" … {len(found.units)}" if len(found.units) > ROWS else ""
     about = [f"期间 Period {found.period}", f"单位 Unit {units}"]
     if found.n_cases is not None:
@@ -46,11 +49,15 @@ def build_page(found: Explanation) -> str:
         about.append(f"分组方案 Scheme {shown(found.scheme, LONG_LABEL)}")
     if question.element:
         about.append(f"仅 Only {ELEMENT_NAMES[question.element]}")
+    made = [f"模型 Model {shown(found.model, 2 * LONG_LABEL)}", f"medcost {__version__}"]
+    if found.run:
+        made.insert(0, f"结果 Run {shown(found.run.removeprefix('run='), LONG_LABEL)}")
     total = sum(found.parts.origins.values())
-    close = (
-        f"合计 The parts of {found.parts.n_postings:,} postings add up to "
-        f"{format_yuan(total)} yuan."
-    )
+    postings = count_of(found.parts.n_postings, "posting")
+    close = f"合计 The parts of {postings} add up to {format_yuan(total)} yuan."
+    published = "公布 Published" if found.run else "所解释的成本 Cost"
+    difference = format_yuan(found.fen - total)
+    balance = f"{published} {format_yuan(found.fen)} · 差额 Difference {difference}"
     currency = shown(found.currency)
     return "".join(
         [
@@ -58,14 +65,20 @@ def build_page(found: Explanation) -> str:
             f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>",
             f"<h1><bdi>{escape(title)}</bdi></h1>",
             f'<p><span class="figure">{format_yuan(found.fen)}</span> {escape(currency)}<br>',
-            f"<bdi>{escape(' · '.join(about))}</bdi></p>",
+            f"<bdi>{escape(' · '.join(about))}</bdi><br>",
+            f"<bdi>{escape(' · '.join(made))}</bdi></p>",
             draw_origins(found),
             '<div class="two">',
             *_tables(found),
             "</div>",
-            f"<p><b>{close}</b> {_credits(found)}medcost {__version__}</p></body></html>\n",
+            f'<p class="balance"><b>{close}</b> {balance}. {_credits(found)}</p></body></html>\n',
         ]
     )
+
+
+def _unit(found: Explanation, unit: str) -> str:
+    """A unit with its name."""
+    return f"{shown(unit)} {shown(found.name('unit', unit), LONG_LABEL)}".strip()
 
 
 def write_explanation(found: Explanation, out: Path) -> None:
@@ -81,7 +94,7 @@ def write_explanation(found: Explanation, out: Path) -> None:
         _replace(out / "explanation.html", lambda path: path.write_text(page, "utf-8"))
     except OSError as error:
         reason = error.strerror or str(error)
-        named = quote(str(error.filename or out))
+        named = quote_path(error.filename or out)
         raise CannotPublish(f"Cannot write {named}: {reason}.") from error
 
 
@@ -128,7 +141,7 @@ def _tables(found: Explanation) -> list[str]:
 
 def _shown(cells: Sequence[str]) -> tuple[str, ...]:
     """Labels cut; what has no department, an opening or rounding, shows a dash."""
-    return tuple(shown(cell) for cell in cells if cell) or ("—",)
+    return tuple(shown(cell, LONG_LABEL) for cell in cells if cell) or ("—",)
 
 
 def _table(title: str, rows: Sequence[tuple[tuple[str, ...], int]], total: int) -> str:
@@ -136,12 +149,12 @@ def _table(title: str, rows: Sequence[tuple[tuple[str, ...], int]], total: int) 
     rest = rows[ROWS:]
     if rest:
         lines.append(_row(f"其余 {len(rest):,} others", sum(fen for _, fen in rest), total))
+    lines.append(_row("合计 Total", sum(fen for _, fen in rows), total, ' class="sum"'))
     return f"<div><h2>{title}</h2><table>{''.join(lines)}</table></div>"
 
 
-def _row(label: str, fen: int, total: int) -> str:
-    share = f"{fen / total:.1%}" if total else ""
+def _row(label: str, fen: int, total: int, style: str = "") -> str:
     return (
-        f'<tr><td class="t"><bdi>{escape(label)}</bdi></td><td class="n">{format_yuan(fen)}</td>'
-        f'<td class="n">{share}</td></tr>'
+        f'<tr{style}><td class="t"><bdi>{escape(label)}</bdi></td>'
+        f'<td class="n">{format_yuan(fen)}</td><td class="n">{share_of(fen, total)}</td></tr>'
     )

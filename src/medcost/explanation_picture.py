@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from unicodedata import east_asian_width
 
 from medcost.explanation import Explanation, Key
 from medcost.figure_words import PATH_NAMES
 from medcost.money import format_yuan
 from medcost.records import dataclass
-from medcost.sankey import Link, Node, draw
+from medcost.sankey import LETTER, Link, Node, draw, label_width
 
-SHOWN_NODES, LABEL = 8, 24
+SHOWN_NODES, LABEL, LONGEST = 8, 24, 80
+# How wide letters are, in their height: ideographs and the widest, capitals and digits, others.
+WIDE, CAPITAL, NARROW = 1.0, 0.68, 0.56
+WIDEST = "WMmw@%"
 COLOURS = {
     "direct": "#2f6f8f",
     "level_1": "#b5651d",
@@ -45,9 +49,26 @@ def shown(text: str, longest: int = LABEL) -> str:
     return clean if len(clean) <= longest else clean[: longest - 1] + "…"
 
 
+def fitted(text: str, width: float) -> str:
+    """A label cut where it would be wider than the room that it has; not escaped yet."""
+    clean = shown(text, LONGEST)
+    room = width / LETTER - WIDE
+    for at, letter in enumerate(clean):
+        room -= _width(letter)
+        if room < 0 and at + 2 < len(clean):
+            return clean[:at] + "…"
+    return clean
+
+
+def _width(letter: str) -> float:
+    if letter in WIDEST or east_asian_width(letter) in ("W", "F", "A"):
+        return WIDE
+    return CAPITAL if letter.isupper() or letter.isdigit() else NARROW
+
+
 def draw_origins(found: Explanation) -> str:
     """The picture as SVG; parts below zero are not drawn."""
-    headings = ["成本来源科室 Origin", "分摊路径 Path", "图示 Figure"]
+    headings = ["成本来源科室 Origin", "分摊路径 Path", "所解释的成本 Cost"]
     if found.is_of_services:
         headings[2:2] = ["执行科室 Performed by", "服务项目 Item"]
     last = len(headings) - 1
@@ -102,7 +123,8 @@ def _nodes(
         for at in ranked[:limit]:
             place[at] = len(nodes)
             label, colour = kind(at[1])
-            nodes.append(Node(column, shown(label), format_yuan(round(amounts[at])), colour))
+            label = fitted(label, label_width(n_columns))
+            nodes.append(Node(column, label, format_yuan(round(amounts[at])), colour))
         rest = ranked[limit:]
         for at in rest:
             place[at] = len(nodes)

@@ -32,6 +32,12 @@ ELEMENT_NAMES = {
 }
 
 
+def share_of(fen: int, total: int) -> str:
+    """A part in percent of the whole; nothing where the whole is nothing."""
+    # What is rounded to nothing has no sign.
+    return f"{round(fen / total, 3) + 0.0:.1%}" if total else ""
+
+
 def path_name(path: str, figure: str) -> str:
     """A path in words, with what follows the departments."""
     after = {"service_item_cost": " → 项目 item", "drg_cost": " → 项目 item → 病例 case"}

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from medcost.allocation_model import LoadedModel, load_model
-from medcost.book import STAGES, Book, open_book
+from medcost.book import STAGES, Book, is_period, open_book
 from medcost.costing.activity import Activity, read_activity
 from medcost.costing.cases import CaseCosts, cost_cases
 from medcost.costing.departments import DepartmentCosts, cost_departments
 from medcost.costing.service_items import ServiceItemCosts, cost_service_items
 from medcost.costing.services_of import ServicesOf, services_of_matrix
-from medcost.errors import Fault, InputRejected, quote
+from medcost.errors import Fault, InputRejected, quote, quote_path
 from medcost.kept import BOOK, KEPT, MODEL, has_activity, load_activity
 from medcost.manifest import find_damaged
+from medcost.output_folder import CURRENT
 from medcost.parquet_input import READ_ERRORS
 from medcost.period_book import PeriodBook, read_period
 from medcost.publish import published_runs, read_run_manifest
 from medcost.records import dataclass
 
+# Result tables that hold the figures to explain and to compare.
+FIGURE_TABLES = ("department_cost", "service_item_cost", "drg_cost")
+
 
 @dataclass(frozen=True)
 class KeptRun:
-    """The book, the model and each stage's frozen result; None for stages not asked for or run."""
+    """The book, the model and each stage's frozen result; None for stages not asked for or run.
+
+    folder: the published run's, None where it is not published.
+    """
 
     book: Book
     period_book: PeriodBook
@@ -33,6 +41,7 @@ class KeptRun:
     items: ServiceItemCosts | None
     services_of: ServicesOf | None
     cases: CaseCosts | None
+    folder: Path | None = None
 
 
 def only_run(folder: Path, period: str | None, unit: str | None) -> Path:
@@ -40,21 +49,39 @@ def only_run(folder: Path, period: str | None, unit: str | None) -> Path:
 
     folder may itself be a run folder. Raises InputRejected (run-not-found, run-ambiguous).
     """
+    published = published_runs(folder)
     found = {
         path
-        for month, units in published_runs(folder).items()
+        for month, units in published.items()
         for name, path in units.items()
         if period in (None, month) and unit in (None, name)
     }
     if not found:
-        which = " and ".join(part for part in (period, unit and f"unit {quote(unit)}") if part)
-        what = f"{quote(str(folder))} has no published run{' of ' + which if which else ''}."
-        raise InputRejected([Fault("run-not-found", what, (quote(str(folder)),))])
+        raise _not_found(folder, published, period, unit)
     if len(found) > 1:
-        what = f"{quote(str(folder))} has {len(found)} published runs that fit."
+        what = f"{quote_path(folder)} has {len(found)} published runs that fit."
         where = tuple(quote(path.name) for path in sorted(found))
         raise InputRejected([Fault("run-ambiguous", what, where)])
     return found.pop()
+
+
+def _not_found(
+    folder: Path, published: Mapping[str, Mapping[str, Path]], period: str | None, unit: str | None
+) -> InputRejected:
+    """The refusal of a folder without the run asked for; where says what there is instead."""
+    shown = quote_path(folder)
+    where = tuple(f"{month}: {', '.join(map(quote, units))}" for month, units in published.items())
+    if published:
+        which = " and ".join(part for part in (period, unit and f"unit {quote(unit)}") if part)
+        what = f"{shown} has no published run of {which}."
+    elif not folder.is_dir():
+        what = f"{shown} is not a folder that can be read."
+    elif not (folder / CURRENT).exists():
+        what = f"{shown} has no {CURRENT}, which names the published runs, and is no run itself."
+        where = tuple(quote(path.name) for path in sorted(folder.glob("run=*")))
+    else:
+        what = f"{quote_path(folder / CURRENT)} names no published run, or is not medcost's."
+    return InputRejected([Fault("run-not-found", what, where or (shown,))])
 
 
 def load_run(
@@ -66,7 +93,7 @@ def load_run(
     last stage to compute. Raises InputRejected (run-not-found, run-ambiguous, run-not-kept).
     """
     run = only_run(folder, period, unit)
-    manifest, kept = kept_manifest(run, "its book"), run / KEPT
+    manifest, kept = kept_manifest(run, "its book", threads), run / KEPT
     try:
         activity = load_activity(kept, threads) if has_activity(kept) else None
     except READ_ERRORS as error:
@@ -75,29 +102,54 @@ def load_run(
     if activity is None and through != "departments":
         raise not_kept(run, "its activity")
     book = open_book(kept / BOOK, through, has_lines=False)
+    if book.faults:
+        raise InputRejected(book.faults)
     loaded = load_model(str(kept / MODEL), through)
     period_book = read_period(book, manifest["period"], manifest["units"])
-    return _compute(book, period_book, loaded, activity, min(through, reach, key=STAGES.index))
+    computed = _compute(book, period_book, loaded, activity, min(through, reach, key=STAGES.index))
+    return replace(computed, folder=run.resolve())
 
 
-def kept_manifest(run: Path, needed: str) -> Mapping[str, Any]:
+def kept_manifest(run: Path, needed: str, threads: int = 1) -> Mapping[str, Any]:
     """The manifest of a run that keeps its book, all of it as it was written.
 
-    needed: how the refusal names what is not there. Raises InputRejected (run-not-kept).
+    needed: how the refusal names what is not there. What is kept, and the tables that hold
+    figures, must have the SHA-256 that the manifest says: an edited ledger or a lost bit would
+    give other figures than the published ones without a word. Raises InputRejected
+    (run-not-kept). Time O(bytes).
     """
     manifest = read_run_manifest(run)
-    if manifest is None or not (run / KEPT / BOOK).is_dir():
+    if manifest is None:
+        raise not_kept(run, "a manifest.json that can be read")
+    if not (run / KEPT / BOOK).is_dir():
         raise not_kept(run, needed)
-    damaged = find_damaged(run, manifest)
+    try:
+        is_sound = manifest["through"] in STAGES and is_period(manifest["period"])
+        is_sound &= all(isinstance(unit, str) for unit in manifest["units"])
+        kept = [*manifest["kept"]]
+        tables = [o for o in manifest["outputs"] if Path(o["name"]).stem in FIGURE_TABLES]
+        damaged = find_damaged(run, [*kept, *tables], threads)
+        damaged += _not_listed(run, {record["name"] for record in kept})
+    except (AttributeError, KeyError, TypeError):
+        is_sound = False
+    if not is_sound:
+        raise not_kept(run, "a manifest.json that medcost wrote")
     if damaged:
-        raise not_kept(run, f"{damaged[0]} as it was written")
+        raise not_kept(run, f"{quote(damaged[0])} as it was written")
     return manifest
+
+
+def _not_listed(run: Path, listed: Set[str]) -> list[str]:
+    """Files that came into what a run keeps, and would be read with it."""
+    files = [path for kind in ("parquet", "arrow") for path in (run / KEPT).rglob(f"*.{kind}")]
+    names = [path.relative_to(run).as_posix() for path in files if path.name[0] not in "._"]
+    return sorted(set(names) - listed)
 
 
 def not_kept(run: Path, what: str) -> InputRejected:
     """The refusal of a run that lacks what it would be costed or explained from."""
-    sentence = f"{quote(run.name)} does not keep {what}."
-    return InputRejected([Fault("run-not-kept", sentence, (quote(str(run)),))])
+    sentence = f"{quote(run.name)} does not keep {what.rstrip('.')}."
+    return InputRejected([Fault("run-not-kept", sentence, (quote_path(run),))])
 
 
 def compute_run(

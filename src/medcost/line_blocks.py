@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from medcost._core.labels import LabelTable
+from medcost._core.text_hashes import arrow_hashes
 from medcost.parquet_input import SourceFile, decode_number, read_batches
 from medcost.records import dataclass
 from medcost.tables import Column, load_table
@@ -29,7 +30,8 @@ class LineBlock:
     codes: int32 [n] of each text column, a position among its labels, UNKNOWN or EMPTY (null
     or ''); values: int64 [n] of each number column at the contract's scale, 0 where empty or at
     fault; states: uint8 [n], 0 fine, ROW_EMPTY or ROW_FAULT, of those number columns that have
-    a row which is not fine.
+    a row which is not fine. Of a text column wanted as a number the values are hashes, and at
+    fault is what may begin or end with a blank.
     """
 
     n: int
@@ -55,7 +57,7 @@ def plain_blocks(
     table = load_table("service_lines")
     names = (*texts, *numbers)
     for batch in read_batches(source, table, names, list(row_groups)):
-        codes = {name: _codes(batch.column(name), labels) for name, labels in texts.items()}
+        codes = {name: code_texts(batch.column(name), labels) for name, labels in texts.items()}
         values: dict[str, NDArray[np.int64]] = {}
         states: dict[str, NDArray[np.uint8]] = {}
         for name, column in numbers.items():
@@ -68,7 +70,10 @@ def plain_blocks(
 def decode_states(
     chunk: pa.Array, column: Column
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8] | None]:
-    """Values of a number column, and their states unless all are fine."""
+    """Values of a number column, or hashes of a text column; states unless all are fine."""
+    if column.type == "string":
+        hashes, states = hash_texts(chunk)
+        return hashes, states if states.any() else None
     number = decode_number(chunk, column)
     states = np.where(number.present, 0, ROW_EMPTY).astype(np.uint8)
     for rows in (number.too_fine, number.not_finite, number.out_of_range):
@@ -76,7 +81,23 @@ def decode_states(
     return number.values, states if states.any() else None
 
 
-def _codes(column: pa.Array, labels: LabelTable) -> NDArray[np.int32]:
+def hash_texts(column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Hash and state of each text; null is empty."""
+    if pa.types.is_null(column.type):
+        return np.zeros(len(column), np.int64), np.full(len(column), ROW_EMPTY, np.uint8)
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if column.type != pa.string():
+        column = column.cast(pa.string())
+    hashes, states = arrow_hashes(*_text_buffers(column))
+    if column.null_count:
+        empty = column.is_null().to_numpy(zero_copy_only=False)
+        hashes[empty], states[empty] = 0, ROW_EMPTY
+    return hashes, states
+
+
+def code_texts(column: pa.Array, labels: LabelTable) -> NDArray[np.int32]:
+    """Position of each text among the labels, UNKNOWN or EMPTY."""
     if pa.types.is_null(column.type):
         return np.full(len(column), EMPTY, np.int32)
     if not pa.types.is_dictionary(column.type):

@@ -20,6 +20,7 @@ from medcost.allocation_model import LoadedModel
 from medcost.file_hashes import file_sha256
 from medcost.parquet_input import SourceFile
 from medcost.records import dataclass
+from medcost.threads import map_in_threads
 
 ID_DIGITS = 12
 
@@ -48,17 +49,20 @@ def utc_now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
-def find_damaged(run: Path, manifest: Mapping[str, Any]) -> list[str]:
-    """Kept files of the manifest that are not there with their bytes.
+def find_damaged(run: Path, records: Sequence[Mapping[str, Any]], threads: int = 1) -> list[str]:
+    """Files of a run folder whose bytes are not those that the manifest's records say.
 
-    Time O(files); contents are not read.
+    A file that is gone or cannot be read is one of them. Time O(bytes), half a second a gigabyte.
     """
-    return [
-        str(record["name"])
-        for record in manifest.get("kept", ())
-        if not (run / record["name"]).is_file()
-        or (run / record["name"]).stat().st_size != record["rows"]
-    ]
+
+    def is_damaged(record: Mapping[str, Any]) -> bool:
+        try:
+            return bool(file_sha256(run / record["name"]) != record["sha256"])
+        except OSError:
+            return True
+
+    damaged = map_in_threads(is_damaged, records, threads)
+    return [str(r["name"]) for r, found in zip(records, damaged, strict=True) if found]
 
 
 def record_inputs(

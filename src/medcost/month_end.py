@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field
+from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +37,9 @@ from medcost.period_book import PeriodBook, read_period
 from medcost.records import dataclass
 from medcost.tables import CLASSES
 
+if TYPE_CHECKING:
+    from medcost.variance.control import LoadedControl
+
 LOG = logging.getLogger("medcost")
 FOUNDATION = ("units", "departments", "ledger", "drivers")
 Progress = Callable[[int], None]
@@ -57,7 +61,8 @@ class PeriodResult:
 class BatchOptions:
     """What is costed and how far, and what the batch may use; only the first two change results.
 
-    units: None for all; memory: bytes; keep: whether runs keep what recost and explain need.
+    units: None for all; memory: bytes; keep: whether runs keep what recost and explain need;
+    control: by which policy a budget is held against the cost, None for the one that ships.
     """
 
     units: tuple[str, ...] | None = None
@@ -65,6 +70,7 @@ class BatchOptions:
     threads: int = 1
     memory: int | None = None
     keep: bool = True
+    control: LoadedControl | None = None
 
 
 EVERYTHING = BatchOptions()
@@ -172,7 +178,7 @@ def cost_period(
     units, through = options.units, options.through
     seconds = {} if seconds is None else seconds
     with timed("check", seconds):
-        faults = list(table_faults(book, [period], units, loaded, through))
+        faults = list(table_faults(book, [period], units, loaded, through, options.control))
         if needs_lines(loaded, through):
             faults += find_empty_lines(book.lines)
         if not _is_founded(book):
@@ -236,14 +242,24 @@ def table_faults(
     units: Sequence[str] | None,
     loaded: LoadedModel | None,
     through: str,
+    control: LoadedControl | None = None,
 ) -> Iterator[Fault]:
     """Faults of the tables read, for the periods and units chosen."""
     yield from book.faults
     yield from find_missing_selection(book, periods, units)
     allowed = loaded is None or loaded.model.departments.negative_statistics == "allow"
-    yield from check_tables(book, periods, units, allowed)
+    yield from check_tables(book, periods, units, allowed, _budget_tolerance(book, control))
     if loaded is not None and through != "departments":
         yield from _measure_faults(book, loaded)
+
+
+def _budget_tolerance(book: Book, control: LoadedControl | None) -> Fraction:
+    """By what share of a budget its standards may differ from it."""
+    if "budget" not in book.tables:
+        return Fraction(1)
+    from medcost.variance.control import exact, load_control
+
+    return exact((control or load_control()).policy.standards.tolerance)
 
 
 def _measure_faults(book: Book, loaded: LoadedModel) -> Iterator[Fault]:

@@ -22,6 +22,7 @@ from medcost._core.page_headers import PageError, PageHeader, indexed_pages, rea
 from medcost._core.pages import PageColumn, fill_block
 from medcost._core.plain_values import numbers as plain_numbers
 from medcost._core.plain_values import text_codes, wide_numbers
+from medcost._core.text_hashes import plain_hashes
 from medcost._core.zstd_frames import join_frames
 from medcost.line_blocks import ROW_FAULT, LineBlock
 from medcost.parquet_input import READ_ERRORS, SourceFile, decode_number
@@ -60,7 +61,8 @@ def page_blocks(
 ) -> Iterator[LineBlock]:
     """The rows of some row groups, in blocks of at most BLOCK_ROWS, in the order of the file.
 
-    texts: the labels of each text column wanted; numbers: the contract's columns. metadata: the
+    texts: the labels of each text column wanted; numbers: the contract's columns, of which a text
+    is wanted as its hash. metadata: the
     file's, where it is at hand. The arrays of a block are valid until the next. Raises
     PagesUnsupported, also after blocks: they must then be discarded and read by the plain reader.
     """
@@ -83,15 +85,17 @@ def page_blocks(
 
 def _places(file: int, metadata: pq.FileMetaData) -> NDArray[np.int64]:
     """Where the file's chunks lie; see chunk_places."""
+    return chunk_places(read_footer(file), metadata.num_row_groups, metadata.num_columns)
+
+
+def read_footer(file: int) -> NDArray[np.uint8]:
+    """The FileMetaData of an open file, uint8 [bytes]; raises PageError or OSError."""
     n_bytes = os.fstat(file).st_size
     end = os.pread(file, FOOTER_END, max(0, n_bytes - FOOTER_END))
     size = int.from_bytes(end[:4], "little")
     if end[4:] != b"PAR1" or size > n_bytes - FOOTER_END:
         raise PageError("a file without a footer, or with an encrypted one")
-    footer = os.pread(file, size, n_bytes - FOOTER_END - size)
-    return chunk_places(
-        np.frombuffer(footer, np.uint8), metadata.num_row_groups, metadata.num_columns
-    )
+    return np.frombuffer(os.pread(file, size, n_bytes - FOOTER_END - size), np.uint8)
 
 
 def _blocks(columns: list[_Pages], n_rows: int) -> Iterator[LineBlock]:
@@ -122,15 +126,12 @@ class _Pages:
         self.name = name
         self.is_text = is_text
         self.translate = translate
-        self.number = _column_number(metadata, name)
+        self.number = column_number(metadata, name)
         described = metadata.schema.column(self.number)
         if described.max_repetition_level or described.max_definition_level > 1:
             raise PageError(f"{name} is nested")
-        if is_text and (described.physical_type, described.logical_type.type) != (
-            "BYTE_ARRAY",
-            "STRING",
-        ):
-            raise PageError(f"{name} is not text")
+        if is_text:
+            _require_text(metadata, name, self.number)
         self.is_nullable = described.max_definition_level == 1
         self.rows = PageColumn(is_text, self.is_nullable, BLOCK_ROWS)
         self.memory = bytearray()
@@ -254,7 +255,14 @@ class _Pages:
             raise PageError("values are stored in another way")
 
 
-def _column_number(metadata: pq.FileMetaData, name: str) -> int:
+def _require_text(metadata: pq.FileMetaData, name: str, number: int) -> None:
+    described = metadata.schema.column(number)
+    if (described.physical_type, described.logical_type.type) != ("BYTE_ARRAY", "STRING"):
+        raise PageError(f"{name} is not text")
+
+
+def column_number(metadata: pq.FileMetaData, name: str) -> int:
+    """Position of a column that is not nested; raises PageError where there is not just one."""
     found = [i for i, path in enumerate(_paths(metadata)) if path == name]
     if len(found) != 1:
         raise PageError(f"{name} is not a column of the file, or is twice")
@@ -330,7 +338,11 @@ def _texts(labels: LabelTable) -> Translator:
 
 
 def _number_pages(metadata: pq.FileMetaData, column: Column) -> _Pages:
-    number = _column_number(metadata, column.name)
+    if column.type == "string":
+        pages = _Pages(metadata, column.name, plain_hashes, False)
+        _require_text(metadata, column.name, pages.number)
+        return pages
+    number = column_number(metadata, column.name)
     translate = _translator(metadata.schema.column(number), column)
     return _Pages(metadata, column.name, translate, False)
 

@@ -23,6 +23,7 @@ from medcost.tables import Column, Table
 from medcost.text_labels import is_ascending, text_array
 
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+MANY_LABELS = 1 << 16
 BATCH_ROWS = 1 << 18
 
 
@@ -89,6 +90,11 @@ def find_files(book: Path, table: str) -> tuple[list[SourceFile], list[Fault]]:
     if not folder.is_dir():
         return [], []
     return _files_below(folder, table)
+
+
+def files_at(path: Path, table: str) -> tuple[list[SourceFile], list[Fault]]:
+    """The files of a table that stands outside a book: one file, or those of a folder."""
+    return _files_below(path, table) if path.is_dir() else ([SourceFile(path, path.name)], [])
 
 
 def _files_below(folder: Path, table: str) -> tuple[list[SourceFile], list[Fault]]:
@@ -248,7 +254,8 @@ def encode_text(chunks: list[pa.Array]) -> TextColumn:
                 together.validate(full=True)
                 return TextColumn(np.arange(len(together), dtype=np.int32), together)
         parts = [encode_part(chunk) for chunk in chunks]
-        return _as_it_is(parts) or _encode_parts(parts)
+        is_many = sum(len(labels) for labels, _ in parts) > MANY_LABELS
+        return _as_it_is(parts) or (_encode_many if is_many else _encode_parts)(parts)
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise ColumnUnreadableError("text-not-utf8", "text is not valid UTF-8") from error
 
@@ -292,6 +299,29 @@ def _encode_parts(parts: list[tuple[pa.Array, NDArray[np.int64]]]) -> TextColumn
     rank = {label: i for i, label in enumerate(ordered)}
     rank_of = np.array([*(rank.get(label, -1) for label in places), -1], np.int32)
     return TextColumn(rank_of[codes], text_array(ordered))
+
+
+def _encode_many(parts: list[tuple[pa.Array, NDArray[np.int64]]]) -> TextColumn:
+    """The same by Arrow's functions, whose import takes as long as 50,000 labels in Python do."""
+    import pyarrow.compute as pc
+
+    texts = [pc.fill_null(labels.cast(pa.string()), "") for labels, _ in parts]
+    together = pa.concat_arrays(texts)
+    together.validate(full=True)
+    encoded = together.dictionary_encode()
+    ends = np.cumsum([len(labels) for labels, _ in parts])
+    place_of = np.split(_words(encoded.indices), ends[:-1])
+    codes = np.concatenate(
+        [np.append(places, -1)[part] for places, (_, part) in zip(place_of, parts, strict=True)]
+    )
+    labels = encoded.dictionary
+    used = np.bincount(codes + 1, minlength=len(labels) + 1)[1:] > 0
+    used &= pc.not_equal(labels, "").to_numpy(zero_copy_only=False)
+    order = pc.array_sort_indices(labels).to_numpy()
+    order = order[used[order]]
+    rank_of = np.full(len(labels) + 1, -1, np.int32)
+    rank_of[order] = np.arange(len(order), dtype=np.int32)
+    return TextColumn(rank_of[codes], labels.take(pa.array(order)))
 
 
 def present_rows(chunk: pa.Array) -> NDArray[np.bool_]:

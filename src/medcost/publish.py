@@ -32,7 +32,6 @@ from medcost.chain import (
 )
 from medcost.durable_files import json_bytes, swap, sync_folder, sync_folders, write_durably
 from medcost.errors import named_errors
-from medcost.file_hashes import file_sha256
 from medcost.manifest import (
     FileRecord,
     RunOptions,
@@ -81,6 +80,7 @@ class RunToPublish:
     taken from a stopped run.
     """
 
+    loaded: LoadedModel
     options: RunOptions
     tables: StagedTables
     notes: tuple[str, ...]
@@ -170,7 +170,20 @@ def stage_tables(
     with named_errors(folder):
         folder.mkdir(parents=True)
         outputs = _write_tables(tables, folder, encoded or {})
-    return StagedTables(folder, tuple(outputs), totals_of(tables["reconciliation"]))
+    totals = totals_of(tables["reconciliation"]) if "reconciliation" in tables else {}
+    return StagedTables(folder, tuple(outputs), totals)
+
+
+def add_tables(staged: StagedTables, tables: Mapping[str, pa.Table]) -> StagedTables:
+    """Check further tables of a period, and write and sync them beside those that are staged.
+
+    Raises InvariantBroken, or CannotPublish.
+    """
+    require_published_balance(tables)
+    with named_errors(staged.folder):
+        added = _write_tables(tables, staged.folder, {})
+    outputs = sorted([*staged.outputs, *added], key=lambda record: record.name)
+    return StagedTables(staged.folder, tuple(outputs), staged.totals)
 
 
 def read_tables(folder: Path, files: Iterable[str]) -> dict[str, pa.Table]:
@@ -196,14 +209,13 @@ def read_tables(folder: Path, files: Iterable[str]) -> dict[str, pa.Table]:
     return tables
 
 
-def run_name(loaded: LoadedModel, run: RunToPublish) -> str:
+def run_name(run: RunToPublish) -> str:
     """The name of the run's folder."""
-    return f"{RUN}{run_id(loaded, run.options, run.tables.outputs)}"
+    return f"{RUN}{run_id(run.loaded, run.options, run.tables.outputs)}"
 
 
 def publish(
     held: OutputFolder,
-    loaded: LoadedModel,
     runs: Sequence[RunToPublish],
     inputs: Sequence[FileRecord],
     restatements: Sequence[Restatement] = (),
@@ -217,13 +229,13 @@ def publish(
     out = held.path
     with named_errors(out):
         require_fence(held)
-        named = [(run_name(loaded, run), run) for run in runs]
+        named = [(run_name(run), run) for run in runs]
         to_place = [(name, run) for name, run in named if not _is_whole(out / name, run)]
         last = last_link(out)
         for name, run in to_place:
             is_again = (out / name).exists()
             chain = chain_in_place_of(out / name, out) if is_again else chain_after(last)
-            link = _complete_run(name, loaded, run, inputs, chain, signer)
+            link = _complete_run(name, run, inputs, chain, signer)
             last = last if is_again else link
         recorded = []
         for restatement in restatements:
@@ -312,7 +324,6 @@ def encode_table(table: pa.Table) -> EncodedTable:
 
 def _complete_run(
     name: str,
-    loaded: LoadedModel,
     run: RunToPublish,
     inputs: Sequence[FileRecord],
     chain: Mapping[str, object],
@@ -328,7 +339,7 @@ def _complete_run(
     )  # fmt: skip
     write_durably(folder / RUN_RESULTS, results)
     manifest = build_manifest(
-        name.removeprefix(RUN), loaded, run.options, inputs, run.tables.outputs,
+        name.removeprefix(RUN), run.loaded, run.options, inputs, run.tables.outputs,
         run.tables.totals, run.notes, run.seconds,
     )  # fmt: skip
     manifest["complete"] = run.is_complete
@@ -394,23 +405,16 @@ def _place(held: OutputFolder, name: str, run: RunToPublish) -> None:
 
 
 def _is_whole(folder: Path, run: RunToPublish) -> bool:
-    """Whether the folder's manifest and every output that it lists are there as they were written.
-
-    Of what a run keeps, which may be large, files and their bytes are counted.
-    """
+    """Whether the folder's manifest and every file that it lists are there as they were written."""
     manifest = read_run_manifest(folder)
     try:
         if manifest is None or (run.kept is not None and "kept" not in manifest):
             return False
-        return (
-            all(
-                file_sha256(folder / record["name"]) == record["sha256"]
-                for record in (*manifest["outputs"], manifest["results"])
-            )
-            and (run.kept is None or not find_damaged(folder, manifest))
-            and is_linked(folder)
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        listed = [*manifest["outputs"], manifest["results"]]
+        if run.kept is not None:
+            listed += manifest["kept"]
+        return not find_damaged(folder, listed, WRITERS) and is_linked(folder)
+    except (KeyError, TypeError):
         return False
 
 

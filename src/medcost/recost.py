@@ -67,7 +67,7 @@ def recost_run(
     Raises InputRejected (run-not-kept, faults of what was replaced), InvariantBroken or
     CannotPublish.
     """
-    manifest, kept = kept_manifest(run, "its book and activity"), run / KEPT
+    manifest, kept = kept_manifest(run, "its book and activity", threads), run / KEPT
     through, period, units = manifest["through"], manifest["period"], manifest["units"]
     staging = held.staging
     loaded = load_model(model or str(kept / MODEL), through)
@@ -115,10 +115,16 @@ def recost_run(
     options = RunOptions(period, tuple(units), through, manifest["run"])
     tables = stage_tables(staged.parent / TABLES, result.tables, encoded)
     to_publish = RunToPublish(
-        options, tables, result.notes, result.seconds, KeptFiles(staged, records), result.n_lines
+        loaded,
+        options,
+        tables,
+        result.notes,
+        result.seconds,
+        KeptFiles(staged, records),
+        result.n_lines,
     )
-    find_restatements(held.path, loaded, [to_publish], None)
-    place = publish(held, loaded, [to_publish], inputs)[0]
+    find_restatements(held.path, [to_publish], None)
+    place = publish(held, [to_publish], inputs)[0]
     return Recosted(result, place, run, comparison)
 
 

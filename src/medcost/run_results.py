@@ -12,7 +12,11 @@ STAGE_TABLES = {
     "departments": ("department_cost", "department_flow"),
     "service-items": ("service_item_cost",),
     "cases": ("case_cost", "drg_cost", "work_in_progress", "intercompany"),
-}
+    "variance": (
+        "budget_variance", "variance_decomposition", "drg_variance", "break_even",
+        "budget_requests", "budget_reward",
+    ),
+}  # fmt: skip
 
 
 def build_run_results(

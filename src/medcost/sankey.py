@@ -10,10 +10,13 @@ from html import escape
 
 from medcost.records import dataclass
 
-WIDTH, HEIGHT, TOP = 1000.0, 480.0, 24.0
-NODE_WIDTH, GAP, LINE = 10.0, 7.0, 13.0
+# On A4 a unit is half a point: letters are 6.5 pt high.
+WIDTH, HEIGHT, TOP = 1000.0, 600.0, 40.0
+NODE_WIDTH, GAP, LINE, LETTER = 10.0, 6.0, 15.0, 13.0
 # A node is at least as high as two lines of text need beside it.
 LEAST = 2 * LINE
+# The thinnest ribbon that a printer shows, and how much a ribbon covers what lies below.
+THINNEST, OPACITY = 0.8, 0.4
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,18 @@ class Link:
 def draw(headings: Sequence[str], nodes: Sequence[Node], links: Sequence[Link]) -> str:
     """The picture as an SVG element. Time O(nodes + links)."""
     places = _place(len(headings), nodes, links)
+    bottom = max(
+        (y + height / 2 + max(height / 2, LINE) + 4 for y, height, _ in places), default=TOP
+    )
+    # Letters have a white rim, so that they can be read upon ribbons.
     parts = [
-        f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" font-size="11" '
+        f'<svg viewBox="0 0 {WIDTH:.0f} {bottom:.0f}" role="img" font-size="{LETTER:.0f}" '
+        'stroke="#fff" stroke-width="0" stroke-linejoin="round" '
         'xmlns="http://www.w3.org/2000/svg">'
     ]
     for column, heading in enumerate(headings):
         x, anchor = _text_place(column, len(headings))
-        parts.append(_text(x, 12.0, anchor, heading, ' font-weight="bold"'))
+        parts.append(_text(x, LETTER, anchor, heading, ' font-weight="bold"'))
     parts += _ribbons(len(headings), nodes, links, places)
     for node, (y, height, _) in zip(nodes, places, strict=True):
         x = _column_place(node.column, len(headings))
@@ -55,12 +63,19 @@ def draw(headings: Sequence[str], nodes: Sequence[Node], links: Sequence[Link]) 
             f'fill="{node.colour}"/>'
         )
         at, anchor = _text_place(node.column, len(headings))
-        # The last column is narrow: its labels stand below the boxes, not on the ribbons.
+        # The last column has no room beside it: its one box is named above, below the heading.
         is_last = node.column == len(headings) - 1
-        middle = y + height + LINE if is_last else y + height / 2
+        middle = TOP - LINE + 4 if is_last else y + height / 2
         parts.append(_text(at, middle - 1, anchor, node.label))
-        parts.append(_text(at, middle + LINE - 2, anchor, node.note, ' fill="#555"'))
+        if is_last:
+            continue
+        parts.append(_text(at, middle + LINE - 2, anchor, node.note, ' fill="#333"'))
     return "".join([*parts, "</svg>"])
+
+
+def label_width(n_columns: int) -> float:
+    """Room for the label of a box before the next column begins."""
+    return (WIDTH - NODE_WIDTH) / max(n_columns - 1, 1) - NODE_WIDTH - 12
 
 
 def _column_place(column: int, n_columns: int) -> float:
@@ -77,7 +92,8 @@ def _text_place(column: int, n_columns: int) -> tuple[float, str]:
 
 def _text(x: float, y: float, anchor: str, text: str, style: str = "") -> str:
     place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
-    return f"<text {place}{style}>{escape(text)}</text>"
+    rim = 'stroke-width="3" stroke-opacity="0.85" paint-order="stroke"'
+    return f"<text {place} {rim}{style}>{escape(text)}</text>"
 
 
 def _place(
@@ -130,7 +146,7 @@ def _ribbons(
         bend = (x1 + x2) / 2
         found.append(
             f'<path d="M{x1:.1f} {begin:.1f}C{bend:.1f} {begin:.1f} {bend:.1f} {end:.1f} '
-            f'{x2:.1f} {end:.1f}" fill="none" stroke="{link.colour}" stroke-opacity="0.35" '
-            f'stroke-width="{max(width, 0.4):.2f}"><title>{escape(link.title)}</title></path>'
+            f'{x2:.1f} {end:.1f}" fill="none" stroke="{link.colour}" stroke-opacity="{OPACITY}" '
+            f'stroke-width="{max(width, THINNEST):.2f}"><title>{escape(link.title)}</title></path>'
         )
     return found

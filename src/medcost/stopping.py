@@ -23,6 +23,10 @@ WATCHER = "medcost-signals"
 _CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
 
 
+class Terminated(SystemExit):
+    """SIGTERM came."""
+
+
 def stop_on_signals() -> None:
     """Let SIGINT and SIGTERM end this process within two seconds, with 130 and 143.
 
@@ -44,7 +48,7 @@ def ignore_signals() -> None:
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(TERMINATED)
+    raise Terminated(TERMINATED)
 
 
 def _watch(reading: int) -> None:

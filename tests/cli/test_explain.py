@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from medcost.errors import count_of
 from medcost.kept_run import load_run
 from medcost.tables import load_table
 
@@ -44,7 +45,7 @@ def test_a_group_is_explained_to_the_fen(runs: Path, medcost: Medcost, tmp_path:
     done = medcost("explain", runs, *group, "--out", out)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"add up to {row['total']:,.2f} yuan." in done.stdout
-    assert f"{row['cases']:,} cases" in done.stdout.splitlines()[1]
+    assert done.stdout.splitlines()[1].endswith(f", {count_of(row['cases'], 'case')}")
     assert {"explanation.parquet", "explanation_services.parquet", "explanation.html"} == {
         path.name for path in out.iterdir()
     }

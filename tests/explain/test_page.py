@@ -2,7 +2,9 @@
 
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ from rich.console import Console
 from explain.explained import computed, explained
 from medcost.explanation import Explanation, explain
 from medcost.explanation_page import build_page
+from medcost.explanation_picture import _width, fitted
 from medcost.figure_found import Question
+from medcost.figure_words import share_of
 from medcost.terminal import show_explanation
 
 HOSTILE = [
@@ -118,6 +122,74 @@ def test_many_departments_and_items_fit_one_page(tmp_path: Path) -> None:
     assert "其余 32 others" in page
     assert "400,000,000.00" in page
     assert len(page.encode()) < 100_000
+
+
+def figures_of(page: str) -> list[list[str]]:
+    """Return the amounts of each table of a page, the total last."""
+    tables = re.findall(r"<table>.*?</table>", page, re.DOTALL)
+    return [re.findall(r'<td class="n">(-?[\d,]+\.\d\d)</td>', table) for table in tables]
+
+
+@pytest.mark.parametrize("kind", ["dept", "item", "drg"])
+def test_every_table_of_a_page_adds_up_to_the_figure(tmp_path: Path, kind: str) -> None:
+    """100 + 60 - 20, and the difference of the parts to the figure stands below."""
+    page = build_page(hostile(tmp_path, kind))
+    for amounts in figures_of(page):
+        assert "140.00" == amounts[-1]
+        assert 140 == sum(float(amount.replace(",", "")) for amount in amounts[:-1])
+    assert "差额 Difference 0.00." in page
+
+
+def test_a_page_names_its_run_its_model_and_its_hospital(tmp_path: Path) -> None:
+    tables = book({"C": "clinical"}, {"C": 100})
+    tables["units"] = [row | {"name": "县医院 County hospital"} for row in tables["units"]]
+    found = explained(tmp_path, tables, model(), "dept", "C")
+    page = build_page(replace(found, run="run=2026-01-0123456789ab"))
+    for words in (
+        "结果 Run 2026-01-0123456789ab",
+        "模型 Model A model of the tests",
+        "单位 Unit U 县医院 County hospital",
+        "公布 Published 100.00 · 差额 Difference 0.00.",
+    ):
+        assert words in page
+    # What is only computed was not published.
+    assert "Published" not in build_page(found)
+
+
+@pytest.mark.parametrize(
+    "name", ["W" * 300, "长" * 300, "�" * 300, "a" * 300, "قسم " * 90, "Z\u0301\u0302" * 90]
+)
+def test_no_label_is_wider_than_its_room(name: str) -> None:
+    """215 units hold 16 ideographs of 13 units, or 29 letters of 7.3; what fits is not cut."""
+    cut = fitted(name, 215)
+    assert cut.endswith("…")
+    assert len(cut) <= 30
+    assert 215 >= 13 * sum(_width(letter) for letter in cut)
+    assert "骨科病区 Orthopaedics ward" == fitted("骨科病区 Orthopaedics ward", 215)
+
+
+def test_labels_of_a_column_do_not_lie_on_each_other(tmp_path: Path) -> None:
+    """40 wards of very different cost: every text has its own line, within the picture."""
+    wards = {f"C{i:02d}": "clinical" for i in range(40)}
+    lines = [line(ward, "a", "K") for ward in wards]
+    pools = {ward: 10**7 if i == 0 else 1 + i for i, ward in enumerate(wards)}
+    tables = book(wards, pools, {}, items(a=1), lines, cases=[stay("K")])
+    page = build_page(explained(tmp_path, tables, model(), "drg", "G"))
+    (height,) = re.findall(r'viewBox="0 0 1000 (\d+)"', page)
+    lines_of: dict[str, list[float]] = {}
+    for x, y in re.findall(r'<text x="([\d.]+)" y="([\d.]+)"', page):
+        lines_of.setdefault(x, []).append(float(y))
+    assert 5 == len(lines_of)
+    for places in lines_of.values():
+        ordered = sorted(places)
+        assert all(b - a >= 12 for a, b in pairwise(ordered))
+        assert ordered[-1] <= float(height)
+
+
+def test_a_share_that_rounds_to_nothing_has_no_sign() -> None:
+    """-5,000 of 700 million; a third; two thirds below zero; of nothing."""
+    shares = [share_of(-5_000, 700_000_000), share_of(1, 3), share_of(-2, 3), share_of(1, 0)]
+    assert ["0.0%", "33.3%", "-66.7%", ""] == shares
 
 
 def printed(found: Explanation, width: int) -> str:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from fuzz.stored_lines import (
     CODECS,
+    LINES,
     NUMBER_TYPES,
     Storage,
     by_arrow,
@@ -18,7 +22,11 @@ from fuzz.stored_lines import (
     require_same,
     stored,
 )
-from medcost.parquet_input import READ_ERRORS
+from medcost._core.footers import sole_texts
+from medcost._core.page_headers import PageError
+from medcost.line_blocks import LineBlock, plain_blocks
+from medcost.page_reader import page_blocks, read_footer
+from medcost.parquet_input import READ_ERRORS, SourceFile
 
 # Bytes that mean something where they land: ends of ranges of varints, lengths and widths.
 TELLING = [0, 1, 2, 3, 7, 8, 15, 16, 21, 28, 31, 32, 33, 63, 64, 127, 128, 129, 254, 255]
@@ -91,6 +99,17 @@ def damaged_files(seed: int, n_files: int, n_damages: int) -> Iterator[bytes]:
             yield damaged(sound, rng)
 
 
+def look_at_statistics(path: Path, n_groups: int) -> None:
+    """Let the footer's statistics say what they will; a PageError at worst."""
+    with path.open("rb") as file:
+        try:
+            footer = read_footer(file.fileno())
+            for column in range(4):
+                sole_texts(footer, n_groups, 4, column)
+        except PageError:
+            return
+
+
 def check_file(file: bytes, path: Path) -> str:
     """Read a file both ways; return what happened: declined, the same, or only by pages.
 
@@ -101,6 +120,7 @@ def check_file(file: bytes, path: Path) -> str:
         n_groups = pq.read_metadata(path).num_row_groups
     except READ_ERRORS:
         n_groups = 1
+    look_at_statistics(path, n_groups)
     groups = list(range(min(n_groups, 5)))
     found = by_pages(path, groups)
     if found is None:
@@ -110,4 +130,31 @@ def check_file(file: bytes, path: Path) -> str:
     except Exception:  # whatever pyarrow or the rules raise for it
         return "taken by pages only"
     require_same(found, plain)
+    require_same_hashes(path, groups)
     return "the same"
+
+
+def require_same_hashes(path: Path, groups: list[int]) -> None:
+    """Refuse any difference between the readers in the hashes of a text column."""
+    source, wanted = SourceFile(path, path.name), {"case_id": LINES.column("case_id")}
+    pages = list(copied(page_blocks(source, groups, {}, wanted)))
+    plain = list(plain_blocks(source, groups, {}, wanted))
+    require_same(hashes_of(pages), hashes_of(plain))
+
+
+def hashes_of(blocks: list[LineBlock]) -> dict[str, NDArray[Any]]:
+    """Return hashes and states of all rows."""
+    none = np.empty(0, np.int64)
+    states = [block.states.get("case_id", np.zeros(block.n, np.uint8)) for block in blocks]
+    return {
+        "hashes": np.concatenate([none, *(block.values["case_id"] for block in blocks)]),
+        "states": np.concatenate([none, *states]),
+    }
+
+
+def copied(blocks: Iterator[LineBlock]) -> Iterator[LineBlock]:
+    """Yield blocks that stay as they are when the next is read."""
+    for block in blocks:
+        values = {name: array.copy() for name, array in block.values.items()}
+        states = {name: array.copy() for name, array in block.states.items()}
+        yield LineBlock(block.n, {}, values, states)

@@ -19,20 +19,49 @@ Fields = dict[int, Any]
 CODEC_NUMBERS = {"none": 0, "snappy": 1, "gzip": 2, "brotli": 4, "zstd": 6, "lz4_raw": 7}
 
 
+class Long(int):
+    """An integer of 64 bits."""
+
+
+class Text(bytes):
+    """Bytes with their length before them."""
+
+
 def thrift(fields: Fields) -> bytes:
-    """Return a struct of Thrift's compact protocol; a value of bytes stands for itself."""
+    """Return a struct of Thrift's compact protocol; a value of bytes stands for itself.
+
+    A list holds structs.
+    """
+    kinds = {int: 5, bytes: 5, Long: 6, Text: 8, list: 9, dict: 12}
     parts, last = [], 0
     for number, value in fields.items():
-        kind = {bool: 1 if value else 2, int: 5, dict: 12, bytes: 5}[type(value)]
+        kind = (1 if value else 2) if isinstance(value, bool) else kinds[type(value)]
         parts.append(bytes([(number - last) << 4 | kind]))
         if isinstance(value, dict):
             parts.append(thrift(value))
+        elif isinstance(value, list):
+            parts.append(b"\xfc" + varint(len(value)) + b"".join(thrift(one) for one in value))
+        elif isinstance(value, Text):
+            parts.append(varint(len(value)) + value)
         elif isinstance(value, bytes):
             parts.append(value)
         elif not isinstance(value, bool):
             parts.append(varint(value << 1 if value >= 0 else (-value << 1) - 1))
         last = number
     return b"".join(parts) + b"\0"
+
+
+def footer_of(groups: list[list[Fields]], n_rows: int = 3, n_values: int = 3) -> bytes:
+    """Return a FileMetaData: of each row group, further fields of each ColumnMetaData."""
+    place = {4: 0, 5: Long(n_values), 6: Long(9), 7: Long(9), 9: Long(4)}
+    return thrift(
+        {
+            4: [
+                {1: [{3: place | further} for further in columns], 3: Long(n_rows)}
+                for columns in groups
+            ]
+        }
+    )
 
 
 def packed(codec: str, body: bytes) -> bytes:

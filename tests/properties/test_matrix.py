@@ -13,7 +13,7 @@ from oracle.parquet_tables import write_tables
 
 from medcost.allocation_model import load_model
 from medcost.book import open_book
-from medcost.costing import activity, case_rows, direct_items
+from medcost.costing import case_rows, direct_items, line_pieces
 from medcost.costing.activity import Activity, read_activity
 from medcost.costing.activity_matrix import ActivityMatrix
 from medcost.costing.case_rows import net_entries
@@ -60,7 +60,7 @@ def in_small_pieces(
     folder: Path, model: Model, monkeypatch: pytest.MonkeyPatch, threads: int, in_files: bool
 ) -> Results:
     """Return the tables of a book read a row group at a time."""
-    monkeypatch.setattr(activity, "FEWEST_ROWS", 1)
+    monkeypatch.setattr(line_pieces, "FEWEST_ROWS", 1)
     parts = folder.parent / f"parts-{threads}"
     parts.mkdir(exist_ok=True)
     (folder.parent / "model.toml").write_text(to_toml(model), encoding="utf-8")
@@ -148,8 +148,8 @@ def test_most_books_are_costed_in_64_bits(tmp_path: Path, monkeypatch: pytest.Mo
 def activity_of(
     folder: Path, monkeypatch: pytest.MonkeyPatch, most_rows: int, threads: int = 1, **options: Any
 ) -> Activity:
-    monkeypatch.setattr(activity, "PIECE_ROWS", most_rows)
-    monkeypatch.setattr(activity, "FEWEST_ROWS", most_rows)
+    monkeypatch.setattr(line_pieces, "PIECE_ROWS", most_rows)
+    monkeypatch.setattr(line_pieces, "FEWEST_ROWS", most_rows)
     opened = open_book(folder, "cases")
     period_book = read_period(opened, MONTH, None)
     return read_activity(opened, period_book, threads, memory=1 << 40, **options)

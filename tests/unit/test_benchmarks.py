@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -197,6 +199,23 @@ def test_a_series_grows_in_what_it_says() -> None:
     assert grown(SMALLEST, "cases", 7).lines_per_case == 7
     assert grown(SMALLEST, "activities", 12_000).activities == 12_000
     assert len({grown(SMALLEST, of, 6).name for of in ("units", "cases", "activities")}) == 3
+
+
+def imported_kernels(path: Path) -> set[str]:
+    """Return the modules of medcost._core that a file imports."""
+    return set(
+        re.findall(r"^from medcost\._core\.(\w+) import", path.read_text("utf-8"), re.MULTILINE)
+    )
+
+
+def test_every_kernel_that_is_built_is_timed() -> None:
+    """All of setup.py but memory, which has no loop: it tells the allocator once."""
+    root = Path(__file__).resolve().parents[2]
+    setup = (root / "setup.py").read_text("utf-8")
+    (listed,) = re.findall(r"^KERNELS = (\[.*?\])", setup, re.MULTILINE | re.DOTALL)
+    files = (root / "benchmarks" / name for name in ("test_kernels.py", "line_kernels.py"))
+    timed = set[str]().union(*map(imported_kernels, files))
+    assert set(ast.literal_eval(listed)) - {"memory"} == timed
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

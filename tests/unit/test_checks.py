@@ -642,16 +642,25 @@ def test_a_fault_says_how_much_and_where_but_never_whose(
 
 
 ABOUT_MODELS = {code for code in fault_codes() if code.startswith("model-")}
+ABOUT_BUDGETS = {
+    "budget-group-ambiguous", "budget-line-unmatched", "budget-not-in-period",
+    "budget-standards-disagree", "budget-standards-twice", "control-key-missing",
+    "control-key-unknown", "control-unreadable", "control-value",
+}  # fmt: skip
 ABOUT_RUNS = {
     "run-not-found", "run-not-kept", "stage-not-in-run", "figure-not-in-run", "figure-ambiguous",
-    "run-ambiguous",
+    "run-ambiguous", "figure-not-as-published",
 }  # fmt: skip
 
 
 def test_every_fault_code_has_a_test() -> None:
-    """Of models: test_allocation_model.py; of runs: tests/explain; book-not-found is below."""
+    """Of models: test_allocation_model.py; of runs: tests/explain and verdicts; the last below.
+
+    Of budgets: tests/verdicts/test_budget.py and tests/variance/test_control.py.
+    """
     tested = {scenario.code for scenario in SCENARIOS.values()}
-    assert tested | ABOUT_MODELS | ABOUT_RUNS | {"book-not-found"} == set(fault_codes())
+    elsewhere = ABOUT_MODELS | ABOUT_BUDGETS | ABOUT_RUNS | {"book-not-found"}
+    assert tested | elsewhere == set(fault_codes())
 
 
 @pytest.mark.parametrize("name", ["nowhere", "a file", "\x1b[31mred"])

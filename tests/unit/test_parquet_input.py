@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle.parquet_tables import table_of, write_tables
 
+from medcost import parquet_input
 from medcost.book import TableRows, open_book, read_table
 from medcost.errors import Fault, fault_codes, render_fault
 from medcost.parquet_input import (
@@ -24,6 +25,7 @@ from medcost.parquet_input import (
     SourceFile,
     check_columns,
     decode_number,
+    encode_part,
     encode_text,
     find_files,
     join_numbers,
@@ -401,6 +403,27 @@ def test_a_dictionary_with_unsigned_codes_is_read(kind: pa.DataType) -> None:
 NOT_UTF8 = pa.Array.from_buffers(
     pa.string(), 2, [None, pa.py_buffer(np.array([0, 2, 4], np.int32)), pa.py_buffer(b"A1\xc4\xda")]
 )
+
+
+LABELS = st.one_of(
+    st.none(), st.text(max_size=3), st.sampled_from(["", "a", "B", "é", "中", "a\0"])
+)
+
+
+@settings(max_examples=200, derandomize=True, deadline=None, database=None)
+@given(st.lists(st.tuples(st.lists(LABELS, max_size=9), st.integers(0, 3)), min_size=1, max_size=4))
+def test_many_labels_are_encoded_as_few_are(given: list[tuple[list[str | None], int]]) -> None:
+    """Arrow's functions sort, share and leave out as Python's dictionaries do."""
+    chunks = []
+    for texts, storage in given:
+        chunk = pa.array(texts, pa.string())
+        types = (chunk, chunk.dictionary_encode(), chunk.cast(pa.large_string()), pa.nulls(2))
+        chunks.append(types[storage])
+    few = parquet_input._encode_parts([encode_part(chunk) for chunk in chunks])
+    many = parquet_input._encode_many([encode_part(chunk) for chunk in chunks])
+    assert few.codes.tolist() == many.codes.tolist()
+    assert few.labels.to_pylist() == many.labels.to_pylist()
+    assert (few.codes.dtype, few.labels.type) == (many.codes.dtype, many.labels.type)
 
 
 @pytest.mark.parametrize(

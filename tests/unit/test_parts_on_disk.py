@@ -12,7 +12,7 @@ import pytest
 from books import book, items, line, model, model_file, stay, written
 
 from medcost.book import open_book
-from medcost.costing import activity
+from medcost.costing import activity, line_pieces
 from medcost.costing.activity import Activity, read_activity
 from medcost.costing.activity_matrix import MatrixPart, PartFile
 from medcost.errors import CannotPublish
@@ -75,7 +75,7 @@ def test_a_disk_that_fills_up_later_is_said(
         return write_part(part, path)
 
     monkeypatch.setattr(activity, "write_part", write)
-    monkeypatch.setattr(activity, "PIECE_ROWS", 10)
+    monkeypatch.setattr(line_pieces, "PIECE_ROWS", 10)
     with pytest.raises(CannotPublish, match="No space left"):
         read(folder, tmp_path / "parts", threads)
 

@@ -5,7 +5,7 @@ import numpy as np
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
-from medcost._core.int128 cimport u128
+from medcost._core.hashing cimport factor, hash_text, mixed
 
 cdef extern from *:
     void prefetch "__builtin_prefetch"(const void *address) noexcept nogil
@@ -16,31 +16,10 @@ cdef enum:
     FREE = -1
     CACHE_LINE = 64
 
-# Digits of the golden ratio: odd, and half of the bits set.
-cdef uint64_t FACTOR = 0x9E3779B97F4A7C15
-
 # Bytes kept, then bytes cleared: read from INLINE_BYTES - size it masks a text of that size.
 cdef uint8_t KEPT[2 * INLINE_BYTES]
 memset(KEPT, 0xFF, INLINE_BYTES)
 memset(&KEPT[INLINE_BYTES], 0, INLINE_BYTES)
-
-
-cdef inline uint64_t mixed(uint64_t hashed, uint64_t word) noexcept nogil:
-    """Return the hash with a word mixed in: both halves of the full product, folded."""
-    cdef u128 product = <u128>(hashed ^ word) * FACTOR
-    return <uint64_t>product ^ <uint64_t>(product >> 64)
-
-
-cdef uint64_t hash_long(const uint8_t *text, uint32_t size) noexcept nogil:
-    cdef uint64_t hashed = mixed(FACTOR, size), word
-    cdef uint32_t i = 0
-    while i + 8 <= size:
-        memcpy(&word, text + i, 8)
-        hashed = mixed(hashed, word)
-        i += 8
-    word = 0
-    memcpy(&word, text + i, size - i)
-    return mixed(hashed, word)
 
 
 cdef inline uint64_t make_key(
@@ -52,7 +31,7 @@ cdef inline uint64_t make_key(
     cdef int i
     key.size = size
     if size > INLINE_BYTES:
-        hashed = hash_long(text, size)
+        hashed = hash_text(text, size)
         memset(key.words, 0, INLINE_BYTES)
         key.words[0] = hashed
         return hashed
@@ -66,7 +45,7 @@ cdef inline uint64_t make_key(
         memset(key.words, 0, INLINE_BYTES)
         if size:
             memcpy(key.words, text, size)
-    hashed = mixed(FACTOR, size)
+    hashed = mixed(factor(), size)
     for i in range(INLINE_WORDS):
         hashed = mixed(hashed, key.words[i])
     return hashed

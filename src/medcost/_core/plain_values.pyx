@@ -7,6 +7,7 @@ from libc.string cimport memcpy
 
 from medcost._core.labels cimport GROUP, LabelTable
 from medcost._core.page_headers import PageError
+from medcost._core.utf8 cimport is_utf8
 
 cdef extern from *:
     uint64_t swapped "__builtin_bswap64"(uint64_t word) noexcept nogil
@@ -15,47 +16,6 @@ cdef enum:
     UNKNOWN = -1
     ROW_FAULT = 2
     WIDEST = 16
-
-
-cdef inline Py_ssize_t rest_of_character(const uint8_t *at, Py_ssize_t n) noexcept nogil:
-    """Return how many bytes follow the first of a character, -1 where it is none (RFC 3629)."""
-    cdef uint8_t first = at[0], least = 0x80, most = 0xBF
-    cdef Py_ssize_t rest, i
-    if first < 0x80:
-        return 0
-    if 0xC2 <= first <= 0xDF:
-        rest = 1
-    elif 0xE0 <= first <= 0xEF:
-        rest = 2
-        # Overlong forms and the surrogates are no characters.
-        if first == 0xE0:
-            least = 0xA0
-        elif first == 0xED:
-            most = 0x9F
-    elif 0xF0 <= first <= 0xF4:
-        rest = 3
-        if first == 0xF0:
-            least = 0x90
-        elif first == 0xF4:
-            most = 0x8F
-    else:
-        return -1
-    if n <= rest or not least <= at[1] <= most:
-        return -1
-    for i in range(2, rest + 1):
-        if not 0x80 <= at[i] <= 0xBF:
-            return -1
-    return rest
-
-
-cdef bint is_utf8(const uint8_t *text, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i = 0, rest
-    while i < n:
-        rest = rest_of_character(text + i, n - i)
-        if rest < 0:
-            return False
-        i += rest + 1
-    return True
 
 
 cdef Py_ssize_t find_texts(

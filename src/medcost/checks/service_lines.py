@@ -47,7 +47,6 @@ class DecodedLines:
     quantity: NDArray[np.int64]
     charge: NDArray[np.int64]
     direct_cost: NDArray[np.int64]
-    posting_ids: pa.Array | None
 
 
 def decode_lines(
@@ -132,7 +131,6 @@ def _resolve(
         values("quantity"),
         values("charge"),
         values("direct_cost"),
-        _posting_ids(text, considered & in_period & (unit >= 0)),
     )
 
 
@@ -170,19 +168,6 @@ def _ordering(
     there = registers.department_of(case_unit, column)
     named = column.codes >= 0
     return np.where(named, here, default), named & (here < 0) & (there < 0)
-
-
-def _posting_ids(text: dict[str, TextColumn], rows: NDArray[np.bool_]) -> pa.Array | None:
-    """Unit and line id of each line that has one, as one text a line."""
-    if "line_id" not in text:
-        return None
-    found = rows & (text["line_id"].codes >= 0)
-    at = pa.array(np.flatnonzero(found))
-    units = text["unit_id"].labels.take(pa.array(text["unit_id"].codes[at.to_numpy()]))
-    ids = text["line_id"].labels.take(pa.array(text["line_id"].codes[at.to_numpy()]))
-    import pyarrow.compute as pc
-
-    return pc.binary_join_element_wise(units, ids, "\x00")
 
 
 def find_line_faults(

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from medcost._core.key_table import KeyTable
@@ -40,22 +39,27 @@ from medcost.costing.activity_matrix import (
     narrowest,
     write_part,
 )
-from medcost.costing.departments import Orders
+from medcost.costing.level_3 import Orders
+from medcost.costing.line_ids import (
+    LINE_ID,
+    ChosenLines,
+    IdHashes,
+    count_doubled,
+    group_hashes,
+    id_hashes,
+    write_hashes,
+)
+from medcost.costing.line_pieces import LinePiece, line_pieces, piece_rows
 from medcost.costing.links import CLINICAL, MEDTECH
 from medcost.errors import Fault, named_errors
 from medcost.line_blocks import EMPTY, LineBlock, label_table, plain_blocks
 from medcost.page_reader import PagesUnsupported, page_blocks
-from medcost.parquet_input import READ_ERRORS, SourceFile, open_parquet, read_batches, unreadable
+from medcost.parquet_input import READ_ERRORS, read_batches, unreadable
 from medcost.period_book import PeriodBook, register_cases
 from medcost.records import dataclass
 from medcost.tables import load_table
 from medcost.threads import map_in_threads
 
-# Lines of one thread's piece of work, which becomes a part of the matrix.
-PIECE_ROWS, FEWEST_ROWS = 1 << 20, 1 << 15
-# What a line takes while its piece is netted: entries, twice where cases are scattered, the run
-# of its case, and its share of the pages.
-BYTES_A_LINE = 128
 LABELS = ("period", "unit_id", "dept_id", "item_id", "case_id", "case_unit_id", "ordering_dept_id")
 
 
@@ -68,18 +72,6 @@ class Activity:
     findings: tuple[Finding, ...]
     faults: tuple[Fault, ...]
     line_ids_doubled: int = 0
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """Some row groups of one file, small enough to be one thread's work."""
-
-    source: SourceFile
-    columns: tuple[str, ...]
-    row_groups: tuple[int, ...]
-    first_row: int
-    rows: int
-    metadata: pq.FileMetaData
 
 
 @dataclass(frozen=True)
@@ -102,7 +94,7 @@ class _Netted:
     findings: tuple[Finding, ...]
     faults: tuple[Fault, ...]
     n_lines: int
-    posting_ids: pa.Array | None
+    ids: IdHashes | None
 
 
 @dataclass(frozen=True)
@@ -111,6 +103,7 @@ class _Labels:
 
     tables: Mapping[str, LabelTable]
     places: Places
+    chosen: ChosenLines
 
 
 def read_activity(
@@ -130,11 +123,11 @@ def read_activity(
     number of threads, the order of the rows or their split into files. Time O(lines); memory
     O(receivers + activities) plus one piece a thread.
     """
-    pieces = list(enumerate(_pieces(book, period_book.period, piece_rows(memory, threads))))
+    pieces = list(enumerate(line_pieces(book, period_book.period, piece_rows(memory, threads))))
     labels = _labels(book, period_book)
     of_thread = threading.local()
 
-    def read(numbered: tuple[int, _Piece]) -> _Netted:
+    def read(numbered: tuple[int, LinePiece]) -> _Netted:
         number, piece = numbered
         if not hasattr(of_thread, "netter"):
             of_thread.netter = LineNetter(labels.places)
@@ -142,6 +135,9 @@ def read_activity(
         if isinstance(netted.part, MatrixPart) and parts_in is not None:
             with named_errors(parts_in):
                 in_file = write_part(netted.part, parts_in / f"part-{number:05d}.arrow")
+                if netted.ids is not None:
+                    ids = write_hashes(netted.ids, parts_in / f"ids-{number:05d}.bin")
+                    netted = replace(netted, ids=ids)
             netted = replace(netted, part=in_file)
             if part_written is not None:
                 part_written(in_file.path)
@@ -149,7 +145,9 @@ def read_activity(
             progress(netted.n_lines)
         return netted
 
-    return _join(book, period_book, map_in_threads(read, pieces, threads), threads)
+    netted = map_in_threads(read, pieces, threads)
+    activity = _join(book, period_book, netted, threads)
+    return _with_doubled_ids(activity, netted, labels)
 
 
 def with_cases_of_lines(book: Book, period_book: PeriodBook) -> PeriodBook:
@@ -158,7 +156,7 @@ def with_cases_of_lines(book: Book, period_book: PeriodBook) -> PeriodBook:
     Service items are netted by case, so cases are told apart even where none is costed.
     """
     found: list[tuple[NDArray[np.int64], pa.Array]] = []
-    for piece in _pieces(book, period_book.period):
+    for piece in line_pieces(book, period_book.period):
         table = load_table("service_lines")
         try:
             for batch in read_batches(piece.source, table, piece.columns, list(piece.row_groups)):
@@ -172,67 +170,6 @@ def with_cases_of_lines(book: Book, period_book: PeriodBook) -> PeriodBook:
         return period_book
     ids = pa.chunked_array([labels for _, labels in found], pa.string())
     return replace(period_book, cases=register_cases(np.concatenate([u for u, _ in found]), ids))
-
-
-def piece_rows(memory: int | None, threads: int) -> int:
-    """Lines of a piece, so that one for each thread takes at most half of the memory."""
-    if memory is None:
-        return PIECE_ROWS
-    return max(min(memory // 2 // threads // BYTES_A_LINE, PIECE_ROWS), FEWEST_ROWS)
-
-
-def _pieces(book: Book, period: str, most_rows: int = PIECE_ROWS) -> Iterator[_Piece]:
-    """Row groups of each file in pieces of at most most_rows rows, but at least a row group.
-
-    Row groups that are of one other month by statistics or, without the column, by their folder
-    are not read.
-    """
-    table = load_table("service_lines")
-    for source, columns in zip(book.lines, book.line_columns, strict=True):
-        folder_period = dict(source.partitions).get("period")
-        of_another = folder_period not in (None, period) and is_period(folder_period or "")
-        if not columns or (of_another and "period" not in columns):
-            continue
-        try:
-            with open_parquet(source, table) as file:
-                metadata = file.metadata
-        except READ_ERRORS:
-            continue
-        groups: list[int] = []
-        rows, first = 0, 0
-        for group in range(metadata.num_row_groups):
-            n = metadata.row_group(group).num_rows
-            skip = _is_of_another_month(metadata.row_group(group), period, folder_period)
-            if groups and (skip or rows + n > most_rows):
-                yield _Piece(source, columns, tuple(groups), first, rows, metadata)
-                first, rows, groups = first + rows, 0, []
-            if skip:
-                first += n
-            else:
-                groups.append(group)
-                rows += n
-        if groups:
-            yield _Piece(source, columns, tuple(groups), first, rows, metadata)
-
-
-def _is_of_another_month(
-    group: pq.RowGroupMetaData, period: str, folder_period: str | None
-) -> bool:
-    """Whether statistics prove that all rows are of one other month, that of their folder."""
-    for index in range(group.num_columns):
-        column = group.column(index)
-        if column.path_in_schema == "period":
-            found = column.statistics
-            try:
-                if found is None or not found.has_min_max or found.null_count:
-                    return False
-                month = str(found.min)
-                known = found.min == found.max and is_period(month)
-            except UnicodeDecodeError:
-                # The pass over the rows reports the text.
-                return False
-            return known and month != period and folder_period in (None, month)
-    return False
 
 
 def _labels(whole: Book, book: PeriodBook) -> _Labels:
@@ -268,15 +205,17 @@ def _labels(whole: Book, book: PeriodBook) -> _Labels:
         "case_unit_id": units,
         "ordering_dept_id": depts,
     }
-    return _Labels(tables, places)
+    selected = np.append(book.selected, [False, False])
+    return _Labels(tables, places, ChosenLines(places.period, selected))
 
 
-def _read_piece(piece: _Piece, book: PeriodBook, labels: _Labels, netter: LineNetter) -> _Netted:
+def _read_piece(piece: LinePiece, book: PeriodBook, labels: _Labels, netter: LineNetter) -> _Netted:
     """Net the lines of one piece; where some are at fault, look at each."""
     findings: list[Finding] = []
     faults: list[Fault] = []
+    ids: IdHashes | None = None
     try:
-        is_odd = _net(piece, labels, netter)
+        is_odd, ids = _net(piece, labels, netter)
         part, sums, row_sums = _part(piece, netter)
     except READ_ERRORS as error:
         faults.append(unreadable(piece.source, error))
@@ -287,9 +226,8 @@ def _read_piece(piece: _Piece, book: PeriodBook, labels: _Labels, netter: LineNe
         netter.begin(0)
         part, sums, row_sums = _part(piece, netter)
     order_keys, order_sums = netter.orders()
-    ids = None
-    if is_odd or "line_id" in piece.columns:
-        found, problems, ids = _look_at_lines(piece, book)
+    if is_odd:
+        found, problems = _look_at_lines(piece, book)
         findings += found
         faults += [fault for fault in problems if fault not in faults]
     return _Netted(
@@ -308,16 +246,17 @@ def _read_piece(piece: _Piece, book: PeriodBook, labels: _Labels, netter: LineNe
     )
 
 
-def _net(piece: _Piece, labels: _Labels, netter: LineNetter) -> bool:
-    """Net the lines of one piece; whether any is at fault or cannot be netted."""
+def _net(piece: LinePiece, labels: _Labels, netter: LineNetter) -> tuple[bool, IdHashes | None]:
+    """Net the lines of one piece; whether any is at fault or cannot be netted, and their ids."""
     table = load_table("service_lines")
     texts = {name: labels.tables[name] for name in LABELS if name in piece.columns}
-    numbers = {name: table.column(name) for name in MEASURES if name in piece.columns}
+    wanted = (*MEASURES, LINE_ID)
+    numbers = {name: table.column(name) for name in wanted if name in piece.columns}
     partitions = dict(piece.source.partitions)
     if any(name in partitions for name in (*MEASURES, "performed_on")):
         # No folder's name can give a number: the checks say so.
         netter.begin(0)
-        return True
+        return True, None
     constants = {
         name: _code_of(label, labels.tables[name])
         for name, label in partitions.items()
@@ -326,27 +265,36 @@ def _net(piece: _Piece, labels: _Labels, netter: LineNetter) -> bool:
     source, groups = piece.source, piece.row_groups
     try:
         blocks = page_blocks(source, groups, texts, numbers, piece.metadata)
-        return _net_blocks(blocks, piece, constants, netter)
+        return _net_blocks(blocks, piece, labels, constants, netter)
     except PagesUnsupported:
         blocks = plain_blocks(source, groups, texts, numbers)
-        return _net_blocks(blocks, piece, constants, netter)
+        return _net_blocks(blocks, piece, labels, constants, netter)
 
 
 def _net_blocks(
-    blocks: Iterator[LineBlock], piece: _Piece, constants: Mapping[str, int], netter: LineNetter
-) -> bool:
-    """Net all blocks; whether a line is at fault or disagrees with its folder."""
-    disagrees = False
+    blocks: Iterator[LineBlock],
+    piece: LinePiece,
+    labels: _Labels,
+    constants: Mapping[str, int],
+    netter: LineNetter,
+) -> tuple[bool, IdHashes | None]:
+    """Net all blocks; whether a line is at fault or disagrees with its folder, and their ids."""
+    is_odd, hashes = False, list[NDArray[np.uint64]]()
     netter.begin(piece.rows, "charge" in piece.columns, "direct_cost" in piece.columns)
     for block in blocks:
         codes = dict(block.codes)
         for name, code in constants.items():
             if name in codes:
-                disagrees |= bool((codes[name] != code).any())
+                is_odd |= bool((codes[name] != code).any())
             else:
                 codes[name] = np.full(block.n, code, np.int32)
         _add_block(netter, block, codes)
-    return disagrees or netter.n_odd > 0
+        if LINE_ID in block.values:
+            of_block, has_odd = id_hashes(block, codes, labels.chosen)
+            hashes.append(of_block)
+            is_odd |= has_odd
+    ids = group_hashes(piece, hashes) if hashes else None
+    return is_odd or netter.n_odd > 0, ids
 
 
 def _code_of(label: str | None, table: LabelTable) -> int:
@@ -378,7 +326,7 @@ def _add_block(
 
 
 def _part(
-    piece: _Piece, netter: LineNetter
+    piece: LinePiece, netter: LineNetter
 ) -> tuple[MatrixPart, NDArray[np.int64], NDArray[np.int64]]:
     """The piece's part of the matrix, its sums by activity and by row."""
     key, sums, row_key, row_runs, row_charge, starts, rank = netter.finish()
@@ -407,14 +355,11 @@ def _stored(
     return values if n == 0 or netter.take_measure(measure, step, values) else None
 
 
-def _look_at_lines(
-    piece: _Piece, book: PeriodBook
-) -> tuple[list[Finding], list[Fault], pa.Array | None]:
-    """Every fault of the piece's lines, and the ids of its postings."""
+def _look_at_lines(piece: LinePiece, book: PeriodBook) -> tuple[list[Finding], list[Fault]]:
+    """Every fault of the piece's lines."""
     table = load_table("service_lines")
     findings: list[Finding] = []
     faults: list[Fault] = []
-    ids: list[pa.Array] = []
     first = piece.first_row
     try:
         for batch in read_batches(piece.source, table, piece.columns, list(piece.row_groups)):
@@ -422,12 +367,10 @@ def _look_at_lines(
             faults += problems + partition_faults(piece.source, [batch])
             if lines is not None:
                 findings += find_line_faults(lines, book, piece.source, first)
-                ids.append(lines.posting_ids)
             first += batch.num_rows
     except READ_ERRORS as error:
         faults.append(unreadable(piece.source, error))
-    found = [some for some in ids if some is not None]
-    return findings, faults, pa.concat_arrays(found) if found else None
+    return findings, faults
 
 
 def _overflow(label: str) -> Fault:
@@ -447,8 +390,7 @@ def _join(book: Book, period_book: PeriodBook, netted: Sequence[_Netted], thread
         faults.append(_overflow("service_lines"))
         matrix = _matrix(period_book, [], has_charge, threads)
         orders = _orders(period_book, [])
-    ids = [piece.posting_ids for piece in netted if piece.posting_ids is not None]
-    return Activity(matrix, orders, findings, tuple(faults), _doubled_ids(ids))
+    return Activity(matrix, orders, findings, tuple(faults))
 
 
 def _orders(book: PeriodBook, netted: Sequence[_Netted]) -> Orders:
@@ -465,12 +407,14 @@ def _orders(book: PeriodBook, netted: Sequence[_Netted]) -> Orders:
     )
 
 
-def _doubled_ids(ids: Sequence[pa.Array]) -> int:
-    """Lines whose line_id an earlier line of the unit has; the ids themselves are not shown."""
-    if not ids:
-        return 0
-    together = pa.chunked_array(ids)
-    return len(together) - len(together.unique())
+def _with_doubled_ids(activity: Activity, netted: Sequence[_Netted], labels: _Labels) -> Activity:
+    """Count the lines whose line_id an earlier line of the unit has; no id is shown."""
+    ids = [piece.ids for piece in netted if piece.ids is not None]
+    try:
+        n_doubled = count_doubled(ids, labels.tables, labels.chosen)
+    except READ_ERRORS as error:
+        return replace(activity, faults=(*activity.faults, unreadable(ids[0].piece.source, error)))
+    return replace(activity, line_ids_doubled=n_doubled)
 
 
 def _matrix(

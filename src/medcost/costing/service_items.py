@@ -16,6 +16,7 @@ from medcost._core.split import split_rows
 from medcost._core.sums import add_rows
 from medcost.allocation_model import LoadedModel
 from medcost.balance import add_at, exact_sums, require_equal
+from medcost.book import department_label
 from medcost.costing.activity_matrix import (
     CHARGE,
     DIRECT_COST,
@@ -23,7 +24,7 @@ from medcost.costing.activity_matrix import (
     QUANTITY,
     ActivityMatrix,
 )
-from medcost.costing.departments import DepartmentCosts, department_label
+from medcost.costing.departments import DepartmentCosts
 from medcost.costing.direct_items import TracedItems, trace_direct_items
 from medcost.costing.together import split_exactly
 from medcost.costing.weights import find_weights
