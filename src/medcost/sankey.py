@@ -47,6 +47,7 @@ def draw(headings: Sequence[str], nodes: Sequence[Node], links: Sequence[Link]) 
         x, anchor = _text_place(column, len(headings))
         parts.append(_text(x, 12.0, anchor, heading, ' font-weight="bold"'))
     parts += _ribbons(len(headings), nodes, links, places)
+    n_last = sum(node.column == len(headings) - 1 for node in nodes)
     for node, (y, height, _) in zip(nodes, places, strict=True):
         x = _column_place(node.column, len(headings))
         parts.append(
@@ -54,9 +55,11 @@ def draw(headings: Sequence[str], nodes: Sequence[Node], links: Sequence[Link]) 
             f'fill="{node.colour}"/>'
         )
         at, anchor = _text_place(node.column, len(headings))
-        # The last column is narrow: its labels stand below the boxes, not on the ribbons.
+        # Where the last column is a single box, its labels stand below it, not on the ribbons.
         is_last = node.column == len(headings) - 1
-        middle = y + height + LINE if is_last else y + height / 2
+        is_alone = is_last and n_last == 1
+        middle = y + height + LINE if is_alone else y + height / 2
+        at -= NODE_WIDTH + 4 if is_last and not is_alone else 0
         parts.append(_text(at, middle - 1, anchor, node.label))
         parts.append(_text(at, middle + LINE - 2, anchor, node.note, ' fill="#555"'))
     return "".join([*parts, "</svg>"])
