@@ -644,12 +644,12 @@ def test_a_fault_says_how_much_and_where_but_never_whose(
 ABOUT_MODELS = {code for code in fault_codes() if code.startswith("model-")}
 ABOUT_RUNS = {
     "run-not-found", "run-not-kept", "stage-not-in-run", "figure-not-in-run", "figure-ambiguous",
-    "run-ambiguous",
+    "run-ambiguous", "run-damaged",
 }  # fmt: skip
 
 
 def test_every_fault_code_has_a_test() -> None:
-    """Of models: test_allocation_model.py; of runs: tests/explain; book-not-found is below."""
+    """Of models: test_allocation_model.py; of runs: tests/explain, tests/report; book-not-found is below."""
     tested = {scenario.code for scenario in SCENARIOS.values()}
     assert tested | ABOUT_MODELS | ABOUT_RUNS | {"book-not-found"} == set(fault_codes())
 
