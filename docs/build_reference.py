@@ -3,8 +3,9 @@
     python docs/build_reference.py            write the pages
     python docs/build_reference.py --check    write nothing; exit 1 and name the pages that differ
 
-The pages are those of the tables, of the fault codes and of the allocation model's keys. What a
-schema cannot say stands in two CSV files beside them: table_titles.csv and model_keys.csv.
+The pages are those of the tables, of the fault codes and of the keys of the allocation model and of
+the budget control. What a schema cannot say stands in CSV files beside them: table_titles.csv,
+model_keys.csv and control_keys.csv.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medcost.allocation_model import AllocationModel, key_lines, shipped_models
+from medcost.allocation_model import AllocationModel, shipped_models
 from medcost.book import REQUIRED_TABLES, SMALL_TABLES
 from medcost.cli import INTERRUPTED, REJECTED, TERMINATED, UNBALANCED, UNPUBLISHED
 from medcost.errors import FaultCode, fault_codes
 from medcost.tables import Column, load_table, table_names
+from medcost.toml_lines import key_lines
+from medcost.variance.control import BudgetControl, shipped_control
 
 DOCS = Path(__file__).resolve().parent
 REFERENCE = DOCS / "reference"
@@ -40,6 +43,15 @@ RESULTS = (
     "out_work_in_progress",
     "out_intercompany",
     "out_reconciliation",
+)
+# What a run adds where the book has a budget, and variance writes.
+VARIANCES = (
+    "out_budget_variance",
+    "out_variance_decomposition",
+    "out_drg_variance",
+    "out_break_even",
+    "out_budget_requests",
+    "out_budget_reward",
 )
 # What explain writes, on demand and to a folder of its own.
 EXPLANATIONS = ("out_explanation", "out_explanation_services")
@@ -140,7 +152,9 @@ def load_titles() -> dict[str, TableTitle]:
     names = [row.table for row in rows]
     require_same("table_titles.csv", names, table_names())
     require_same(
-        "the order of the tables", [*INPUTS, *RESULTS, *EXPLANATIONS, *WHAT_IFS], table_names()
+        "the order of the tables",
+        [*INPUTS, *RESULTS, *VARIANCES, *EXPLANATIONS, *WHAT_IFS],
+        table_names(),
     )
     return {row.table: row for row in rows}
 
@@ -197,6 +211,11 @@ def table_page(title: TableTitle) -> str:
         place = f"A table of an explanation: `{name}.parquet` in the folder of `explain --out`."
     elif title.table in WHAT_IFS:
         place = f"A table of a what-if: `{name}.parquet` in the run folder of `recost`."
+    elif title.table in VARIANCES:
+        place = (
+            f"A result table: `{name}.parquet` in the run folder of a book with a table budget, "
+            "and of `variance --out`."
+        )
     elif is_result(title.table):
         place = f"A result table: `{name}.parquet` in the run folder."
     else:
@@ -255,6 +274,7 @@ def tables_index(titles: dict[str, TableTitle]) -> str:
 
     inputs = [[link(t), titles[t].title_en, titles[t].title_zh, needed_by(t)] for t in INPUTS]
     results = [[link(t), titles[t].title_en, titles[t].title_zh] for t in RESULTS]
+    variances = [[link(t), titles[t].title_en, titles[t].title_zh] for t in VARIANCES]
     explanations = [
         [link(t), titles[t].title_en, titles[t].title_zh] for t in (*EXPLANATIONS, *WHAT_IFS)
     ]
@@ -267,6 +287,8 @@ def tables_index(titles: dict[str, TableTitle]) -> str:
         grid(("table", "what it holds", "中文", "needed by"), inputs) + "\n",
         "## Result tables: the run folder\n",
         grid(("table", "what it holds", "中文"), results) + "\n",
+        "## Result tables where there is a budget\n",
+        grid(("table", "what it holds", "中文"), variances) + "\n",
         "## Tables of `explain --out` and of `recost`\n",
         grid(("table", "what it holds", "中文"), explanations) + "\n",
         "## The columns of a table page",
@@ -433,6 +455,18 @@ def model_keys() -> list[ModelKey]:
     return list(SchemaReader(AllocationModel.model_json_schema(by_alias=True)).keys())
 
 
+def control_keys() -> list[ModelKey]:
+    """Every key of the budget control."""
+    return list(SchemaReader(BudgetControl.model_json_schema(by_alias=True)).keys())
+
+
+def load_control_meanings() -> dict[str, tuple[str, str]]:
+    """The same of the keys of the budget control."""
+    rows, keys = read_rows(REFERENCE / "control_keys.csv"), control_keys()
+    require_same("control_keys.csv", [r["path"] for r in rows], [key.path for key in keys])
+    return {row["path"]: (row["meaning_en"], row["meaning_zh"]) for row in rows}
+
+
 def load_meanings() -> dict[str, tuple[str, str]]:
     """English and Chinese meaning of each key; raises CannotBuild unless the rows are the keys."""
     rows = read_rows(REFERENCE / "model_keys.csv")
@@ -445,9 +479,9 @@ def first_sentence(text: str) -> str:
     return text.split(". ", 1)[0].rstrip(".") + "."
 
 
-def annotated_example(meanings: dict[str, tuple[str, str]]) -> str:
-    """The shipped model with the meaning of each key in a comment above it."""
-    text = shipped_models()[EXAMPLE].read_text("utf-8")
+def annotated_example(meanings: dict[str, tuple[str, str]], file: Path | None = None) -> str:
+    """A policy file, by default a shipped model, with the meaning of each key above it."""
+    text = (file or shipped_models()[EXAMPLE]).read_text("utf-8")
     paths: dict[int, str] = {}
     for path, number in key_lines(text).items():
         paths[number] = re.sub(r"\[\d+\]", "[]", path).removesuffix("[]")
@@ -527,6 +561,40 @@ def model_page() -> str:
     return "\n".join(parts)
 
 
+CONTROL_INTRO = """\
+One TOML file says how a budget is held against what was spent. `medcost run`, where the book has a
+table budget, and `medcost variance` follow the one that ships, `budget_control.toml`, or another
+that `--budget-control` names.
+
+It is as strict as the [allocation model](model.md): an unknown key, a wrong type or an impossible
+value is rejected with the file, the key's path and its line, all faults together. Every key but
+those of `[control]` may be left out; its default holds then. What the figures mean is on the page of
+[budget variance](../explanation/budget_variance.md).
+"""
+
+
+def control_page() -> str:
+    """The page of the budget control's keys."""
+    meanings, keys = load_control_meanings(), control_keys()
+    index = ", ".join(f"[{key.path}](#{slug(key.path)})" for key in keys)
+    parts = [
+        header(
+            "src/medcost/variance/control.py",
+            "docs/reference/control_keys.csv",
+            "allocation_models/budget_control.toml",
+        ),
+        "# Budget control\n",
+        CONTROL_INTRO,
+        "## The policy that ships\n",
+        f"```toml\n{annotated_example(meanings, shipped_control())}```\n",
+        "## Keys\n",
+        f"{wrapped(index)}\n",
+        *(key_section(key, meanings[key.path]) for key in keys),
+        "[Documentation](../README.md) · [Glossary](glossary.md)\n",
+    ]
+    return "\n".join(parts)
+
+
 # All pages
 
 
@@ -537,6 +605,7 @@ def build_pages() -> dict[Path, str]:
     pages[TABLE_PAGES / "README.md"] = tables_index(titles)
     pages[REFERENCE / "errors.md"] = errors_page()
     pages[REFERENCE / "model.md"] = model_page()
+    pages[REFERENCE / "budget_control.md"] = control_page()
     return pages
 
 

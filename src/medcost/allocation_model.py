@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import re
-import tomllib
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from medcost.errors import Fault, InputRejected, printable, quote
-from medcost.toml_lines import key_lines, show_key
+from medcost.errors import InputRejected, quote
+from medcost.policy_file import (
+    FoundFault,
+    OneOrMore,
+    Section,
+    Share,
+    Text,
+    line_of,
+    read_policy,
+)
 
 OWN = "own"
+# The other kind of policy that ships beside the models.
+BUDGET_CONTROL = "budget_control.toml"
 DepartmentClass = Literal["admin", "support", "medtech", "clinical", "non_medical"]
-Text = Annotated[str, Field(min_length=1, pattern=r"^\S(.*\S)?$")]
-OneOrMore = Annotated[list[Text], Field(min_length=1)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
-
-
-class Header(_Section):
+class Header(Section):
     """[model]: what the model is and on whose authority."""
 
     id: Text
@@ -38,7 +38,7 @@ class Header(_Section):
     currency: Text = "CNY"
 
 
-class Givers(_Section):
+class Givers(Section):
     """The departments a rule speaks of: one or more classes, or named ones."""
 
     class_: DepartmentClass | Annotated[list[DepartmentClass], Field(min_length=1)] | None = Field(
@@ -52,7 +52,7 @@ class Givers(_Section):
         return _listed(self.class_)
 
 
-class Receivers(_Section):
+class Receivers(Section):
     """The classes that may receive under a rule."""
 
     class_: DepartmentClass | Annotated[list[DepartmentClass], Field(min_length=1)] = Field(
@@ -65,7 +65,7 @@ class Receivers(_Section):
         return _listed(self.class_)
 
 
-class Rule(_Section):
+class Rule(Section):
     """[[departments.rule]]: by what statistic matching givers hand on their cost, and to whom."""
 
     givers: Givers
@@ -74,14 +74,14 @@ class Rule(_Section):
     receivers: Receivers | None = None
 
 
-class MedtechToClinical(_Section):
+class MedtechToClinical(Section):
     """[departments.medtech_to_clinical]: level 3."""
 
     basis: Literal["charge", "quantity", "driver"]
     driver: Text | None = None
 
 
-class Rounding(_Section):
+class Rounding(Section):
     """[departments.rounding]: another house's rounding (arithmetic rule 9)."""
 
     multiplier_decimals: Annotated[int, Field(ge=0, le=12)] | None = None
@@ -89,7 +89,7 @@ class Rounding(_Section):
     residual: Literal["largest_remainder", "largest"] = "largest_remainder"
 
 
-class Departments(_Section):
+class Departments(Section):
     """[departments]: the method and rules of levels 1 to 3."""
 
     method: Literal["direct", "step-down", "reciprocal"]
@@ -102,7 +102,7 @@ class Departments(_Section):
     rounding: Rounding | None = None
 
 
-class ServiceItems(_Section):
+class ServiceItems(Section):
     """[service_items]: how pools reach service items."""
 
     method: Literal["weights", "income", "workload", "capacity"] | None = None
@@ -121,20 +121,20 @@ class ServiceItems(_Section):
         return Fraction(repr(self.net_activity_floor))
 
 
-class Cases(_Section):
+class Cases(Section):
     """[cases]: how service items reach cases, and what happens to stays that cross months."""
 
     method: Literal["bottom-up", "top-down", "cost-to-charge"] | None = None
     work_in_progress: Literal["carry", "include"] = "carry"
 
 
-class Scope(_Section):
+class Scope(Section):
     """[scope]: which funds, classes and programs are costed."""
 
     cost: Literal["medical_business", "medical", "medical_full", "hospital_full"] = "medical"
-    programs: Annotated[
-        list[Literal["medical", "public_health", "teaching", "research"]], Field(min_length=1)
-    ] = ["medical"]
+    programs: list[Literal["medical", "public_health", "teaching", "research"]] = Field(
+        default=["medical"], min_length=1
+    )
 
     @property
     def funds(self) -> tuple[str, ...]:
@@ -154,7 +154,7 @@ class Scope(_Section):
         return self.cost != "medical_business"
 
 
-class AllocationModel(_Section):
+class AllocationModel(Section):
     """One allocation model file, validated; frozen."""
 
     model: Header
@@ -176,7 +176,7 @@ class LoadedModel:
 
     def place(self, path: str) -> str:
         """'model.toml line 12, departments.rule[0].driver'."""
-        return f"{quote(self.file)[1:-1]} line {_line_of(self.lines, path)}, {path}"
+        return f"{quote(self.file)[1:-1]} line {line_of(self.lines, path)}, {path}"
 
 
 def _listed(value: str | list[Any] | None) -> tuple[str, ...]:
@@ -188,7 +188,11 @@ def _listed(value: str | list[Any] | None) -> tuple[str, ...]:
 def shipped_models() -> dict[str, Path]:
     """The models that ship with medcost, by name without .toml."""
     folder = resources.files("medcost.allocation_models")
-    files = [Path(str(entry)) for entry in folder.iterdir() if entry.name.endswith(".toml")]
+    files = [
+        Path(str(entry))
+        for entry in folder.iterdir()
+        if entry.name.endswith(".toml") and entry.name != BUDGET_CONTROL
+    ]
     return {file.stem: file for file in sorted(files)}
 
 
@@ -203,110 +207,13 @@ def load_model(name: str, through: str = "cases") -> LoadedModel:
     # A folder of the same name does not hide a model that ships.
     if name in shipped and not path.is_file():
         path = shipped[name]
-    label = path.name
-    try:
-        raw = path.read_bytes()
-        # A byte order mark, as some editors write it, is no part of the text.
-        text = raw.decode("utf-8-sig")
-        content = tomllib.loads(text)
-    except OSError as error:
-        known = ", ".join(shipped)
-        what = f"{quote(str(path))} cannot be read: {error.strerror}. Models that ship: {known}."
-        raise InputRejected([Fault("model-unreadable", what, (quote(str(path)),))]) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        what = f"{quote(label)} is not TOML: {printable(str(error), 200)}."
-        raise InputRejected([Fault("model-unreadable", what, (quote(label),))]) from None
-    lines = key_lines(text)
-    model, found = _validated(content)
-    found += _contradictions(content) + _stage_faults(content, through)
+    shown = f" Models that ship: {', '.join(shipped)}."
+    text = read_policy("model", AllocationModel, path, shown)
+    model, found = text.validated()
+    found += _contradictions(text.content) + _stage_faults(text.content, through)
     if found or model is None:
-        raise InputRejected(_placed(found, label, lines))
-    digest = hashlib.sha256(raw).hexdigest()
-    return LoadedModel(model=model, file=label, content=raw, sha256=digest, lines=lines)
-
-
-@dataclass(frozen=True)
-class _Found:
-    """One fault of a model before its line is known."""
-
-    code: str
-    path: str
-    message: str
-
-
-def _placed(found: list[_Found], label: str, lines: dict[str, int]) -> list[Fault]:
-    """The faults in the order of the file, each path and code once."""
-    first = {(fault.path, fault.code, fault.message): fault for fault in found}
-    ordered = sorted(first.values(), key=lambda fault: _line_of(lines, fault.path))
-    return [
-        Fault(
-            fault.code,
-            fault.message,
-            (f"{printable(label)} line {_line_of(lines, fault.path)}, {printable(fault.path)}",),
-        )
-        for fault in ordered
-    ]
-
-
-def _validated(content: dict[str, Any]) -> tuple[AllocationModel | None, list[_Found]]:
-    """The model, or every key that is unknown, missing or of a value it cannot have."""
-    try:
-        return AllocationModel.model_validate(content), []
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-    found = []
-    for detail in details:
-        location = _location(detail["loc"], content, detail["type"] == "extra_forbidden")
-        if location is None:
-            continue
-        path = _dotted(location)
-        shown = printable(path)
-        if detail["type"] == "extra_forbidden":
-            known = ", ".join(_keys_beside(location[:-1]))
-            message = f"{shown} is not a key; expected one of {known}."
-            found.append(_Found("model-key-unknown", path, message))
-        elif detail["type"] == "missing":
-            found.append(_Found("model-key-missing", path, f"{shown} is missing."))
-        else:
-            given = "" if isinstance(detail["input"], dict) else f" ({quote(str(detail['input']))})"
-            found.append(_Found("model-value", path, f"{shown}{given}: {detail['msg']}."))
-    return None, found
-
-
-def _location(
-    parts: tuple[int | str, ...], content: Any, is_key: bool
-) -> tuple[int | str, ...] | None:
-    """The parts of a path that stand in the file; None for the branch of a union not taken.
-
-    Where a value may be a text or a list, pydantic reports both branches and names the branch
-    in the path; the one that fits the value given is kept.
-    """
-    kept: list[int | str] = []
-    value = content
-    for place, part in enumerate(parts):
-        is_last_key = is_key and place == len(parts) - 1
-        inside = isinstance(part, int) or (isinstance(value, dict) and part in value)
-        if isinstance(part, str) and not inside and not is_last_key and not isinstance(value, dict):
-            if isinstance(value, list) != part.startswith("list"):
-                return None
-            continue
-        kept.append(part)
-        if isinstance(value, dict):
-            value = value.get(part)
-        elif isinstance(value, list) and isinstance(part, int):
-            value = value[part]
-    return tuple(kept)
-
-
-def _dotted(location: tuple[int | str, ...]) -> str:
-    """departments.rule[0].driver."""
-    path = ""
-    for part in location:
-        if isinstance(part, int):
-            path += f"[{part}]"
-        else:
-            path += f".{show_key(part)}" if path else show_key(part)
-    return path or "model"
+        raise InputRejected(text.placed(found))
+    return LoadedModel(model, text.file, text.raw, text.sha256, text.lines)
 
 
 def _section(content: Any, *names: str) -> dict[str, Any]:
@@ -316,7 +223,7 @@ def _section(content: Any, *names: str) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _contradictions(content: dict[str, Any]) -> list[_Found]:
+def _contradictions(content: dict[str, Any]) -> list[FoundFault]:
     """Values that are right alone and wrong together; looked for whatever else is wrong."""
     departments = _section(content, "departments")
     method = departments.get("method")
@@ -324,7 +231,7 @@ def _contradictions(content: dict[str, Any]) -> list[_Found]:
 
     def add(holds: bool, path: str, message: str) -> None:
         if holds:
-            found.append(_Found("model-value", path, f"{path}: {message}."))
+            found.append(FoundFault("model-value", path, f"{path}: {message}."))
 
     add(
         method == "step-down" and "order" not in departments,
@@ -365,7 +272,7 @@ def _contradictions(content: dict[str, Any]) -> list[_Found]:
     return found
 
 
-def _stage_faults(content: dict[str, Any], through: str) -> list[_Found]:
+def _stage_faults(content: dict[str, Any], through: str) -> list[FoundFault]:
     """Methods the run gets to must be there and built."""
     found = []
     later = {"service-items": ("capacity",), "cases": ("top-down", "cost-to-charge")}
@@ -376,40 +283,8 @@ def _stage_faults(content: dict[str, Any], through: str) -> list[_Found]:
         method = _section(content, section).get("method")
         if method is None:
             message = f"{path} is missing, and the run gets to {stage}."
-            found.append(_Found("model-key-missing", path, message))
+            found.append(FoundFault("model-key-missing", path, message))
         elif method in later[stage]:
             message = f"{path} = {quote(method)} is not available yet."
-            found.append(_Found("model-not-available", path, message))
+            found.append(FoundFault("model-not-available", path, message))
     return found
-
-
-def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
-    """The keys that may stand in a section, as the file writes them."""
-    section: type[BaseModel] = AllocationModel
-    for part in location:
-        if isinstance(part, int):
-            continue
-        names = {field.alias or name: field for name, field in section.model_fields.items()}
-        section = _section_in(names[part].annotation)
-    return [field.alias or name for name, field in section.model_fields.items()]
-
-
-def _section_in(annotation: Any) -> type[BaseModel]:
-    """The section that a field holds, alone, in a list or as an option."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for inner in get_args(annotation):
-        if inner is not type(None):
-            return _section_in(inner)
-    return AllocationModel
-
-
-def _line_of(lines: dict[str, int], path: str) -> int:
-    """The line of the path or of the nearest key or table above it; 1 where there is none."""
-    while path:
-        if path in lines:
-            return lines[path]
-        # A quoted key may hold any character: where no part can be cut off, cut a character.
-        shorter = re.sub(r"(\[\d+\]|\.?[^.\[\]]+)$", "", path)
-        path = shorter if shorter != path else path[:-1]
-    return 1

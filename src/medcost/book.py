@@ -229,6 +229,16 @@ def period_label(number: int) -> str:
     return f"{number // 12:04d}-{number % 12 + 1:02d}"
 
 
+def year_to_date(periods: Sequence[str]) -> list[str]:
+    """The months from January to each of the periods, sorted."""
+    months = {
+        period_label(number)
+        for period in periods
+        for number in range(period_number(period[:4] + "-01"), period_number(period) + 1)
+    }
+    return sorted(months)
+
+
 def is_period(text: str) -> bool:
     """Whether the text is a month written YYYY-MM."""
     return re.fullmatch(PERIOD_PATTERN, text) is not None
@@ -267,7 +277,7 @@ def open_book(folder: Path, through: str = "cases", has_lines: bool = True) -> B
             if rows is not None:
                 tables[name] = rows
                 if rows.n == 0 and name in needed and name not in MAY_BE_EMPTY:
-                    faults.append(_empty(name, found))
+                    faults.append(empty_table(name, found))
     columns, problems = _line_columns(files["service_lines"])
     faults += problems
     if "service_lines" in needed:
@@ -283,12 +293,30 @@ def open_book(folder: Path, through: str = "cases", has_lines: bool = True) -> B
     )
 
 
+def open_tables(folder: Path, names: Sequence[str]) -> Book:
+    """Some small tables of a book; faults are gathered, not raised."""
+    tables: dict[str, TableRows] = {}
+    files: dict[str, tuple[SourceFile, ...]] = {}
+    faults: list[Fault] = []
+    for name in names:
+        found, problems = find_files(folder, name)
+        faults += problems
+        if found:
+            files[name] = tuple(found)
+            rows, problems = read_table(name, found)
+            faults += problems
+            if rows is not None:
+                tables[name] = rows
+    return Book(folder, tables, (), (), files, tuple(faults), build_registers(tables))
+
+
 def _needed(through: str) -> set[str]:
     reached = STAGES[: STAGES.index(through) + 1]
     return {table for stage in reached for table in REQUIRED_TABLES[stage]}
 
 
-def _empty(name: str, files: Sequence[SourceFile]) -> Fault:
+def empty_table(name: str, files: Sequence[SourceFile]) -> Fault:
+    """The fault of a table that is there and has no row."""
     where = tuple(quote(file.label) for file in files)
     return Fault("table-empty", f"Table {name} has no rows.", where)
 
@@ -319,7 +347,7 @@ def find_empty_lines(files: Sequence[SourceFile]) -> list[Fault]:
     except READ_ERRORS:
         # A file that cannot be read has a fault of its own.
         return []
-    return [_empty("service_lines", files)] if files and sum(rows) == 0 else []
+    return [empty_table("service_lines", files)] if files and sum(rows) == 0 else []
 
 
 def read_table(name: str, files: Sequence[SourceFile]) -> tuple[TableRows | None, list[Fault]]:

@@ -251,6 +251,7 @@ def parse_memory(
     is_flag=True,
     help="Do not keep the activity in the run folder: no recost, no explain.",
 )
+@click.option("--budget-control", "control", help="The policy for a budget: a file.")
 @common_options
 def run(
     book: Path,
@@ -262,6 +263,7 @@ def run(
     threads: int | None,
     memory: int | None,
     no_matrix: bool,
+    control: str | None,
     json_log: bool,
     quiet: bool,
 ) -> None:
@@ -277,7 +279,12 @@ def run(
     opened = open_book(book, through)
     chosen = _chosen_periods(opened, periods)
     options = BatchOptions(
-        units or None, through, threads or os.cpu_count() or 1, memory, keep=not no_matrix
+        units or None,
+        through,
+        threads or os.cpu_count() or 1,
+        memory,
+        keep=not no_matrix,
+        control=_loaded_control(control) if control else None,
     )
     with (
         output_folder(out) as staging,
@@ -288,6 +295,12 @@ def run(
         for result, place in done:
             folder = out / place.folder.name
             _show_result(opened, result, folder, place.is_new, loaded.model.model.currency)
+
+
+def _loaded_control(name: str | None) -> Any:
+    from medcost.variance.control import load_control
+
+    return load_control(name)
 
 
 def parse_replaced(
@@ -422,6 +435,72 @@ def explain(
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
+    "--budget",
+    "file",
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="A Parquet file, or a folder of them, in the schema of the table budget.",
+)
+@click.option("--budget-control", "control", help="Another policy than the one that ships: a file.")
+@click.option(
+    "--period",
+    "periods",
+    callback=parse_periods,
+    help="P, P1..P2 or all (default): what is published and budgeted.",
+)
+@click.option("--unit", "units", multiple=True, help="Only this unit; may be repeated.")
+@click.option("--out", type=click.Path(path_type=Path), help="Publish the tables here.")
+@common_options
+def variance(
+    folder: Path,
+    file: Path,
+    control: str | None,
+    periods: tuple[str, str] | None,
+    units: tuple[str, ...],
+    out: Path | None,
+    json_log: bool,
+    quiet: bool,
+) -> None:
+    """Hold the published costs of FOLDER against a budget."""
+    from medcost import terminal, variance_run
+    from medcost.book import period_label, period_number
+    from medcost.messages import LOG
+    from medcost.publish import output_folder, published_runs
+    from medcost.result_tables import as_written
+
+    _set_up(json_log, quiet)
+    policy = _loaded_control(control)
+    runs = variance_run.runs_in(folder)
+    if out is not None and out.resolve() in _folders_of(folder, runs):
+        raise click.BadParameter("variances go to a folder of their own", param_hint="--out")
+    budget = variance_run.read_budget(file)
+    wanted = None
+    if periods is not None:
+        first, last = (period_number(period) for period in periods)
+        wanted = [period_label(number) for number in range(first, last + 1)]
+    chosen = variance_run.periods_chosen(runs, published_runs(folder), budget, wanted)
+    found = variance_run.vary(runs, budget, policy, chosen, units or None)
+    placed: list[Any] = []
+    if out is not None:
+        with output_folder(out) as staging:
+            placed = variance_run.publish_variances(found, out, staging, budget, policy)
+    for varied in found:
+        LOG.info("variance", extra={"fields": variance_run.log_fields(varied)})
+        for note in varied.variance.notes if json_log else ():
+            LOG.warning("%s: %s", varied.variance.period, note)
+    if not quiet:
+        console = terminal.make_console()
+        for varied in found:
+            one = varied.variance
+            tables = {name: as_written(table) for name, table in one.tables.items()}
+            terminal.show_variance(console, one.period, tables, one.notes)
+        for place in placed:
+            terminal.show_files(console, out / place.folder.name, place.is_new)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
     "--lang",
     "language",
     type=click.Choice(["zh", "en"]),
@@ -464,6 +543,14 @@ def report(
             click.echo(f"written to {file}")
 
 
+def _folders_of(folder: Path, runs: Any) -> set[Path]:
+    """Folders that a variance must not be published to: the one it reads, and its runs."""
+    every = {folder.resolve()} | {
+        run.resolve() for units in runs.values() for run in units.values()
+    }
+    return every | {run.parent for run in every if run.name.startswith("run=")}
+
+
 def _show_result(opened: Any, result: Any, folder: Path, is_new: bool, currency: str) -> None:
     from medcost import terminal
     from medcost.result_tables import as_written
@@ -478,6 +565,9 @@ def _show_result(opened: Any, result: Any, folder: Path, is_new: bool, currency:
     if "drg_cost" in tables:
         terminal.show_drg_groups(console, tables, _group_names(opened))
     terminal.show_reconciliation(console, tables)
+    if "budget_variance" in result.tables:
+        executed = as_written(result.tables["budget_variance"])
+        terminal.show_budget_execution(console, executed)
     terminal.show_files(console, folder, is_new)
 
 

@@ -10,9 +10,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from medcost._core.sums import group_sums
-from medcost.parquet_input import decode_number
 from medcost.quotients import scaled_quotients
-from medcost.result_tables import Coded, Filled, Given, build_table, fen_of
+from medcost.result_tables import (
+    Coded,
+    Filled,
+    Given,
+    build_table,
+    fen_as_read,
+    labels_of,
+)
 from medcost.tables import load_table
 from medcost.text_labels import text_array
 
@@ -39,7 +45,7 @@ def compare_tables(before: Mapping[str, pa.Table], after: Mapping[str, pa.Table]
     ]
     old = np.concatenate([moved.before for moved in found])
     new = np.concatenate([moved.after for moved in found])
-    months = {month for table in after.values() for month in _labels(table, "period")[0] if month}
+    months = {month for table in after.values() for month in labels_of(table, "period")[0] if month}
     columns: dict[str, Given] = {
         "period": text_array([min(months, default="")] * len(old)),
         "level": text_array([moved.level for moved in found for _ in moved.before]),
@@ -87,14 +93,14 @@ def _compare(level: str, before: pa.Table, after: pa.Table, column: str) -> _Mov
     names = [key for key in KEYS if key in after.schema.names]
     labels, place = {}, [np.zeros(len(table), np.int64) for table in (before, after)]
     for name in names:
-        encoded = [_labels(table, name) for table in (before, after)]
+        encoded = [labels_of(table, name) for table in (before, after)]
         labels[name] = sorted({label for known, _ in encoded for label in known} | {""})
         index = {label: i for i, label in enumerate(labels[name])}
         for side, (known, codes) in enumerate(encoded):
             of_label = np.array([index[label] for label in known], np.int64)
             place[side] = place[side] * len(labels[name]) + of_label[codes]
     (old_key, old), (new_key, new) = (
-        group_sums(key, _fen(table, column).reshape(-1, 1))
+        group_sums(key, fen_as_read(table, column).reshape(-1, 1))
         for key, table in zip(place, (before, after), strict=True)
     )
     every = np.union1d(old_key, new_key)
@@ -107,20 +113,3 @@ def _compare(level: str, before: pa.Table, after: pa.Table, column: str) -> _Mov
         keys[name] = [labels[name][i] for i in (rest % len(labels[name])).tolist()]
         rest = rest // len(labels[name])
     return _Moved(level, keys, sums[moved, 0].copy(), sums[moved, 1].copy())
-
-
-def _labels(table: pa.Table, column: str) -> tuple[list[str], NDArray[np.int64]]:
-    """Distinct labels of a text column, '' among them for empty rows, and each row's."""
-    array = table[column].combine_chunks()
-    if not pa.types.is_dictionary(array.type):
-        array = array.dictionary_encode()
-    codes = array.indices.cast(pa.int64()).fill_null(len(array.dictionary))
-    return [*array.dictionary.to_pylist(), ""], codes.to_numpy(zero_copy_only=False)
-
-
-def _fen(table: pa.Table, column: str) -> NDArray[np.int64]:
-    """A column of money in fen, as it was read or as it will be written."""
-    array = table[column].combine_chunks()
-    if array.type.bit_width == 64:
-        return np.ascontiguousarray(fen_of(table, column))
-    return decode_number(array, load_table("out_comparison").column("before")).values

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -37,8 +39,11 @@ from medcost.kept import ACTIVITY, KEPT, keep_activity, keep_book, record_kept
 from medcost.manifest import FileRecord, RunOptions, record_inputs
 from medcost.parquet_input import READ_ERRORS, row_count
 from medcost.period_book import PeriodBook, read_period
-from medcost.publish import KeptFiles, PublishedRun, RunToPublish, publish
+from medcost.publish import KeptFiles, PublishedRun, RunToPublish, publish, published_runs
 from medcost.tables import CLASSES
+
+if TYPE_CHECKING:
+    from medcost.variance.control import LoadedControl
 
 LOG = logging.getLogger("medcost")
 FOUNDATION = ("units", "departments", "ledger", "drivers")
@@ -61,7 +66,8 @@ class PeriodResult:
 class BatchOptions:
     """What is costed and how far, and what the batch may use; only the first two change results.
 
-    units: None for all; memory: bytes; keep: whether runs keep what recost and explain need.
+    units: None for all; memory: bytes; keep: whether runs keep what recost and explain need;
+    control: by which policy a budget is held against the cost, None for the one that ships.
     """
 
     units: tuple[str, ...] | None = None
@@ -69,6 +75,7 @@ class BatchOptions:
     threads: int = 1
     memory: int | None = None
     keep: bool = True
+    control: LoadedControl | None = None
 
 
 @contextmanager
@@ -148,7 +155,7 @@ def cost_period(
     units, through = options.units, options.through
     seconds: dict[str, float] = {}
     with _timed("check", seconds):
-        faults = list(table_faults(book, [period], units, loaded, through))
+        faults = list(table_faults(book, [period], units, loaded, through, options.control))
         if needs_lines(loaded, through):
             faults += find_empty_lines(book.lines)
         if not _is_founded(book):
@@ -222,6 +229,8 @@ def run_month_end(
                 faults += rejected.faults
         if faults:
             raise InputRejected(_distinct(faults))
+        if "budget" in book.tables:
+            costed = _with_variances(book, costed, options, out)
         runs = [_to_publish(one, options, staging) for one in costed]
         try:
             recorded = inputs().result()
@@ -277,6 +286,47 @@ def _cost_and_keep(
     return _Costed(result, kept, records[0] if records else None)
 
 
+def _with_variances(
+    book: Book, costed: list[_Costed], options: BatchOptions, out: Path
+) -> list[_Costed]:
+    """Every period with its variances; earlier months are those of the batch, else published.
+
+    A period of which the budget has no row stays as it is, with a note. Raises InputRejected.
+    """
+    from medcost.variance.control import load_control
+    from medcost.variance.months import read_months, with_run
+    from medcost.variance.stage import month_variance, months_needed, units_of_period
+
+    control, budget = options.control or load_control(), book.tables["budget"]
+    batch = {one.result.period: one.result for one in costed}
+    runs, found, faults = published_runs(out), [], list[Fault]()
+    everyone = [(frozenset(book.registers.unit_ids), book)]
+    for one in costed:
+        result = one.result
+        if not units_of_period(budget, result.period) & set(result.units):
+            note = f"no variance: the budget has no row of {result.period}"
+            found.append(replace(one, result=replace(result, notes=(*result.notes, note))))
+            continue
+        months = read_months(runs, [*months_needed(result.period), result.period])
+        for period in {*months_needed(result.period), result.period} & batch.keys():
+            mine = batch[period]
+            months[period] = with_run(months.get(period), period, mine.units, mine.tables)
+        try:
+            with _timed("variance", result.seconds):
+                variance = month_variance(
+                    everyone, budget, control, months, result.period, result.units
+                )
+        except InputRejected as rejected:
+            faults += rejected.faults
+            continue
+        tables = result.tables | variance.tables
+        notes = (*result.notes, *variance.notes)
+        found.append(replace(one, result=replace(result, tables=tables, notes=notes)))
+    if faults:
+        raise InputRejected(_distinct(faults))
+    return found
+
+
 def _to_publish(costed: _Costed, options: BatchOptions, staging: Path) -> RunToPublish:
     result, kept = costed.result, None
     if costed.records is not None:
@@ -302,14 +352,24 @@ def table_faults(
     units: Sequence[str] | None,
     loaded: LoadedModel | None,
     through: str,
+    control: LoadedControl | None = None,
 ) -> Iterator[Fault]:
     """Faults of the tables read, for the periods and units chosen."""
     yield from book.faults
     yield from find_missing_selection(book, periods, units)
     allowed = loaded is None or loaded.model.departments.negative_statistics == "allow"
-    yield from check_tables(book, periods, units, allowed)
+    yield from check_tables(book, periods, units, allowed, _budget_tolerance(book, control))
     if loaded is not None and through != "departments":
         yield from _measure_faults(book, loaded)
+
+
+def _budget_tolerance(book: Book, control: LoadedControl | None) -> Fraction:
+    """By what share of a budget its standards may differ from it."""
+    if "budget" not in book.tables:
+        return Fraction(1)
+    from medcost.variance.control import exact, load_control
+
+    return exact((control or load_control()).policy.standards.tolerance)
 
 
 def _measure_faults(book: Book, loaded: LoadedModel) -> Iterator[Fault]:

@@ -91,6 +91,11 @@ def find_files(book: Path, table: str) -> tuple[list[SourceFile], list[Fault]]:
     return _files_below(folder, table)
 
 
+def files_at(path: Path, table: str) -> tuple[list[SourceFile], list[Fault]]:
+    """The files of a table that stands outside a book: one file, or those of a folder."""
+    return _files_below(path, table) if path.is_dir() else ([SourceFile(path, path.name)], [])
+
+
 def _files_below(folder: Path, table: str) -> tuple[list[SourceFile], list[Fault]]:
     files: list[SourceFile] = []
     unreadable_folders: list[str] = []

@@ -219,7 +219,7 @@ def _stage_run(
     folder = Path(tempfile.mkdtemp(dir=staging))
     outputs = _write_tables(run.tables, folder)
     identity = run_id(loaded, run.options, outputs)
-    totals = totals_of(run.tables["reconciliation"])
+    totals = totals_of(run.tables["reconciliation"]) if "reconciliation" in run.tables else {}
     manifest = build_manifest(
         identity, loaded, run.options, inputs, outputs, totals, run.notes, run.seconds
     )

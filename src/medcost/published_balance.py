@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
+import numpy as np
 import pyarrow as pa
 
 from medcost.balance import exact_sums
@@ -23,6 +24,44 @@ def require_published_balance(tables: Mapping[str, pa.Table]) -> None:
     tables: result tables by name without out_; those of stages that the run did not get to are
     absent. Raises InvariantBroken with the identity, the unit and the element.
     """
+    if "variance_decomposition" in tables:
+        _require_variances(tables)
+    if "budget_variance" not in tables or "reconciliation" in tables:
+        _require_costs(tables)
+
+
+def _require_variances(tables: Mapping[str, pa.Table]) -> None:
+    """Effects add up to actual - budget in every row, and so do variances."""
+    split = tables["variance_decomposition"]
+    effects = ("volume_variance", "mix_variance", "efficiency_variance", "price_variance")
+    _require_rows("effects = actual - budget", split, effects, ("actual", "-budget"))
+    _require_rows("variance = actual - budget", split, ("variance",), ("actual", "-budget"))
+    flexible = ("flexible_budget", "flexible_variance")
+    _require_rows("flexible budget + variance = actual", split, flexible, ("actual",))
+    groups = tables["drg_variance"]
+    of_groups = ("case_mix_variance", "cost_variance")
+    _require_rows("effects = actual - base", groups, of_groups, ("actual", "-base_amount"))
+    even = tables["break_even"]
+    _require_rows("fixed + variable = cost", even, ("fixed_cost", "variable_cost"), ("cost",))
+
+
+def _require_rows(
+    fact: str, table: pa.Table, left: tuple[str, ...], right: tuple[str, ...]
+) -> None:
+    """Stop where the columns on one side do not add up to those on the other, row by row."""
+    balance = sum(
+        (
+            side * (-1 if name[0] == "-" else 1) * fen_of(table, name.lstrip("-")).astype(object)
+            for side, names in ((1, left), (-1, right))
+            for name in names
+        ),
+        start=np.zeros(len(table), object),
+    )
+    if balance.any():
+        raise InvariantBroken(f"{fact} does not hold in {np.count_nonzero(balance)} rows")
+
+
+def _require_costs(tables: Mapping[str, pa.Table]) -> None:
     reasons = _reasons(tables["reconciliation"])
     departments = tables["department_cost"]
     direct, pool = _sum(departments, "direct"), _sum(departments, "pool")

@@ -18,7 +18,7 @@ from medcost.costing.departments import DepartmentCosts
 from medcost.costing.drg_groups import QUANTILES, DrgCosts, PricedCases
 from medcost.costing.service_items import ServiceItemCosts
 from medcost.errors import Fault, InputRejected, InvariantBroken
-from medcost.parquet_input import present_rows
+from medcost.parquet_input import decode_number, present_rows
 from medcost.period_book import PeriodBook
 from medcost.quotients import scaled_quotients
 from medcost.tables import CLASSES, ELEMENTS, Column, load_table
@@ -26,6 +26,7 @@ from medcost.text_labels import take_text, text_array
 
 ELEMENT_ORDER = np.array(sorted(range(len(ELEMENTS)), key=lambda e: ELEMENTS[e]))
 # Unit costs are yuan a service in 1e-6, of fen and volumes in 1e-4; means are yuan in 1e-6.
+FEN = load_table("out_comparison").column("before")
 UNIT_COST_STEPS = 10**8
 MEAN_STEPS = 10**4
 
@@ -100,15 +101,21 @@ def arrow_type(column: Column) -> pa.DataType:
 
 
 def build_table(
-    name: str, columns: Mapping[str, Given], keep: NDArray[np.bool_] | None = None
+    name: str,
+    columns: Mapping[str, Given],
+    keep: NDArray[np.bool_] | None = None,
+    all_rows: bool = False,
 ) -> pa.Table:
     """A result table from its columns: int64 arrays for decimals, at their scale.
 
-    A column not given is empty. Rows whose amounts are all zero are left out, and those that
-    keep leaves out. Raises InputRejected where an amount does not fit decimal(18,2).
+    A column not given is empty. Rows whose amounts are all zero are left out, unless all_rows are
+    wanted, and those that keep leaves out. Raises InputRejected where an amount does not fit
+    decimal(18,2).
     """
     schema = load_table(f"out_{name}")
     kept = _rows_with_amounts(schema.columns, columns)
+    if all_rows:
+        kept[:] = True
     if keep is not None:
         kept &= keep
     for column in schema.columns:
@@ -163,6 +170,28 @@ def codes_of(table: pa.Table, column: str) -> tuple[list[str], NDArray[np.int64]
     """Labels of a text column of a result table that is never empty, and the label of each row."""
     array = table[column].combine_chunks()
     return array.dictionary.to_pylist(), array.indices.to_numpy().astype(np.int64)
+
+
+def labels_of(table: pa.Table, column: str) -> tuple[list[str], NDArray[np.int64]]:
+    """Distinct labels of a text column, '' among them for empty rows, and each row's."""
+    array = table[column].combine_chunks()
+    if not pa.types.is_dictionary(array.type):
+        array = array.dictionary_encode()
+    codes = array.indices.cast(pa.int64()).fill_null(len(array.dictionary))
+    return [*array.dictionary.to_pylist(), ""], codes.to_numpy(zero_copy_only=False)
+
+
+def fen_as_read(table: pa.Table, column: str) -> NDArray[np.int64]:
+    """A column of money in fen, as it was read or as it will be written, 0 where it is empty."""
+    return scaled_as_read(table, column, FEN)
+
+
+def scaled_as_read(table: pa.Table, column: str, kind: Column) -> NDArray[np.int64]:
+    """A column of numbers at the scale of kind, as it was read or as it will be written."""
+    array = table[column].combine_chunks()
+    if array.type.bit_width == 64:
+        return np.ascontiguousarray(fen_of(table, column))
+    return decode_number(array, kind).values
 
 
 def _require_fit(table: str, column: Column, given: Given) -> None:

@@ -116,6 +116,17 @@ def test_every_model_key_has_a_heading_and_every_heading_a_key(builder: ModuleTy
     assert headings == [key.path for key in builder.model_keys()]
 
 
+def test_every_key_of_the_budget_control_has_a_heading(builder: ModuleType) -> None:
+    headings = re.findall(r"^### `(\S+)`$", read(REFERENCE / "budget_control.md"), re.MULTILINE)
+    assert headings == [key.path for key in builder.control_keys()]
+
+
+def test_the_annotated_control_is_the_shipped_one(builder: ModuleType) -> None:
+    shipped = builder.shipped_control()
+    example = builder.annotated_example(builder.load_control_meanings(), shipped)
+    assert tomllib.loads(example) == tomllib.loads(shipped.read_text("utf-8"))
+
+
 # Glossary and map
 
 
@@ -124,7 +135,7 @@ def test_the_glossary_has_every_name_of_the_tables_and_the_model(builder: Module
     for table in table_names():
         for column in load_table(table).columns:
             wanted |= {column.name, *column.values}
-    for key in builder.model_keys():
+    for key in (*builder.model_keys(), *builder.control_keys()):
         wanted |= {key.path.rsplit(".", 1)[-1], *key.values}
     explained = set(re.findall(r"`([^`]+)`", read(REFERENCE / "glossary.md")))
     assert sorted(wanted - explained) == []

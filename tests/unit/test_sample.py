@@ -29,6 +29,7 @@ KEYS = {
     "cases": "period, unit_id, case_id",
     "drg_groups": "scheme, drg_id",
     "drg_prices": "drg_id, scheme, unit_id, payer, valid_from",
+    "budget": "period, unit_id, dept_id, element, drg_id, tag",
 }
 
 
@@ -166,6 +167,7 @@ def test_keys_are_unique(book: Book, table: str) -> None:
         ("drivers", "dept_id"),
         ("income", "dept_id"),
         ("statistics", "dept_id"),
+        ("budget", "dept_id"),
         ("cases", "dept_id"),
         ("service_lines", "dept_id"),
         ("service_lines", "ordering_dept_id"),

@@ -71,6 +71,17 @@ def total(table: str, column: str) -> Callable[[str], str]:
     return of
 
 
+def budget_of(column: str) -> Callable[[str], str]:
+    """The budget of the rows that fill a column."""
+
+    def of(period: str) -> str:
+        rows = of_period("budget", period)
+        amounts = rows.filter(pc.is_valid(rows[column]))["amount"]
+        return f"{pc.sum(amounts).as_py():,.2f}"
+
+    return of
+
+
 def count(table: str, column: str = "", value: str = "") -> Callable[[str], str]:
     def of(period: str) -> str:
         rows = of_period(table, period)
@@ -92,6 +103,8 @@ def count(table: str, column: str = "", value: str = "") -> Callable[[str], str]
         ("cases of the month", count("cases")),
         ("inpatients", count("cases", "setting", "inpatient")),
         ("opening work in progress, cases", count("opening_work_in_progress")),
+        ("budget of departments, yuan", budget_of("dept_id")),
+        ("budget of DRG groups, yuan", budget_of("drg_id")),
     ],
 )
 def test_the_readme_states_the_grand_totals(figure: str, of: Callable[[str], str]) -> None:

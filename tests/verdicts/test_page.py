@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-from verdicts import test_choices, test_drivers, test_files, test_ledger, test_lines
+from verdicts import test_budget, test_choices, test_drivers, test_files, test_ledger, test_lines
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "verdicts.md"
-MODULES = (test_ledger, test_drivers, test_lines, test_files, test_choices)
+MODULES = (test_ledger, test_drivers, test_lines, test_files, test_choices, test_budget)
 
 
 def cases_of_page(text: str) -> list[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medcost.balance import exact_sums
-from medcost.book import Book, TableRows, is_period
+from medcost.book import Book, TableRows, is_period, year_to_date
+from medcost.checks.budget import find_budget_faults
 from medcost.checks.findings import Finding, faults_of
 from medcost.checks.references import (
     DEPARTMENT_TABLES,
@@ -31,7 +33,9 @@ def rows_considered(
     considered = np.ones(rows.n, np.bool_)
     if "period" in rows.text and rows.table.name != "item_weights":
         labels = rows.labels("period")
-        wanted = [label in periods or not is_period(label) for label in labels]
+        # A budget's months from January on are added up to the year to date.
+        months = year_to_date(periods) if rows.table.name == "budget" else periods
+        wanted = [label in months or not is_period(label) for label in labels]
         considered &= np.array([*wanted, True], np.bool_)[rows.codes("period")]
     if units is not None and "unit_id" in rows.text and rows.table.name != "units":
         labels = rows.labels("unit_id")
@@ -45,8 +49,12 @@ def check_tables(
     periods: Sequence[str],
     units: Sequence[str] | None,
     allow_negative_statistics: bool = True,
+    budget_tolerance: Fraction = Fraction(1),
 ) -> list[Fault]:
-    """Faults of all small tables, table by table, in the order money moves."""
+    """Faults of all small tables, table by table, in the order money moves.
+
+    budget_tolerance: by what share of a budget its standards may differ from it.
+    """
     findings: list[Finding] = []
     faults: list[Fault] = []
     for name, rows in book.tables.items():
@@ -70,6 +78,8 @@ def check_tables(
             findings += find_unknown_items(book, name, considered)
         if name == "cases":
             findings += find_group_faults(book, considered)
+        if name == "budget":
+            findings += find_budget_faults(book, considered, budget_tolerance)
     return faults_of(findings) + faults
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from medcost.sample import activity, prices, services, tables
+from medcost.sample import activity, budget, prices, services, tables
 from medcost.sample.baskets import draw_table
 from medcost.sample.files import AMOUNT, QUANTITY, TableFile, write_table
 from medcost.sample.patients import INPATIENT, NO_GROUP, SETTINGS, Cases, cases_of_month
@@ -188,6 +188,9 @@ def _add_unit_month(
             month, unit_id, house, income, columns=("source", "amount"), kind=AMOUNT
         ),
     )
+    rng = stream(county.seed, Topic.BUDGET, month.index, unit)
+    planned = budget.department_rows(house, in_scope, work, rng)
+    small.add("budget", budget.budget_table(month, unit_id, house, county.registry.groups, planned))
     cost = prices.estimated_case_cost(
         house, items, lines, unit=unit, in_scope=in_scope, n_cases=len(cases)
     )
@@ -214,6 +217,18 @@ def _finished(county: _County, done: list[_UnitMonth], seed: int) -> prices.Pric
         np.concatenate(cost),
         rng,
     )
+
+
+def _plan_groups(
+    county: _County, small: _Small, done: list[_UnitMonth], price: prices.PriceList
+) -> None:
+    """Gather the budgets of groups, which the price list places."""
+    groups = county.registry.groups
+    for part in done:
+        house, unit_id = county.houses[part.unit], county.unit_ids[part.unit]
+        rng = stream(county.seed, Topic.GROUP_BUDGET, part.month.index, part.unit)
+        rows = budget.group_rows(house, groups, part.cases, price, rng)
+        small.add("budget", budget.budget_table(part.month, unit_id, house, groups, rows))
 
 
 def _write_cases(
@@ -329,6 +344,7 @@ def make_sample(
     price = _finished(county, done, seed)
     rows = {"service_lines": file.rows, "cases": _write_cases(folder, county, done, price)}
     rows |= _write_standing(folder, county, months, price)
+    _plan_groups(county, small, done, price)
     for name, parts in small.parts.items():
         rows[name] = write_table(folder, name, pa.concat_tables(parts))
     if cost_opening is not None and len(months) > 1:

@@ -31,6 +31,8 @@ class Topic(IntEnum):
     PRICES = 7
     PURCHASE = 8
     INCOME = 9
+    BUDGET = 10
+    GROUP_BUDGET = 11
 
 
 def stream(seed: int, topic: Topic, period: int = 0, unit: int = 0) -> np.random.Generator:

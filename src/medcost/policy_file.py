@@ -1,0 +1,184 @@
+"""A policy file: TOML obeyed strictly, every fault shown together with its key path and line."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Generic, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from medcost.errors import Fault, InputRejected, printable, quote
+from medcost.toml_lines import key_lines, show_key
+
+Text = Annotated[str, Field(min_length=1, pattern=r"^\S(.*\S)?$")]
+OneOrMore = Annotated[list[Text], Field(min_length=1)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """One table of a policy file: nothing but its keys, each of its own type."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
+
+
+Policy = TypeVar("Policy", bound=Section)
+
+
+@dataclass(frozen=True)
+class PolicyText(Generic[Policy]):
+    """A file as it was read: its name, bytes, SHA-256, content and the line of each key.
+
+    kind: the word that its fault codes begin with, model or control.
+    """
+
+    kind: str
+    root: type[Policy]
+    file: str
+    raw: bytes
+    sha256: str
+    content: dict[str, Any]
+    lines: dict[str, int]
+
+    def validated(self) -> tuple[Policy | None, list[FoundFault]]:
+        """The policy, or every key that is unknown, missing or of a value it cannot have."""
+        try:
+            return self.root.model_validate(self.content), []
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+        found = []
+        for detail in details:
+            is_unknown = detail["type"] == "extra_forbidden"
+            location = _location(detail["loc"], self.content, is_unknown)
+            if location is None:
+                continue
+            path = _dotted(location) or self.kind
+            shown = printable(path)
+            if is_unknown:
+                known = ", ".join(_keys_beside(self.root, location[:-1]))
+                message = f"{shown} is not a key; expected one of {known}."
+                found.append(FoundFault(f"{self.kind}-key-unknown", path, message))
+            elif detail["type"] == "missing":
+                message = f"{shown} is missing."
+                found.append(FoundFault(f"{self.kind}-key-missing", path, message))
+            else:
+                is_table = isinstance(detail["input"], dict)
+                given = "" if is_table else f" ({quote(str(detail['input']))})"
+                message = f"{shown}{given}: {detail['msg']}."
+                found.append(FoundFault(f"{self.kind}-value", path, message))
+        return None, found
+
+    def placed(self, found: list[FoundFault]) -> list[Fault]:
+        """The faults in the order of the file, each path and code once."""
+        first = {(fault.path, fault.code, fault.message): fault for fault in found}
+        ordered = sorted(first.values(), key=lambda fault: line_of(self.lines, fault.path))
+        label = printable(self.file)
+        return [
+            Fault(
+                fault.code,
+                fault.message,
+                (f"{label} line {line_of(self.lines, fault.path)}, {printable(fault.path)}",),
+            )
+            for fault in ordered
+        ]
+
+
+@dataclass(frozen=True)
+class FoundFault:
+    """One fault of a policy file before its line is known."""
+
+    code: str
+    path: str
+    message: str
+
+
+def read_policy(kind: str, root: type[Policy], path: Path, shipped: str) -> PolicyText[Policy]:
+    """Read a TOML file; shipped: a sentence on what may be named in its place.
+
+    Raises InputRejected where it cannot be read.
+    """
+    label, code = path.name, f"{kind}-unreadable"
+    try:
+        raw = path.read_bytes()
+        # A byte order mark, as some editors write it, is no part of the text.
+        text = raw.decode("utf-8-sig")
+        content = tomllib.loads(text)
+    except OSError as error:
+        what = f"{quote(str(path))} cannot be read: {error.strerror}.{shipped}"
+        raise InputRejected([Fault(code, what, (quote(str(path)),))]) from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        what = f"{quote(label)} is not TOML: {printable(str(error), 200)}."
+        raise InputRejected([Fault(code, what, (quote(label),))]) from None
+    digest = hashlib.sha256(raw).hexdigest()
+    return PolicyText(kind, root, label, raw, digest, content, key_lines(text))
+
+
+def _location(
+    parts: tuple[int | str, ...], content: Any, is_key: bool
+) -> tuple[int | str, ...] | None:
+    """The parts of a path that stand in the file; None for the branch of a union not taken.
+
+    Where a value may be a text or a list, pydantic reports both branches and names the branch
+    in the path; the one that fits the value given is kept.
+    """
+    kept: list[int | str] = []
+    value = content
+    for place, part in enumerate(parts):
+        is_last_key = is_key and place == len(parts) - 1
+        inside = isinstance(part, int) or (isinstance(value, dict) and part in value)
+        if isinstance(part, str) and not inside and not is_last_key and not isinstance(value, dict):
+            if isinstance(value, list) != part.startswith("list"):
+                return None
+            continue
+        kept.append(part)
+        if isinstance(value, dict):
+            value = value.get(part)
+        elif isinstance(value, list) and isinstance(part, int):
+            value = value[part]
+    return tuple(kept)
+
+
+def _dotted(location: tuple[int | str, ...]) -> str:
+    """departments.rule[0].driver."""
+    path = ""
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        else:
+            path += f".{show_key(part)}" if path else show_key(part)
+    return path
+
+
+def _keys_beside(root: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The keys that may stand in a section, as the file writes them."""
+    section = root
+    for part in location:
+        if isinstance(part, int):
+            continue
+        names = {field.alias or name: field for name, field in section.model_fields.items()}
+        section = _section_in(root, names[part].annotation)
+    return [field.alias or name for name, field in section.model_fields.items()]
+
+
+def _section_in(root: type[BaseModel], annotation: Any) -> type[BaseModel]:
+    """The section that a field holds, alone, in a list or as an option."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in get_args(annotation):
+        if inner is not type(None):
+            return _section_in(root, inner)
+    return root
+
+
+def line_of(lines: dict[str, int], path: str) -> int:
+    """The line of the path or of the nearest key or table above it; 1 where there is none."""
+    while path:
+        if path in lines:
+            return lines[path]
+        # A quoted key may hold any character: where no part can be cut off, cut a character.
+        shorter = re.sub(r"(\[\d+\]|\.?[^.\[\]]+)$", "", path)
+        path = shorter if shorter != path else path[:-1]
+    return 1

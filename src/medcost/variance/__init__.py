@@ -1,0 +1,1 @@
+"""Budget variance: published cost against a budget, exact to the fen."""
