@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cli.conftest import Medcost, run_medcost
 
 from report.chromium import Chromium
 from report.published import sample_runs
@@ -16,6 +17,12 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three months of three hospitals in 9,000 lines, published in one folder."""
     folder = tmp_path_factory.mktemp("report")
     return sample_runs(folder, 3, 9000, ["2026-01", "2026-02", "2026-03"])
+
+
+@pytest.fixture(scope="session")
+def medcost() -> Medcost:
+    """Run `medcost` in a fresh process."""
+    return run_medcost
 
 
 @pytest.fixture(scope="session")

@@ -649,7 +649,10 @@ ABOUT_RUNS = {
 
 
 def test_every_fault_code_has_a_test() -> None:
-    """Of models: test_allocation_model.py; of runs: tests/explain, tests/report; book-not-found is below."""
+    """Of models: test_allocation_model.py; of runs: tests/explain and tests/report.
+
+    book-not-found is below.
+    """
     tested = {scenario.code for scenario in SCENARIOS.values()}
     assert tested | ABOUT_MODELS | ABOUT_RUNS | {"book-not-found"} == set(fault_codes())
 

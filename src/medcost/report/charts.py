@@ -136,10 +136,13 @@ def month_columns(
     return _svg(height + 24, drawn)
 
 
-def waterfall(steps: Sequence[Step], colours: tuple[str, str, str], text: Text) -> str:
+def waterfall(
+    steps: Sequence[Step], colours: tuple[str, str, str], text: Text, cut_axis: str = "{}"
+) -> str:
     """From one total over what is added and taken away to another.
 
-    colours: of totals, of steps up and of steps down.
+    colours: of totals, of steps up and of steps down; cut_axis: what is said, with the amount,
+    where the axis does not begin at nothing.
     """
     height, top = 230.0, 28.0
     edges: list[tuple[int, int]] = []
@@ -181,7 +184,7 @@ def waterfall(steps: Sequence[Step], colours: tuple[str, str, str], text: Text) 
             drawn.append(_line(middle + width / 2, y, middle + slot - width / 2, y, SOFT, "3 3"))
     drawn.append(_line(10, height, WIDTH - 10, height, SOFT))
     if low > 0:
-        drawn.append(_text(10, 12, f"↧ {text(low)}", "start", SOFT))
+        drawn.append(_text(10, 12, cut_axis.format(text(low)), "start", SOFT))
     return _svg(height + 26, drawn)
 
 

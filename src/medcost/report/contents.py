@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from medcost.report.budget_control import break_even, control
 from medcost.report.drg_groups import drg_cost, over_cost_groups
+from medcost.report.effects import effects
+from medcost.report.execution import execution
 from medcost.report.figures import Figures
 from medcost.report.flows import department_flow
 from medcost.report.months import month_by_month
@@ -72,6 +75,10 @@ def compose(figures: Figures) -> Report:
             drg_cost(figures),
             service_matrix(figures),
             over_cost_groups(figures),
+            execution(figures),
+            effects(figures),
+            break_even(figures),
+            control(figures),
             month_by_month(figures),
             reconcile(figures),
         ),

@@ -38,6 +38,14 @@ COST_TABLES = (
     "intercompany",
     "reconciliation",
 )
+VARIANCE_TABLES = (
+    "budget_variance",
+    "variance_decomposition",
+    "drg_variance",
+    "break_even",
+    "budget_requests",
+    "budget_reward",
+)
 KEPT_TABLES = ("units", "departments", "service_items", "drg_groups", "income", "statistics")
 # Places of combined keys up to this are counted in 64 bits before they are numbered anew.
 MOST_PLACES = 1 << 62
@@ -81,6 +89,24 @@ class Rows:
         ]
         labels: list[Key] = list(zip(*texts, strict=True)) if keys else [()]
         return dict(sorted(zip(labels, sums.tolist(), strict=True)))
+
+    def only(self, kept: NDArray[np.bool_]) -> Rows:
+        """Some of the rows."""
+        return Rows(
+            int(kept.sum()),
+            self.labels,
+            {name: values[kept] for name, values in self.codes.items()},
+            {name: values[kept] for name, values in self.numbers.items()},
+            {name: values[kept] for name, values in self.present.items()},
+            {name: values[kept] for name, values in self.floats.items()},
+        )
+
+    def where(self, column: str, *wanted: str) -> NDArray[np.bool_]:
+        """Where a text column has one of some texts, '' meaning none."""
+        known = self.labels[column]
+        codes = [i for i, label in enumerate(known) if label in wanted]
+        codes += [-1] if "" in wanted else []
+        return np.isin(self.codes[column], codes)
 
     def texts(self, column: str) -> list[str]:
         """A text column, '' where it is empty."""
@@ -171,6 +197,17 @@ class Figures:
         """The department's name, or '' where the book has none."""
         return self.names.department.get((unit, dept), "")
 
+    def group_name(self, drg: str, scheme: str = "") -> str:
+        """A group's name; where the scheme is not known, that of the first scheme that has it."""
+        if scheme or (scheme, drg) in self.names.drg:
+            return self.names.drg.get((scheme, drg), "")
+        return self._any_group.get(drg, "")
+
+    @cached_property
+    def _any_group(self) -> dict[str, str]:
+        ordered = sorted(self.names.drg.items(), reverse=True)
+        return {drg: name for (_, drg), name in ordered}
+
     @cached_property
     def class_of(self) -> dict[Key, str]:
         """The class of each department, by (unit, department); of several, the last month's."""
@@ -183,7 +220,7 @@ def read_figures(
     folder: Path,
     periods: tuple[str, str] | None,
     units: Sequence[str] = (),
-    tables: Sequence[str] = COST_TABLES,
+    tables: Sequence[str] = (*COST_TABLES, *VARIANCE_TABLES),
 ) -> Figures:
     """The published figures of an output folder, or of one run.
 
@@ -252,9 +289,9 @@ def _read_table(name: str, runs: Sequence[Run]) -> Rows:
     for run in runs:
         if name in run.has_table:
             table = _verified(run, name)
-            keep = pa.array(run.units)
+            # Rows without a unit are of all units of the run together.
             if set(run.units) != set(run.manifest.get("units", ())):
-                table = table.filter(pc.is_in(table[unit_column], value_set=keep))
+                table = table.filter(pc.is_in(table[unit_column], value_set=pa.array(run.units)))
             parts.append(table)
     try:
         table = pa.concat_tables(parts, promote_options="default")

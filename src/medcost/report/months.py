@@ -25,7 +25,7 @@ SHADES = ("#7fb09a", "#b4d3c4", "#dcebe3", "#f5f6f7", "#f6e3d6", "#e7bda3", "#cf
 
 def month_by_month(figures: Figures) -> Section:
     """What changes from month to month; of a single month there is nothing to compare."""
-    if len(figures.periods) < 2:
+    if len(figures.periods) < 2 or not figures.has("department_cost"):
         return Section("months", word("months"), missing=word("months.single"))
     pictures = (_trend(figures), _heat(figures))
     return Section("months", word("months"), (), pictures, (_departments(figures),))

@@ -77,6 +77,8 @@ def place_columns() -> tuple[Column, ...]:
 
 def direct_cost(figures: Figures) -> Section:
     """成本医01: direct cost of every department by element, before allocation."""
+    if not figures.has("department_cost"):
+        return Section("national_01", word("national_01"), missing=word("national.missing"))
     sums = department_sums(figures)
     columns = (*place_columns(), *element_columns())
     lines = Lines(columns)
@@ -143,6 +145,8 @@ def _with_sum(fen: Sequence[int]) -> list[int]:
 
 def full_cost(figures: Figures) -> Section:
     """成本医02: full cost of the clinical departments, direct and indirect, by element."""
+    if not figures.has("department_cost"):
+        return Section("national_02", word("national_02"), missing=word("national.missing"))
     sums = department_sums(figures)
     columns = (
         *place_columns(),
@@ -212,6 +216,8 @@ def _parts(sums: DepartmentSums, unit: str, dept: str) -> list[int]:
 
 def composition(figures: Figures) -> Section:
     """成本医03: what the full cost is made of, with income, margin, bed-day and visit cost."""
+    if not figures.has("department_cost"):
+        return Section("national_03", word("national_03"), missing=word("national.missing"))
     sums = department_sums(figures)
     columns = (
         *place_columns(),

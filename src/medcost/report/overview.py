@@ -10,7 +10,7 @@ from medcost.report.grid import Column, Grid, Lines
 from medcost.report.national import department_income
 from medcost.report.numbers import visible
 from medcost.report.reconciliation import by_reason, currency_word
-from medcost.report.words import Word, joined, same, word
+from medcost.report.words import Word, all_words, joined, same, word
 
 NAMED_UNITS, NAMED_RUNS = 3, 3
 
@@ -60,9 +60,7 @@ def cover(figures: Figures) -> tuple[tuple[Word, Word], ...]:
     if len(models) > 1:
         lines.append((word("cover.caution"), word("cover.models", n=str(len(models)))))
     if through != {"cases"}:
-        reached = joined(
-            Word("、", ", "), *(word(f"through.{stage}") for stage in sorted(through) if stage)
-        )
+        reached = joined(Word("、", ", "), *(_stage(stage) for stage in sorted(through) if stage))
         lines.append((word("cover.through"), reached))
     recosts = sorted(
         str(r.manifest["recost_of"]) for r in figures.runs if r.manifest.get("recost_of")
@@ -70,6 +68,12 @@ def cover(figures: Figures) -> tuple[tuple[Word, Word], ...]:
     if recosts:
         lines.append((word("cover.caution"), word("cover.recost", of=", ".join(recosts))))
     return tuple(lines)
+
+
+def _stage(stage: str) -> Word:
+    """A stage in words; one that a later version knows, as it is."""
+    key = f"through.{stage}"
+    return word(key) if key in all_words() else same(visible(stage))
 
 
 def _months(figures: Figures) -> Word:
@@ -106,6 +110,8 @@ def tiles(figures: Figures) -> tuple[Tile, ...]:
     ledger = amounts.pop("ledger")
     direct = figures.tables["department_cost"].sums((), ("direct",))
     in_scope = direct[()][0] if direct else 0
+    if not figures.has("reconciliation"):
+        return ()
     found = [
         tile("tile.ledger", ledger),
         tile("tile.in_scope", in_scope, word("tile.in_scope_note")),

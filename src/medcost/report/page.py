@@ -371,9 +371,9 @@ def _cells(
     while at < len(bands):
         band = bands[at]
         if len(band) > 1 and not parts_named:
-            yield CellView(
-                "k", words=tuple(columns[i].word for i in band), strong=_strong(columns, band)
-            )
+            is_there = any(cells[i] is not None for i in band)
+            names = tuple(columns[i].word for i in band) if is_there else ()
+            yield CellView("k", words=names, strong=_strong(columns, band))
             parts_named = True
         end = at + 1
         if not is_row and columns[band[0]].kind == "text" and cells[band[0]] is not None:

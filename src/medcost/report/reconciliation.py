@@ -27,6 +27,8 @@ def by_reason(figures: Figures, unit: str | None = None) -> dict[str, int]:
 
 def tie_out(figures: Figures) -> Word:
     """The sentence that the ledger and the sum of all reasons are the same, with the amount."""
+    if not figures.has("reconciliation"):
+        return word("national.missing")
     amounts = by_reason(figures)
     ledger = amounts.pop("ledger")
     placed = sum(amounts.values())
@@ -60,6 +62,8 @@ def currency_word(figures: Figures) -> Word:
 
 def reconcile(figures: Figures) -> Section:
     """The reconciliation of every unit by reason and element."""
+    if not figures.has("reconciliation"):
+        return Section("reconciliation", word("reconciliation"), missing=word("national.missing"))
     columns = (
         *unit_columns(),
         Column("reason", word("reason"), is_label=True),
