@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from books import book, model, posting
+from cli.conftest import Medcost
 
 from medcost.report.figures import read_figures
 from medcost.report.files import write_report

@@ -83,6 +83,13 @@ def hostile_book() -> Tables:
             for g in HOSTILE
         ],
         "drg_prices": [{"drg_id": g, "scheme": scheme, "price": amount} for g in HOSTILE],
+        "budget": [
+            *(
+                base | {"dept_id": w, "element": "staff", "tag": t, "amount": amount}
+                for w, t in zip(wards, turned(2), strict=False)
+            ),
+            *(base | {"drg_id": g, "amount": amount, "volume": Decimal(1)} for g in HOSTILE),
+        ],
         "income": [
             base | {"dept_id": w, "source": s, "amount": amount}
             for w, s in zip(wards, turned(3), strict=False)

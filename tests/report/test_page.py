@@ -9,11 +9,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from books import model, posting, statistic
 
 from medcost.errors import InvariantBroken
 from medcost.report import page as page_module
 from medcost.report.page import LARGEST_PAGE, build_page
-from report.published import report_of
+from report.published import publish, report_of
 
 ALLOWED = {
     "html", "head", "meta", "title", "style", "body", "header", "div", "strong", "span", "label",
@@ -83,6 +84,31 @@ def test_a_page_that_would_be_too_large_shows_fewer_rows_and_says_so(
     monkeypatch.setattr(page_module, "LARGEST_PAGE", 1000)
     with pytest.raises(InvariantBroken, match="2 MB"):
         build_page(report_of(sample), "zh")
+
+
+def test_a_consortium_of_300_units_fits_and_adds_up(tmp_path: Path) -> None:
+    """Unit i has i yuan: 300 x 301 / 2 = 45,150 in all; the page shows some, adds up the rest."""
+    units = [f"V{i:03d}" for i in range(1, 301)]
+    tables = {
+        "units": [{"unit_id": unit, "kind": "village", "name": unit * 10} for unit in units],
+        "departments": [
+            {"unit_id": unit, "dept_id": d, "class": c, "name": d * 20}
+            for unit in units
+            for d, c in (("C", "clinical"), ("M", "medtech"), ("S", "support"))
+        ],
+        "ledger": [
+            posting("C", i, element, unit_id=unit)
+            for i, unit in enumerate(units, 1)
+            for element in ("staff",)
+        ],
+        "drivers": [],
+    }
+    tables["drivers"] = [statistic("S", "C", 1, unit_id=unit) for unit in units]
+    out = publish(tmp_path, tables, model(), through="departments")
+    page = build_page(report_of(out), "zh")
+    assert len(page.encode()) < 2_000_000
+    assert page.count("45,150.00") >= 3
+    assert "个单位" in page
 
 
 def test_the_page_names_no_case(sample: Path, page: str) -> None:

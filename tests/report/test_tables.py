@@ -10,7 +10,7 @@ import pytest
 from books import book, items, line, model, posting, stay
 
 from medcost.report.contents import Report
-from medcost.report.page import shorten
+from medcost.report.largest import Most, shorten
 from report.published import fen, grids, publish, report_of, rows_of
 
 LEVEL_3 = 'basis = "quantity"'
@@ -244,13 +244,33 @@ def test_totals_of_all_tables_meet(sample: Path) -> None:
 
 def test_rows_left_out_stand_in_one_line_and_the_sum_stays(sample: Path) -> None:
     grid = grids(report_of(sample))["items"]
-    lines, left = shorten(grid, 20)
+    lines, left = shorten(grid, Most(20, 9))
     place = grid.place("total")
     kept = [line for line in lines if line.kind == "row"]
     (others,) = [line for line in lines if line.level == 4]
     assert len(kept) + left == grid.n_rows
     assert sum(line.cells[place] for line in kept) + others.cells[place] == lines[-1].cells[place]
     assert {line.unit for line in kept} == {"U01", "U02", "U03"}
+
+
+@pytest.mark.parametrize("key", ["national_01", "national_02", "items", "drg", "matrix", "months"])
+@pytest.mark.parametrize("most", [Most(1000, 2), Most(12, 1), Most(1, 1)])
+def test_units_left_out_stand_in_one_line_and_the_sum_stays(sample: Path, key: str, most) -> None:
+    grid = grids(report_of(sample))[key]
+    lines, left = shorten(grid, most)
+    place = grid.place(grid.rank)
+    shown = [line for line in lines if line.kind == "row" or line.level == 4]
+    assert sum(line.cells[place] or 0 for line in shown) == lines[-1].cells[place]
+    assert len({line.unit for line in lines if line.kind == "row"}) <= most.units
+    assert left == grid.n_rows - sum(line.kind == "row" for line in lines)
+
+
+def test_of_tables_that_do_not_add_up_units_are_left_out_and_nothing_is_added(sample: Path) -> None:
+    grid = grids(report_of(sample))["reconciliation"]
+    lines, left = shorten(grid, Most(1, 1))
+    assert {line.unit for line in lines} == {"U01"}
+    assert left > 0
+    assert not [line for line in lines if line.level == 4]
 
 
 def test_statistics_are_those_of_the_department(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def _requests(figures: Figures) -> Grid:
         lines.rows([row], unit)
     return Grid(
         "requests", word("requests.table"), columns, tuple(lines.found), (word("requests.note"),),
-        sheet=word("requests.sheet"),
+        rank="requested", adds_up=False, sheet=word("requests.sheet"),
     )  # fmt: skip
 
 

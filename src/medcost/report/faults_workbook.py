@@ -33,8 +33,8 @@ Cells = Sequence[str | int]
 
 def write_faults(faults: Sequence[Fault], file: Path) -> None:
     """Write the workbook whole; raises CannotPublish."""
-    content = build_faults(faults)
     with named_errors(file):
+        content = build_faults(faults)
         replace_file(file, lambda path: path.write_bytes(content))
 
 

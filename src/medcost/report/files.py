@@ -30,9 +30,9 @@ def write_report(figures: Figures, place: Path, language: Language) -> list[Path
     report = compose(figures)
     first, last = figures.periods[0], figures.periods[-1]
     name = f"report_{first}" if first == last else f"report_{first}_{last}"
-    page, workbook = build_page(report, language), build_workbook(report, language)
-    contents = ((f"{name}.html", page.encode()), (f"{name}.xlsx", workbook))
     with named_errors(place):
+        page, workbook = build_page(report, language), build_workbook(report, language)
+        contents = ((f"{name}.html", page.encode()), (f"{name}.xlsx", workbook))
         place.mkdir(parents=True, exist_ok=True)
         for file, content in contents:
             replace_file(place / file, _writer(content))

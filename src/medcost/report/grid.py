@@ -63,7 +63,8 @@ class Line:
 class Grid:
     """A table with its title, notes and lines.
 
-    rank: the column by which the largest rows are chosen where the page cannot show all; empty:
+    rank: the column by which the largest rows are chosen where the page cannot show all; adds_up:
+    whether what is left out can be added up in one line; empty:
     the sentence that stands in place of a table without rows.
     """
 
@@ -73,6 +74,7 @@ class Grid:
     lines: tuple[Line, ...]
     notes: tuple[Word, ...] = ()
     rank: str = ""
+    adds_up: bool = True
     empty: Word | None = None
     sheet: Word | None = None
     on_page: bool = True

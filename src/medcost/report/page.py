@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from medcost import __version__
 from medcost.errors import InvariantBroken
 from medcost.report.contents import Report
-from medcost.report.grid import Cell, Column, Grid, Line, total_cells
+from medcost.report.grid import Cell, Column, Grid, Line
+from medcost.report.largest import Most, shorten
 from medcost.report.numbers import shown
 from medcost.report.section import Picture, Section
 from medcost.report.words import LANGUAGES, Language, Word, same, word
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 # The page is mailed and opened on old machines: it stays below this whatever the book.
 LARGEST_PAGE = 1_900_000
-ROWS_SHOWN = 250
-ROWS_OF_UNIT = 5
-FEWEST_ROWS = 10
+# Rows of a table and member units that are tried, until the page is small enough.
+SHOWN = (
+    Most(250, 60), Most(120, 40), Most(80, 24), Most(50, 12), Most(30, 6), Most(10, 3), Most(2, 1),
+)  # fmt: skip
 # Characters of a line of figures beyond which a table is printed smaller.
 WIDE, WIDER = 175, 225
 
@@ -96,22 +98,19 @@ def build_page(report: Report, language: Language) -> str:
 
     Raises InvariantBroken where even the fewest do not fit.
     """
-    rows = ROWS_SHOWN
-    while True:
-        page = _render(report, language, rows)
+    for most in SHOWN:
+        page = _render(report, language, most)
         if len(page.encode()) <= LARGEST_PAGE:
             return page
-        if rows <= FEWEST_ROWS:
-            raise InvariantBroken("the page is larger than 2 MB however few rows it shows")
-        rows = max(rows // 2, FEWEST_ROWS)
+    raise InvariantBroken("the page is larger than 2 MB however few rows it shows")
 
 
-def _render(report: Report, language: Language, rows: int) -> str:
+def _render(report: Report, language: Language, most: Most) -> str:
     style, script = page_text("page.css"), page_text("page.js")
     units = {unit: i for i, (unit, _) in enumerate(report.units)}
     title = word("report.title")
     about = Word(*(f"{title.of(n)} {report.name.of(n)} {report.period.of(n)}" for n in LANGUAGES))
-    sections = [_shown_section(section, units, rows) for section in (*report.sections, report.runs)]
+    sections = [_shown_section(section, units, most) for section in (*report.sections, report.runs)]
     first = report.sections[0].pictures
     return template("page.html.j2").render(
         language=language,
@@ -186,20 +185,22 @@ class SectionView:
     grids: tuple[GridView, ...]
 
 
-def _shown_section(section: Section, units: dict[str, int], rows: int) -> SectionView:
+def _shown_section(section: Section, units: dict[str, int], most: Most) -> SectionView:
     pictures = section.pictures[1:] if section.key == "national_01" else section.pictures
-    grids = tuple(view_grid(grid, units, rows) for grid in section.grids if grid.on_page)
+    of_units = [picture for picture in pictures if picture.unit][: most.units]
+    pictures = (*(picture for picture in pictures if not picture.unit), *of_units)
+    grids = tuple(view_grid(grid, units, most) for grid in section.grids if grid.on_page)
     return SectionView(section.key, section.title, section.leads, section.missing, pictures, grids)
 
 
-def view_grid(grid: Grid, units: dict[str, int], most: int) -> GridView:
+def view_grid(grid: Grid, units: dict[str, int], most: Most) -> GridView:
     """A table of at most about so many rows; what is left out stands in lines of others."""
     bands = _bands(grid.columns)
     lines, left_out = shorten(grid, most)
     said = None
     if left_out:
         said = word(
-            "report.shown",
+            "report.shown" if grid.adds_up else "report.left_out",
             shown=f"{grid.n_rows - left_out:,}",
             all=f"{grid.n_rows:,}",
             left=f"{left_out:,}",
@@ -214,7 +215,7 @@ def view_grid(grid: Grid, units: dict[str, int], most: int) -> GridView:
         grid.notes,
         said,
         None if has_rows else (grid.empty or word("report.no_rows")),
-        _width(grid, bands),
+        _width(grid.columns, bands, lines),
     )
 
 
@@ -249,18 +250,18 @@ def _strong(columns: Sequence[Column], band: Sequence[int]) -> int:
     return max(i for i, column in enumerate(band) if columns[column].kind == "money")
 
 
-def _width(grid: Grid, bands: Sequence[Sequence[int]]) -> str:
+def _width(columns: Sequence[Column], bands: Sequence[Sequence[int]], lines: Sequence[Line]) -> str:
     """How small the table is printed, by the longest figures of its columns."""
     wide = 0
     for band in bands:
-        numbers = [i for i in band if grid.columns[i].kind != "text"]
+        numbers = [i for i in band if columns[i].kind != "text"]
         if not numbers:
             wide += 14
             continue
         wide += 2 + max(
             (
-                len(shown(cell, grid.columns[i].kind))
-                for line in grid.lines
+                len(shown(cell, columns[i].kind))
+                for line in lines
                 if line.kind != "heading"
                 for i in numbers
                 if isinstance(cell := line.cells[i], int)
@@ -268,51 +269,6 @@ def _width(grid: Grid, bands: Sequence[Sequence[int]]) -> str:
             default=6,
         )
     return "wider" if wide > WIDER else "wide" if wide > WIDE else ""
-
-
-def shorten(grid: Grid, most: int) -> tuple[list[Line], int]:
-    """The lines with the largest rows only, and how many rows are left out.
-
-    Of every unit some rows stay. Rows left out of a block are added up in one line at its end,
-    so that a reader can still add up what a total says.
-    """
-    rows = [i for i, line in enumerate(grid.lines) if line.kind == "row"]
-    if len(rows) <= most or not grid.rank:
-        return list(grid.lines), 0
-    place = grid.place(grid.rank)
-
-    def weight(i: int) -> tuple[int, int]:
-        value = grid.lines[i].cells[place]
-        return (-abs(value) if isinstance(value, int) else 0, i)
-
-    ranked = sorted(rows, key=weight)
-    kept = set(ranked[:most])
-    of_unit: dict[str, int] = {}
-    for i in ranked:
-        unit = grid.lines[i].unit
-        if of_unit.setdefault(unit, 0) < min(ROWS_OF_UNIT, most):
-            kept.add(i)
-            of_unit[unit] += 1
-    found: list[Line] = []
-    rest: list[Line] = []
-    for i, line in enumerate(grid.lines):
-        if line.kind == "row" and i not in kept:
-            rest.append(line)
-            continue
-        if line.kind != "row" and rest:
-            found.append(_others(grid, rest))
-            rest = []
-        found.append(line)
-    if rest:
-        found.append(_others(grid, rest))
-    return found, len(rows) - len(kept)
-
-
-def _others(grid: Grid, rest: Sequence[Line]) -> Line:
-    label = word("others", n=f"{len(rest):,}")
-    cells = total_cells(grid.columns, [line.cells for line in rest], label)
-    units = {line.unit for line in rest}
-    return Line("total", cells, units.pop() if len(units) == 1 else "", level=4)
 
 
 def _bodies(

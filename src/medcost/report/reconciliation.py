@@ -106,6 +106,8 @@ def reconcile(figures: Figures) -> Section:
         columns,
         tuple(lines.found),
         (word("reconciliation.note"),),
+        rank="total",
+        adds_up=False,
         sheet=word("reconciliation.sheet"),
     )
     return Section(

@@ -16,8 +16,8 @@ from typing import Any
 from medcost import __version__
 from medcost.report.contents import Report
 from medcost.report.grid import Cell, Column, Grid, Line
+from medcost.report.largest import Most, shorten
 from medcost.report.numbers import DECIMALS, Kind, shown, width_of
-from medcost.report.page import shorten
 from medcost.report.words import Language, Word, word
 
 # What a sheet of Excel holds, less what stands above and below the rows.
@@ -59,7 +59,8 @@ def build_workbook(report: Report, language: Language) -> bytes:
         "strings_to_formulas": False,
         "strings_to_urls": False,
         "strings_to_numbers": False,
-        "in_memory": True,
+        # Row by row to a file of its own, so that memory does not grow with the rows.
+        "constant_memory": True,
         "default_date_format": "yyyy-mm-dd",
     }
     workbook = xlsxwriter.Workbook(content, options)
@@ -190,12 +191,19 @@ def _write_grid(sheet: Any, grid: Grid, report: Report, styles: Styles, language
     for i, column in enumerate(grid.columns):
         style = styles.head if column.kind == "text" else styles.head_number
         sheet.write_string(head, i, column.word.of(language), style)
-    lines, left = shorten(grid, MOST_ROWS)
+    lines, left = shorten(grid, Most(MOST_ROWS, MOST_ROWS))
     kept = [line for line in lines if line.kind != "heading"]
     at = _line_rows(lines, head + 1)
+    large = styles.of["large", "row"]
+    kinds = [
+        (column.kind, styles.of[column.kind, "row"], large, 10 ** DECIMALS.get(column.kind, 0))
+        for column in grid.columns
+    ]
     for i, line in enumerate(lines):
-        if line.kind != "heading":
-            _write_line(sheet, grid.columns, line, at, i, styles, language)
+        if line.kind == "row":
+            _write_row(sheet, at[i], line.cells, kinds, language)
+        elif line.kind != "heading":
+            _write_total(sheet, grid.columns, lines, at, i, styles, language)
     row = head + 1 + len(kept)
     if not kept:
         sheet.write_string(row, 0, (grid.empty or word("report.no_rows")).of(language), styles.soft)
@@ -244,26 +252,38 @@ def _write_bands(sheet: Any, grid: Grid, styles: Styles, language: Language) -> 
         start = end + 1
 
 
-def _write_line(
+def _write_row(
+    sheet: Any, row: int, cells: Sequence[Cell], kinds: Sequence[tuple[Kind, Any, Any, int]],
+    language: Language,
+) -> None:  # fmt: skip
+    """A row; kinds: of each column its kind, formats of numbers and of large ones, and scale."""
+    for i, (cell, (kind, style, large, scale)) in enumerate(zip(cells, kinds, strict=True)):
+        if isinstance(cell, int):
+            if -LARGEST_NUMBER < cell < LARGEST_NUMBER:
+                sheet.write_number(row, i, cell / scale, style)
+            else:
+                sheet.write_string(row, i, shown(cell, kind), large)
+        elif cell is not None:
+            sheet.write_string(row, i, _said(cell, language), style)
+
+
+def _write_total(
     sheet: Any,
     columns: Sequence[Column],
-    line: Line,
+    lines: Sequence[Line],
     at: Sequence[int],
     place: int,
     styles: Styles,
     language: Language,
 ) -> None:
-    """A row or a total; at: the rows of all lines."""
-    row = at[place]
-    weight = "row"
-    if line.kind == "total" and line.level <= 3:
-        weight = f"total{line.level}"
-    elif line.kind == "difference":
+    """A total or a difference; at: the rows of all lines."""
+    line, row = lines[place], at[place]
+    weight = "row" if line.level > 3 else f"total{line.level}"
+    if line.kind == "difference":
         weight = "difference"
     for i, (column, cell) in enumerate(zip(columns, line.cells, strict=True)):
         if cell is None:
-            if weight != "row":
-                sheet.write_blank(row, i, None, styles.of["text", weight])
+            sheet.write_blank(row, i, None, styles.of["text", weight])
         elif not isinstance(cell, int):
             sheet.write_string(row, i, _said(cell, language), styles.of["text", weight])
         else:
