@@ -568,8 +568,8 @@ that `--budget-control` names.
 
 It is as strict as the [allocation model](model.md): an unknown key, a wrong type or an impossible
 value is rejected with the file, the key's path and its line, all faults together. Every key but
-those of `[control]` may be left out; its default holds then. What the figures mean is on the page of
-[budget variance](../explanation/budget_variance.md).
+those of `[control]` may be left out; its default holds then. What the figures mean is on the page
+of [budget variance](../explanation/budget_variance.md).
 """
 
 

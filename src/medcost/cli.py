@@ -486,14 +486,14 @@ def variance(
             placed = variance_run.publish_variances(found, out, staging, budget, policy)
     for varied in found:
         LOG.info("variance", extra={"fields": variance_run.log_fields(varied)})
-        for note in varied.variance.notes if json_log else ():
+        for note in varied.variance.notes:
             LOG.warning("%s: %s", varied.variance.period, note)
     if not quiet:
         console = terminal.make_console()
         for varied in found:
             one = varied.variance
             tables = {name: as_written(table) for name, table in one.tables.items()}
-            terminal.show_variance(console, one.period, tables, one.notes)
+            terminal.show_variance(console, one.period, tables)
         for place in placed:
             terminal.show_files(console, out / place.folder.name, place.is_new)
 

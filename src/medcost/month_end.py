@@ -307,12 +307,14 @@ def _with_variances(
             note = f"no variance: the budget has no row of {result.period}"
             found.append(replace(one, result=replace(result, notes=(*result.notes, note))))
             continue
-        months = read_months(runs, [*months_needed(result.period), result.period])
-        for period in {*months_needed(result.period), result.period} & batch.keys():
-            mine = batch[period]
-            months[period] = with_run(months.get(period), period, mine.units, mine.tables)
+        needed = months_needed(result.period)
         try:
             with _timed("variance", result.seconds):
+                published, of_months = read_months(runs, result.period, needed)
+                months = dict(published)
+                for period in {*needed, result.period} & batch.keys():
+                    mine = batch[period]
+                    months[period] = with_run(months.get(period), period, mine.units, mine.tables)
                 variance = month_variance(
                     everyone, budget, control, months, result.period, result.units
                 )
@@ -320,7 +322,7 @@ def _with_variances(
             faults += rejected.faults
             continue
         tables = result.tables | variance.tables
-        notes = (*result.notes, *variance.notes)
+        notes = (*result.notes, *of_months, *variance.notes)
         found.append(replace(one, result=replace(result, tables=tables, notes=notes)))
     if faults:
         raise InputRejected(_distinct(faults))

@@ -397,9 +397,7 @@ def show_budget_execution(console: Console, table: pa.Table) -> None:
     _show(console, "预算执行 Budget execution by unit, yuan", grid)
 
 
-def show_variance(
-    console: Console, period: str, tables: dict[str, pa.Table], notes: Sequence[str]
-) -> None:
+def show_variance(console: Console, period: str, tables: dict[str, pa.Table]) -> None:
     """A month's variance: units, elements, the lines furthest over, effects, groups, shares."""
     console.print(Text(f"{period}: 预算差异 Budget variance\n", style="bold"), soft_wrap=True)
     show_budget_execution(console, tables["budget_variance"])
@@ -410,8 +408,6 @@ def show_variance(
     _show_break_even(console, tables["break_even"])
     _show_requests(console, tables["budget_requests"])
     _show_rewards(console, tables["budget_reward"])
-    for note in notes:
-        console.print(Text(f"note: {note}"), soft_wrap=True)
 
 
 def _show_elements(console: Console, table: pa.Table) -> None:

@@ -135,12 +135,13 @@ def vary(
     for period in periods:
         begun = time.perf_counter()
         chosen = sorted(units or runs[period])
-        months = read_months(runs, [*months_needed(period), period])
         try:
+            months, notes = read_months(runs, period, months_needed(period))
             variance = month_variance(parts[period], budget.rows, control, months, period, chosen)
         except InputRejected as rejected:
             faults += rejected.faults
             continue
+        variance = replace(variance, notes=(*notes, *variance.notes))
         folders = tuple(sorted({runs[period][unit] for unit in chosen}))
         found.append(Varied(variance, folders, round(time.perf_counter() - begun, 3)))
     if faults:

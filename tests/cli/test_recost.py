@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from .conftest import Medcost
+from .test_run import VARIANCES
 
 MODEL, OTHER = "three_level_step_down_2021", "reciprocal"
 MONTH = ("--period", "2026-01")
@@ -34,9 +35,10 @@ def manifest_of(run: Path) -> dict:
 
 
 def tables_of(out: Path) -> Tables:
-    """Return the result tables of January, without the comparison."""
+    """Return the result tables of January, without the comparison and without variances."""
     paths = run_of(out).glob("*.parquet")
-    return {path.stem: pq.read_table(path) for path in paths if path.stem != "comparison"}
+    aside = {"comparison", *VARIANCES}
+    return {path.stem: pq.read_table(path) for path in paths if path.stem not in aside}
 
 
 def require_equal(expected: Tables, found: Tables) -> None:
@@ -405,3 +407,21 @@ def test_wrong_usage_exits_2(
     runs: Path, medcost: Medcost, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     refused(medcost, tmp_path / "o", 2, runs, *options)
+
+
+def test_a_what_if_is_held_against_the_budget_by_the_command(
+    tmp_path: Path, medcost: Medcost, runs: Path, sample_book: Path
+) -> None:
+    """It has no variance of its own; with nothing changed the command says what the run says.
+
+    January has no month before it in either folder.
+    """
+    what_if, out = tmp_path / "what_if", tmp_path / "out"
+    recosted(medcost, runs, what_if)
+    assert not [name for name in VARIANCES if (run_of(what_if) / f"{name}.parquet").exists()]
+    budget = sample_book / "budget.parquet"
+    done = medcost("variance", what_if, "--budget", budget, "--out", out, "--quiet")
+    assert (0, "") == (done.returncode, done.stderr)
+    for name in VARIANCES:
+        found = pq.read_table(run_of(out) / f"{name}.parquet")
+        assert found.equals(pq.read_table(run_of(runs) / f"{name}.parquet")), name

@@ -18,6 +18,10 @@ from medcost.tables import load_table
 
 from .conftest import Medcost
 
+VARIANCES = (
+    "break_even", "budget_requests", "budget_reward", "budget_variance", "drg_variance",
+    "variance_decomposition",
+)  # fmt: skip
 MODEL = "three_level_step_down_2021"
 
 
@@ -65,7 +69,7 @@ def test_every_result_table_has_the_contracts_columns_and_types_and_is_sorted(pu
     names = {path.stem for path in run.glob("*.parquet")}
     assert names == {
         "department_cost", "department_flow", "service_item_cost", "case_cost", "drg_cost",
-        "work_in_progress", "intercompany", "reconciliation",
+        "work_in_progress", "intercompany", "reconciliation", *VARIANCES,
     }  # fmt: skip
     for table_name in sorted(names):
         table = pq.read_table(run / f"{table_name}.parquet")
@@ -203,7 +207,7 @@ def test_through_stops_early_and_says_what_was_not_carried_further(
     )
     assert done.returncode == 0, done.stderr
     run = out / current(out)["runs"]["2026-01"]["U01"]
-    assert {path.stem for path in run.glob("*.parquet")} == {*tables, "reconciliation"}
+    assert {path.stem for path in run.glob("*.parquet")} == {*tables, *VARIANCES, "reconciliation"}
     reasons = set(pq.read_table(run / "reconciliation.parquet")["reason"].to_pylist())
     assert "not_carried_further" in reasons
     assert not reasons & {"cases", "visits", "work_in_progress"}

@@ -273,8 +273,24 @@ def test_budgets_of_other_units_are_left_aside(tmp_path: Path) -> None:
     out = departments_only(tmp_path, tables, units=("U",))
     found = variances(tmp_path, out, [planned(1, dept_id="C"), planned(9, unit_id="V")])
     assert {"U", ""} == {row["unit_id"] for row in found["budget_variance"]}
-    note = "budget rows left aside, their units are not in this run: 'V'"
+    assert "10.00" == row_of(found["budget_requests"], "approved", scope="total")
+    assert "9.00" == row_of(found["budget_requests"], "approved", scope="grassroots")
+    note = "budget rows left aside but for requests, of units not in this run: 'V'"
     assert {"note": note} in found["notes"]
+
+
+@pytest.mark.verdict("A published month to compare with that cannot be read")
+def test_a_damaged_month_is_left_out_and_the_month_itself_refused(tmp_path: Path) -> None:
+    """January's table is cut: February has no last month; January has no variance."""
+    tables = over_months(m2026_01=clinic(1), m2026_02=clinic(2))
+    out = departments_only(tmp_path, tables, ["2026-01", NEXT])
+    (run,) = out.glob("run=2026-01*")
+    (run / "department_cost.parquet").write_bytes(b"PAR1")
+    rows = [planned(1, dept_id="C", period=p) for p in ("2026-01", NEXT)]
+    found = variances(tmp_path, out, rows, period=NEXT)
+    assert department(found, "C", "last_month") is None
+    assert f"2026-01 left out: '{run.name}' cannot be read" in found["notes"][0]["note"]
+    assert ["file-unreadable"] == codes(refused(tmp_path, out, rows, period="2026-01"))
 
 
 @pytest.mark.verdict("A month of which the budget has no row")

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medcost.book import Book, TableRows, codes_in
-from medcost.checks.findings import Finding
+from medcost.checks.findings import ROWS_KEPT, Finding
 from medcost.checks.rows import row_finding
+from medcost.money import divide_half_away, format_yuan
 
 STANDARDS = ("volume", "standard_price", "standard_quantity")
 # volume x price x quantity has 16 decimals of yuan, a fen two.
@@ -54,15 +55,31 @@ def _unknown_groups(book: Book, considered: NDArray[np.bool_]) -> Finding | None
     return row_finding(rows, "group-not-listed", "drg_id", unknown & considered)
 
 
-def _standards_twice(rows: TableRows, considered: NDArray[np.bool_]) -> Finding | None:
-    holding = considered & np.logical_or.reduce([rows.present(name) for name in STANDARDS])
-    found = np.flatnonzero(holding)
+def _rows_with_standards(rows: TableRows, considered: NDArray[np.bool_]) -> NDArray[np.int64]:
+    return np.flatnonzero(
+        considered & np.logical_or.reduce([rows.present(name) for name in STANDARDS])
+    )
+
+
+def _keys(rows: TableRows) -> NDArray[np.int64]:
+    """What a row is of, the tag left out: int [rows, parts of the key]."""
     names = ("period", "unit_id", "dept_id", "element", "drg_id")
-    codes = np.stack([rows.codes(name)[found] for name in names], axis=1)
+    return np.stack([rows.codes(name) for name in names], axis=1).astype(np.int64)
+
+
+def _doubled(rows: TableRows, considered: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Rows that hold a volume or a standard of a key of which another one does, too."""
+    found = _rows_with_standards(rows, considered)
     if not len(found):
-        return None
-    _, of_key, count = np.unique(codes, axis=0, return_inverse=True, return_counts=True)
-    return row_finding(rows, "budget-standards-twice", "tag", found[count[of_key.ravel()] > 1])
+        return found
+    _, of_key, count = np.unique(
+        _keys(rows)[found], axis=0, return_inverse=True, return_counts=True
+    )
+    return np.asarray(found[count[of_key.reshape(-1)] > 1])
+
+
+def _standards_twice(rows: TableRows, considered: NDArray[np.bool_]) -> Finding | None:
+    return row_finding(rows, "budget-standards-twice", "tag", _doubled(rows, considered))
 
 
 def _disagreeing(
@@ -70,24 +87,26 @@ def _disagreeing(
 ) -> Finding | None:
     """A missing standard quantity counts 1; tags of one key are added up to its amount."""
     priced = considered & rows.present("volume") & rows.present("standard_price")
+    priced[_doubled(rows, considered)] = False
     found = np.flatnonzero(priced)
-    if not len(found):
-        return None
-    names = ("period", "unit_id", "dept_id", "element", "drg_id")
-    codes = np.stack([rows.codes(name) for name in names], axis=1)
-    wanted = {tuple(key) for key in codes[found].tolist()}
-    amounts: dict[tuple[int, ...], int] = {}
-    for key, fen in zip(map(tuple, codes.tolist()), rows.values("amount").tolist(), strict=True):
-        if key in wanted:
-            amounts[key] = amounts.get(key, 0) + fen
+    keys = list(map(tuple, _keys(rows).tolist()))
+    amounts: dict[tuple[int, ...], int] = dict.fromkeys((keys[row] for row in found.tolist()), 0)
+    for key, fen in zip(keys, rows.values("amount").tolist(), strict=True):
+        if key in amounts:
+            amounts[key] += fen
     quantity = np.where(
         rows.present("standard_quantity"), rows.values("standard_quantity"), QUANTITY_STEPS
     )
-    bad = []
+    places = []
     for row in found.tolist():
         steps = int(rows.values("volume")[row]) * int(rows.values("standard_price")[row])
-        given = amounts[tuple(codes[row].tolist())]
+        given = amounts[keys[row]]
         planned = Fraction(steps * int(quantity[row]), STEPS_OF_FEN)
         if abs(planned - given) > abs(given) * tolerance + 1:
-            bad.append(row)
-    return row_finding(rows, "budget-standards-disagree", "amount", np.array(bad, np.int64))
+            computed = divide_half_away(*planned.as_integer_ratio())
+            amount = f"{format_yuan(given)} against {format_yuan(computed)}"
+            places.append(f"{rows.place(row)}: {amount}")
+    if not places:
+        return None
+    shown = tuple(places[:ROWS_KEPT])
+    return Finding("budget-standards-disagree", "budget", "amount", len(places), None, (), shown)

@@ -17,7 +17,7 @@ from medcost.sample.registry import ELEMENTS, LEAD, Groups, House
 from medcost.sample.streams import Ints, Month
 
 KEY_DISCIPLINES = ("C03", "C06", "C09", "C16", "M01", "M07")
-STEP = 10_000
+STEP = 1_000
 LEFT_OUT_SHARE = 0.01
 
 
@@ -37,7 +37,7 @@ class BudgetRow:
 
 
 def _rounded(amount: float) -> int:
-    """Fen in whole hundreds of yuan, at least one hundred."""
+    """Fen in whole tens of yuan, at least ten."""
     return max(round(amount / STEP), 1) * STEP
 
 

@@ -18,7 +18,7 @@ NO_CONTRIBUTION, NO_INCOME, NOT_REACHED, REACHED = range(4)
 
 @dataclass(frozen=True)
 class BreakEven:
-    """Departments with full cost or income, and their units, by key, int64 [rows].
+    """Departments with full cost or income, and before them their unit, int64 [rows].
 
     dept_class: position in CLASSES, -1 where not listed; measures: what volumes count, '' where
     none; volume: 1e-4; money in fen; break_even_volume: 1e-4; has_income_point, has_volume_point:
@@ -62,6 +62,8 @@ def break_even(
         by_element[element] += fen
     of_unit = np.isin(space.cells(facts.income.keys).unit, sorted(chosen))
     keys = np.union1d(cost.keys[cost.fen != 0], facts.income.keys[of_unit])
+    cells = space.cells(keys)
+    keys = keys[np.lexsort((cells.dept, cells.unit))]
     total, income = cost.at(keys)[0], facts.income.at(keys)[0]
     parts = []
     for key in keys.tolist():

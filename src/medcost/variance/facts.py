@@ -66,7 +66,9 @@ def read_facts(
     grassroots = np.zeros(len(space.unit_ids), np.bool_)
     for mine, book in parts:
         kinds, flags = _units(book, space)
-        kind, grassroots = np.where(mine, kinds, kind), np.where(mine, flags, grassroots)
+        # A unit that no book speaks for is what any book lists it as.
+        taken = mine | ((kind < 0) & (kinds >= 0))
+        kind, grassroots = np.where(taken, kinds, kind), np.where(taken, flags, grassroots)
 
     def together(read: Callable[[Book], Figures]) -> Figures:
         found = []

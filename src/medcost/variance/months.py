@@ -70,33 +70,40 @@ class Month:
 
 
 def read_months(
-    runs: Mapping[str, Mapping[str, Path]], periods: Iterable[str]
-) -> dict[str, MonthTables]:
-    """The published months among the periods, from run folders by period and unit.
+    runs: Mapping[str, Mapping[str, Path]], period: str, others: Iterable[str]
+) -> tuple[dict[str, MonthTables], tuple[str, ...]]:
+    """The published months of a period and of those it is compared with, and notes on the way.
 
-    Raises InputRejected (file-unreadable) for a run that CURRENT.json names and that cannot be
-    read.
+    runs: run folders by period and unit. A run of another month that cannot be read is left out,
+    with a note. Raises InputRejected (file-unreadable) for one of the period itself.
     """
     found: dict[str, MonthTables] = {}
-    for period in dict.fromkeys(periods):
+    notes = []
+    for name in dict.fromkeys([period, *others]):
         of_run: dict[Path, set[str]] = {}
-        for unit, folder in runs.get(period, {}).items():
+        for unit, folder in runs.get(name, {}).items():
             of_run.setdefault(folder, set()).add(unit)
-        if of_run:
-            read = [(frozenset(units), _read_run(folder)) for folder, units in of_run.items()]
-            found[period] = MonthTables(period, tuple(read))
-    return found
+        read = []
+        for folder, units in of_run.items():
+            try:
+                read.append((frozenset(units), _read_run(folder)))
+            except (*READ_ERRORS, KeyError, TypeError) as error:
+                what = f"{quote(folder.name)} cannot be read: {str(error).splitlines()[0]}."
+                if name == period:
+                    fault = Fault("file-unreadable", what, (quote(str(folder)),))
+                    raise InputRejected([fault]) from None
+                notes.append(f"{name} left out: {what}")
+        if read:
+            found[name] = MonthTables(name, tuple(read))
+    return found, tuple(notes)
 
 
 def _read_run(folder: Path) -> Mapping[str, pa.Table]:
+    """The tables of a run folder; raises READ_ERRORS, KeyError or TypeError."""
     manifest = read_run_manifest(folder)
-    try:
-        if manifest is None:
-            raise OSError("its manifest cannot be read")
-        return read_run_tables(folder, manifest, WANTED)
-    except (*READ_ERRORS, KeyError, TypeError) as error:
-        what = f"{quote(folder.name)} cannot be read: {str(error).splitlines()[0]}."
-        raise InputRejected([Fault("file-unreadable", what, (quote(str(folder)),))]) from None
+    if manifest is None:
+        raise OSError("its manifest is not there or damaged")
+    return read_run_tables(folder, manifest, WANTED)
 
 
 def with_run(

@@ -32,10 +32,17 @@ class Request:
 
 
 def budget_requests(
-    space: KeySpace, budget: BudgetMonth, facts: Facts, policy: BudgetControl
+    space: KeySpace,
+    budget: BudgetMonth,
+    chosen: frozenset[int],
+    facts: Facts,
+    policy: BudgetControl,
 ) -> list[Request]:
-    """All rows, sorted by their key. Of overlapping rows of a set the coarsest counts."""
-    units = sorted(budget.unit_ids)
+    """All rows, sorted by their key. Of overlapping rows of a set the coarsest counts.
+
+    Shares are of every unit's budget; rows of units are those of the chosen ones.
+    """
+    units = sorted(budget.unit_ids & chosen)
 
     def amounts(
         rows: Sequence[TaggedBudget], counts: Callable[[int], bool] = lambda _unit: True

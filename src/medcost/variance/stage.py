@@ -130,6 +130,7 @@ def _sources(
         {name: group_work(space, one, chosen) for name, one in arrays.items()},
         budgets,
         rolled_up(space, budgets[period].given),
+        budget_month(budget, space, period),
         tuple(sorted(units_of_period(budget, period) - set(units))),
     )
 
@@ -149,7 +150,8 @@ class _Sources:
     """What the tables of one month are made from.
 
     chosen: positions of the units asked for; figures, work and budgets by month; approved: the
-    month's budget at every level; absent: units with budget rows that are not chosen.
+    month's budget at every level; asked: the month's rows of every unit that is listed; absent:
+    units with budget rows that are not chosen.
     """
 
     period: str
@@ -162,6 +164,7 @@ class _Sources:
     work: Mapping[str, GroupWork]
     budgets: Mapping[str, BudgetMonth]
     approved: Figures
+    asked: BudgetMonth
     absent: tuple[str, ...]
 
     @property
@@ -249,9 +252,9 @@ def _tables(of: _Sources) -> dict[str, pa.Table]:
     peers = peer_means(space, compared.keys, pool, of.facts)
     full = costs_of(space, of.month, of.chosen, "full_cost")
     even = break_even(space, full, of.chosen, of.facts, policy)
-    requests = budget_requests(space, of.budget, of.facts, policy)
+    requests = budget_requests(space, of.asked, of.chosen, of.facts, policy)
     rewarded = rewards(space, comparison, lines, policy)
-    has_requests = of.budget.has_requests
+    has_requests = of.asked.has_requests
     return {
         "budget_variance": tables.budget_variance(space, period, comparison, policy),
         "variance_decomposition": tables.variance_decomposition(space, period, lines),
@@ -273,7 +276,7 @@ def _notes(of: _Sources) -> Iterator[str]:
         yield f"{count_of(len(silent), 'chosen unit')} without a budget row: {ids}"
     if of.absent:
         ids = ", ".join(quote(unit) for unit in of.absent[:5])
-        yield f"budget rows left aside, their units are not in this run: {ids}"
+        yield f"budget rows left aside but for requests, of units not in this run: {ids}"
     cells = space.cells(of.approved.keys)
     asked = np.isin(cells.level, OF_GROUPS) & (cells.unit >= 0)
     units = set(cells.unit[asked].tolist()) - of.current.drg_units
@@ -303,13 +306,13 @@ def _gaps(space: KeySpace, budget: BudgetMonth, approved: Figures) -> Iterator[s
 def _key_space(
     books: Sequence[Book], budget: TableRows, months: Mapping[str, Month], current: Month
 ) -> KeySpace:
-    """Labels of the month's units, and of every department and group that any source names."""
+    """Labels of every unit that is published or listed, department and group of any source."""
 
     def every(*sources: Sequence[str] | NDArray[np.object_]) -> tuple[str, ...]:
         return tuple(sorted({label for source in sources for label in source if label}))
 
     return KeySpace(
-        every(sorted(current.unit_ids)),
+        every(sorted(current.unit_ids), *(book.registers.unit_ids for book in books)),
         every(
             *(month.dept_id for month in months.values()),
             *(month.service_dept for month in months.values()),
