@@ -144,7 +144,7 @@ def waterfall(
     colours: of totals, of steps up and of steps down; cut_axis: what is said, with the amount,
     where the axis does not begin at nothing.
     """
-    height, top = 230.0, 28.0
+    height, top = 240.0, 44.0
     edges: list[tuple[int, int]] = []
     level = 0
     for step in steps:
