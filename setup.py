@@ -24,6 +24,7 @@ KERNELS = [
     "page_headers",
     "footers",
     "plain_values",
+    "zstd_frames",
     "pages",
 ]
 CHECKED = os.environ.get("MEDCOST_CHECKED") == "1"

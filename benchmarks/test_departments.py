@@ -7,6 +7,8 @@ givers in systems of at most 200), 1,050,000 driver rows.
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -27,13 +29,18 @@ PERIOD = "2026-01"
 def reciprocal_model() -> LoadedModel:
     """Every support department by its own statistic, solved together."""
     content = {
-        "model": {"id": "b", "title": "b", "authority": "timing", "effective_from": "2026-01-01"},
+        "model": {
+            "id": "b",
+            "title": "b",
+            "authority": "timing",
+            "effective_from": dt.date(2026, 1, 1),
+        },
         "departments": {
             "method": "reciprocal",
             "rule": [{"givers": {"class": "support"}, "driver": "own"}],
         },
     }
-    model = AllocationModel.model_validate(content, strict=False)
+    model = AllocationModel.of(content)
     return LoadedModel(model=model, file="benchmark", content=b"", sha256="", lines={})
 
 

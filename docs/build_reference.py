@@ -20,10 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
 from medcost.allocation_model import AllocationModel, shipped_models
 from medcost.book import REQUIRED_TABLES, SMALL_TABLES
 from medcost.cli import INTERRUPTED, REJECTED, TERMINATED, UNBALANCED, UNPUBLISHED
 from medcost.errors import FaultCode, fault_codes
+from medcost.sections import schema_of
 from medcost.tables import Column, load_table, table_names
 from medcost.toml_lines import key_lines
 from medcost.variance.control import BudgetControl, shipped_control
@@ -363,6 +367,14 @@ def errors_page() -> str:
 # The allocation model
 
 
+class SectionSchema(GenerateJsonSchema):
+    """The JSON schema of sections, which have no configuration beside their core schema."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        """Of a section, what its fields may hold."""
+        return self.generate_inner(schema["schema"])
+
+
 class SchemaReader:
     """Reads the keys of the model from its JSON schema."""
 
@@ -436,7 +448,7 @@ class SchemaReader:
             absent = node.get("default", {}) is None
             return "the section may be left out" + ("" if absent else "; its keys' defaults hold")
         default = node.get("default")
-        if default is None:
+        if default in (None, []):
             return "none; the key may be left out"
         return code(toml_value(default))
 
@@ -452,12 +464,14 @@ def toml_value(value: object) -> str:
 
 def model_keys() -> list[ModelKey]:
     """Every key of the allocation model."""
-    return list(SchemaReader(AllocationModel.model_json_schema(by_alias=True)).keys())
+    schema = SectionSchema(by_alias=True).generate(schema_of(AllocationModel))
+    return list(SchemaReader(schema).keys())
 
 
 def control_keys() -> list[ModelKey]:
     """Every key of the budget control."""
-    return list(SchemaReader(BudgetControl.model_json_schema(by_alias=True)).keys())
+    schema = SectionSchema(by_alias=True).generate(schema_of(BudgetControl))
+    return list(SchemaReader(schema).keys())
 
 
 def load_control_meanings() -> dict[str, tuple[str, str]]:

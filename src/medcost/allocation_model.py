@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
-
 from medcost.errors import InputRejected, quote
 from medcost.policy_file import (
     FoundFault,
     OneOrMore,
-    Section,
     Share,
     Text,
     line_of,
+    placed,
     read_policy,
+    validated,
 )
+from medcost.records import dataclass
+from medcost.sections import Limits, Section
 
 OWN = "own"
 # The other kind of policy that ships beside the models.
@@ -41,9 +41,7 @@ class Header(Section):
 class Givers(Section):
     """The departments a rule speaks of: one or more classes, or named ones."""
 
-    class_: DepartmentClass | Annotated[list[DepartmentClass], Field(min_length=1)] | None = Field(
-        None, alias="class"
-    )
+    class_: DepartmentClass | Annotated[list[DepartmentClass], Limits(min_length=1)] | None = None
     departments: OneOrMore | None = None
 
     @property
@@ -55,9 +53,7 @@ class Givers(Section):
 class Receivers(Section):
     """The classes that may receive under a rule."""
 
-    class_: DepartmentClass | Annotated[list[DepartmentClass], Field(min_length=1)] = Field(
-        alias="class"
-    )
+    class_: DepartmentClass | Annotated[list[DepartmentClass], Limits(min_length=1)]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -84,8 +80,8 @@ class MedtechToClinical(Section):
 class Rounding(Section):
     """[departments.rounding]: another house's rounding (arithmetic rule 9)."""
 
-    multiplier_decimals: Annotated[int, Field(ge=0, le=12)] | None = None
-    amount_decimals: Annotated[int, Field(ge=0, le=2)] = 2
+    multiplier_decimals: Annotated[int, Limits(ge=0, le=12)] | None = None
+    amount_decimals: Annotated[int, Limits(ge=0, le=2)] = 2
     residual: Literal["largest_remainder", "largest"] = "largest_remainder"
 
 
@@ -93,11 +89,11 @@ class Departments(Section):
     """[departments]: the method and rules of levels 1 to 3."""
 
     method: Literal["direct", "step-down", "reciprocal"]
-    order: Annotated[list[Text | OneOrMore], Field(min_length=1)] | None = None
+    order: Annotated[list[Text | OneOrMore], Limits(min_length=1)] | None = None
     credit_balance: Literal["allocate", "keep"] = "allocate"
     no_driver: Literal["reject", "keep"] = "reject"
     negative_statistics: Literal["reject", "allow"] = "reject"
-    rule: list[Rule] = Field(default_factory=list)
+    rule: list[Rule] = []  # noqa: RUF012 - the core gives each section its own
     medtech_to_clinical: MedtechToClinical | None = None
     rounding: Rounding | None = None
 
@@ -132,9 +128,9 @@ class Scope(Section):
     """[scope]: which funds, classes and programs are costed."""
 
     cost: Literal["medical_business", "medical", "medical_full", "hospital_full"] = "medical"
-    programs: list[Literal["medical", "public_health", "teaching", "research"]] = Field(
-        default=["medical"], min_length=1
-    )
+    programs: Annotated[
+        list[Literal["medical", "public_health", "teaching", "research"]], Limits(min_length=1)
+    ] = ["medical"]  # noqa: RUF012
 
     @property
     def funds(self) -> tuple[str, ...]:
@@ -207,12 +203,11 @@ def load_model(name: str, through: str = "cases") -> LoadedModel:
     # A folder of the same name does not hide a model that ships.
     if name in shipped and not path.is_file():
         path = shipped[name]
-    shown = f" Models that ship: {', '.join(shipped)}."
-    text = read_policy("model", AllocationModel, path, shown)
-    model, found = text.validated()
+    text = read_policy("model", path, f" Models that ship: {', '.join(shipped)}.")
+    model, found = validated(text, AllocationModel)
     found += _contradictions(text.content) + _stage_faults(text.content, through)
     if found or model is None:
-        raise InputRejected(text.placed(found))
+        raise InputRejected(placed(text, found))
     return LoadedModel(model, text.file, text.raw, text.sha256, text.lines)
 
 

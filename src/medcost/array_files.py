@@ -28,7 +28,8 @@ def write_arrays(
             pa.Array.from_buffers(pa.int64(), 2, [None, pa.py_buffer(ends)]), inner
         )
     schema = pa.schema([(name, column.type) for name, column in columns.items()], notes)
-    with path.open("wb") as file, pa.ipc.new_file(file, schema) as writer:
+    # Arrow's own file: through one of Python's every array would be copied once more.
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
         writer.write_batch(pa.record_batch(list(columns.values()), schema=schema))
     return path
 

@@ -6,10 +6,9 @@ import os
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -33,8 +32,10 @@ from medcost.parquet_input import (
     row_count,
     unreadable,
 )
+from medcost.records import dataclass
 from medcost.tables import CLASSES, ELEMENTS, Table, load_table
 from medcost.text_labels import text_array
+from medcost.threads import map_in_threads
 
 SMALL_TABLES = (
     "units",
@@ -244,6 +245,15 @@ def is_period(text: str) -> bool:
     return re.fullmatch(PERIOD_PATTERN, text) is not None
 
 
+class _Read(NamedTuple):
+    """A table's files and what is wrong with them; its rows and what is wrong with those."""
+
+    files: tuple[SourceFile, ...]
+    problems: list[Fault]
+    rows: TableRows | None
+    faults: list[Fault]
+
+
 def open_book(folder: Path, through: str = "cases", has_lines: bool = True) -> Book:
     """Read the small tables and the lines' schemas; faults are gathered, not raised.
 
@@ -259,25 +269,28 @@ def open_book(folder: Path, through: str = "cases", has_lines: bool = True) -> B
     faults: list[Fault] = []
     tables: dict[str, TableRows] = {}
     files: dict[str, tuple[SourceFile, ...]] = {}
-    for name in (*SMALL_TABLES, "service_lines"):
+
+    def find_and_read(name: str) -> _Read:
         try:
             found, problems = find_files(folder, name)
         except OSError as error:
             found, problems = [], [unreadable(SourceFile(folder / name, name), error)]
-        faults += problems
-        files[name] = tuple(found)
-        if not found:
-            if name in needed and not problems:
-                what = f"The book has no table {name}."
-                where = (f"neither {name}.parquet nor {name}/ in {quote(str(folder))}",)
-                faults.append(Fault("table-missing", what, where))
-        elif name != "service_lines":
-            rows, problems = read_table(name, found)
-            faults += problems
-            if rows is not None:
-                tables[name] = rows
-                if rows.n == 0 and name in needed and name not in MAY_BE_EMPTY:
-                    faults.append(empty_table(name, found))
+        if found and name != "service_lines":
+            return _Read(tuple(found), problems, *read_table(name, found))
+        return _Read(tuple(found), problems, None, [])
+
+    names = (*SMALL_TABLES, "service_lines")
+    for name, read in zip(names, map_in_threads(find_and_read, names, 2), strict=True):
+        faults += [*read.problems, *read.faults]
+        files[name] = read.files
+        if not read.files and name in needed and not read.problems:
+            what = f"The book has no table {name}."
+            where = (f"neither {name}.parquet nor {name}/ in {quote(str(folder))}",)
+            faults.append(Fault("table-missing", what, where))
+        if read.rows is not None:
+            tables[name] = read.rows
+            if read.rows.n == 0 and name in needed and name not in MAY_BE_EMPTY:
+                faults.append(empty_table(name, read.files))
     columns, problems = _line_columns(files["service_lines"])
     faults += problems
     if "service_lines" in needed:

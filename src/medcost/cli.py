@@ -268,6 +268,10 @@ def run(
     quiet: bool,
 ) -> None:
     """The month-end batch: check BOOK, cost it, and publish the result to --out."""
+    from medcost.file_hashes import FolderHashes
+
+    # One thread hashes the book while this one imports.
+    hashes = FolderHashes(book)
     from medcost.allocation_model import load_model
     from medcost.book import open_book
     from medcost.messages import progress_bar
@@ -290,7 +294,7 @@ def run(
         output_folder(out) as staging,
         progress_bar("lines", line_count(opened), not (quiet or json_log)) as progress,
     ):
-        done = run_month_end(opened, loaded, chosen, options, out, staging, progress)
+        done = run_month_end(opened, loaded, chosen, options, out, staging, progress, hashes.sha256)
     if not quiet:
         for result, place in done:
             folder = out / place.folder.name
@@ -409,8 +413,7 @@ def explain(
     quiet: bool,
 ) -> None:
     """Trace a published figure of FOLDER back to the ledger: one of --drg, --item, --dept."""
-    from medcost import explanation, terminal
-    from medcost.explanation_page import write_explanation
+    from medcost.explanation import explain as explain_figure
     from medcost.figure_found import Question
     from medcost.kept_run import load_run
 
@@ -422,11 +425,16 @@ def explain(
         raise click.UsageError("Name one of --drg, --item and --dept.")
     if period is not None and not re.fullmatch(PERIOD, period):
         raise click.BadParameter("write YYYY-MM", param_hint="--period")
-    run = load_run(folder, period, unit or None)
-    found = explanation.explain(run, Question(*named[0], unit, scheme, element or ""))
+    question = Question(*named[0], unit, scheme, element or "")
+    run = load_run(folder, period, unit or None, os.cpu_count() or 1, question.stage)
+    found = explain_figure(run, question)
     if out is not None:
+        from medcost.explanation_page import write_explanation
+
         write_explanation(found, out)
     if not quiet:
+        from medcost import terminal
+
         terminal.show_explanation(terminal.make_console(), found)
         if out is not None:
             click.echo(f"written to {out}")
@@ -598,10 +606,10 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Arrow takes its memory where everything else does, from what was freed.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    # pydantic would search every installed package for plug-ins of its own, 20 ms.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # A batch makes no cyclic garbage worth looking for, least of all while it imports.
     gc.disable()
+    # A thread that has hashed or netted a piece asks for the interpreter for a moment only.
+    sys.setswitchinterval(0.001)
     try:
         cli.main(standalone_mode=False)
         sys.stdout.flush()
@@ -639,6 +647,9 @@ def main() -> None:
         # Every file has its own guard, so this is standard output: closed by its reader or
         # full. What was published stands, and there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    finally:
+        # Python would look through everything once more before it ends, 50 ms.
+        gc.freeze()
 
 
 def _require_streams() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from medcost._core.sums import group_sums
 from medcost.quotients import scaled_quotients
+from medcost.records import dataclass
 from medcost.result_tables import (
     Coded,
     Filled,
@@ -45,7 +45,7 @@ def compare_tables(before: Mapping[str, pa.Table], after: Mapping[str, pa.Table]
     ]
     old = np.concatenate([moved.before for moved in found])
     new = np.concatenate([moved.after for moved in found])
-    months = {month for table in after.values() for month in labels_of(table, "period")[0] if month}
+    months = {month for table in after.values() for month in labels_of(table, "period")[0]}
     columns: dict[str, Given] = {
         "period": text_array([min(months, default="")] * len(old)),
         "level": text_array([moved.level for moved in found for _ in moved.before]),
@@ -91,22 +91,20 @@ class _Moved:
 
 def _compare(level: str, before: pa.Table, after: pa.Table, column: str) -> _Moved:
     names = [key for key in KEYS if key in after.schema.names]
-    labels, place = {}, [np.zeros(len(table), np.int64) for table in (before, after)]
+    labels, place = {}, np.zeros(before.num_rows + after.num_rows, np.int64)
     for name in names:
         encoded = [labels_of(table, name) for table in (before, after)]
         labels[name] = sorted({label for known, _ in encoded for label in known} | {""})
         index = {label: i for i, label in enumerate(labels[name])}
-        for side, (known, codes) in enumerate(encoded):
-            of_label = np.array([index[label] for label in known], np.int64)
-            place[side] = place[side] * len(labels[name]) + of_label[codes]
-    (old_key, old), (new_key, new) = (
-        group_sums(key, fen_as_read(table, column).reshape(-1, 1))
-        for key, table in zip(place, (before, after), strict=True)
-    )
-    every = np.union1d(old_key, new_key)
-    sums = np.zeros((len(every), 2), np.int64)
-    sums[np.searchsorted(every, old_key), 0] = old[:, 0]
-    sums[np.searchsorted(every, new_key), 1] = new[:, 0]
+        # A code -1, of a row without a label, takes the entry added last.
+        of_row = [
+            np.array([index[label] for label in (*known, "")])[codes] for known, codes in encoded
+        ]
+        place = place * len(labels[name]) + np.concatenate(of_row)
+    fen = np.zeros((len(place), 2), np.int64)
+    fen[: before.num_rows, 0] = fen_as_read(before, column)
+    fen[before.num_rows :, 1] = fen_as_read(after, column)
+    every, sums = group_sums(place, fen)
     moved = sums[:, 0] != sums[:, 1]
     rest, keys = every[moved], {}
     for name in reversed(names):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from medcost.balance import exact_sums
 from medcost.book import Book, Registers
 from medcost.costing.adjoint import ElementFlows
 from medcost.costing.figures import Figure
@@ -24,28 +24,50 @@ from medcost.costing.origins import (
     trace_origins,
 )
 from medcost.costing.posting_parts import PostingParts, split_over_postings
+from medcost.costing.services_of import Services
 from medcost.errors import InvariantBroken
 from medcost.figure_found import Question, find_figures
 from medcost.kept_run import KeptRun
 from medcost.period_book import FUNDS, PROGRAMS
-from medcost.result_tables import Filled, Given, build_table
-from medcost.tables import ELEMENTS, load_table
+from medcost.records import dataclass
+from medcost.result_tables import Filled, Given, build_table, fen_of
+from medcost.tables import ELEMENTS
+from medcost.text_labels import take_text, text_array
 
 Key = tuple[str, ...]
 Trace = tuple[Figure, dict[int, ElementFlows]]
 
 
-@dataclass
+# Rank of each element and path by name, as the tables sort them.
+ELEMENT_RANK, PATH_RANK = (np.argsort(np.argsort(names)) for names in (ELEMENTS, PATHS))
+
+
+@dataclass(frozen=True)
+class ServiceParts:
+    """What one unit's figure holds of services, sorted by department, item and element's name.
+
+    dept, item: positions in the registers, -1 for fen of rounding that no service has; element;
+    shared, traced: fen, all int64 [parts].
+    """
+
+    unit_id: str
+    dept: NDArray[np.int64]
+    item: NDArray[np.int64]
+    element: NDArray[np.int64]
+    shared: NDArray[np.int64]
+    traced: NDArray[np.int64]
+
+
+@dataclasses.dataclass
 class Parts:
     """Sums of parts, over all units of the figure.
 
-    origins: fen by (unit, department, path, element); shared and traced: fen by (unit,
-    performing department, item, element); n_postings: how many postings stand behind the figure.
+    origins: fen by (unit, department, path, element); services: of each unit, for a figure of
+    services; n_postings: how many postings stand behind the figure.
     """
 
-    origins: dict[Key, int] = field(default_factory=dict)
-    shared: dict[Key, int] = field(default_factory=dict)
-    traced: dict[Key, int] = field(default_factory=dict)
+    origins: dict[Key, int] = dataclasses.field(default_factory=dict)
+    services: list[ServiceParts] = dataclasses.field(default_factory=list)
     n_postings: int = 0
 
 
@@ -81,11 +103,22 @@ class Explanation:
         return _ranked(self.parts.origins, places)
 
     def services(self, *places: int) -> list[tuple[Key, int]]:
-        """Sums of the services, shared and traced, by some places of their key."""
-        both: dict[Key, int] = defaultdict(int, self.parts.shared)
-        for key, fen in self.parts.traced.items():
-            both[key] += fen
-        return _ranked(both, places)
+        """Sums of the services, shared and traced, by some of unit, department and item."""
+        return _ranked(self._services, places)
+
+    @cached_property
+    def _services(self) -> dict[Key, int]:
+        dept_ids, item_ids = self.book.registers.dept_ids, self.book.registers.item_ids
+        found: dict[Key, int] = {}
+        for parts in self.parts.services:
+            service = parts.dept * (len(item_ids) + 1) + parts.item
+            _, first, of_part = np.unique(service, return_index=True, return_inverse=True)
+            fen = exact_sums(of_part, np.stack([parts.shared, parts.traced], axis=1), len(first))
+            rows = (column[first].tolist() for column in (parts.dept, parts.item))
+            for dept, item, amount in zip(*rows, fen.sum(axis=1).tolist(), strict=True):
+                key = (dept_ids[dept], item_ids[item]) if dept >= 0 else ("", "")
+                found[parts.unit_id, *key] = amount
+        return found
 
     def name(self, kind: str, *key: str) -> str:
         """The display name of a department (unit, id), item or group; '' where there is none."""
@@ -151,11 +184,13 @@ def explain(run: KeptRun, question: Question) -> Explanation:
         _add_origins(book.registers, parts, figure, origins)
         parts.n_postings += len(np.unique(postings.posting[postings.posting >= 0]))
         if figure.services is not None:
-            _add_services(book.registers, parts, figure, elements)
-            service_tables.append(_service_table(labels, parts))
-    tables = {"explanation": _sorted_table("explanation", origin_tables)}
+            services = _service_parts(figure, figure.services, elements)
+            parts.services.append(services)
+            service_tables.append(_service_table(book.registers, labels, services))
+    # Units come in the order of their ids, and each unit's rows are sorted.
+    tables = {"explanation": pa.concat_tables(origin_tables).combine_chunks()}
     if service_tables:
-        tables["explanation_services"] = _sorted_table("explanation_services", service_tables)
+        tables["explanation_services"] = pa.concat_tables(service_tables).combine_chunks()
     counts = [figure.n_cases for figure in figures if figure.n_cases is not None]
     fen = sum(int(figure.fen[element]) for figure in figures for element in elements)
     _require_sums(figures, parts, tables, fen)
@@ -179,100 +214,105 @@ def _require_sums(
     figures: Sequence[Figure], parts: Parts, tables: dict[str, pa.Table], fen: int
 ) -> None:
     """Origins, postings and services each add up to the figure."""
-    amounts = pc.sum(tables["explanation"]["amount"].cast(pa.decimal128(38, 2))).as_py()
-    by_posting = int(100 * (amounts or 0))
-    sums = {"origins": sum(parts.origins.values()), "postings": by_posting}
+    sums = {
+        "origins": sum(parts.origins.values()),
+        "postings": _total(fen_of(tables["explanation"], "amount")),
+    }
     if "explanation_services" in tables:
         opening = sum(v for (_, _, path, _), v in parts.origins.items() if path == "opening")
-        services = sum(parts.shared.values()) + sum(parts.traced.values())
-        sums["services"] = services + opening
+        services = (fen for of_unit in parts.services for fen in (of_unit.shared, of_unit.traced))
+        sums["services"] = sum(map(_total, services)) + opening
     for what, total in sums.items():
         if total != fen:
             raise InvariantBroken(f"the {what} of {figures[0].kind} do not add up to the figure")
 
 
+def _total(fen: NDArray[np.int64]) -> int:
+    return int(exact_sums(np.zeros(len(fen), np.int64), fen.reshape(-1, 1), 1)[0, 0])
+
+
 def _add_origins(registers: Registers, parts: Parts, figure: Figure, origins: Origins) -> None:
-    rows = zip(origins.dept, origins.path, origins.element, origins.fen, strict=True)
-    for dept, path, element, fen in rows:
+    columns = (origins.dept, origins.path, origins.element, origins.fen)
+    for dept, path, element, fen in zip(*(c.tolist() for c in columns), strict=True):
         dept_id = registers.dept_ids[dept] if dept >= 0 else ""
-        parts.origins[figure.unit_id, dept_id, PATHS[path], ELEMENTS[element]] = int(fen)
+        parts.origins[figure.unit_id, dept_id, PATHS[path], ELEMENTS[element]] = fen
 
 
-def _add_services(
-    registers: Registers, parts: Parts, figure: Figure, elements: Sequence[int]
-) -> None:
-    services = figure.services
-    if services is None:
-        return
-    for element in elements:
-        name = ELEMENTS[element]
-        shared, left = round_services(figure, element)
-        traced = services.traced[:, element].tolist()
-        rows = zip(services.dept.tolist(), services.item.tolist(), shared, traced, strict=True)
-        for dept, item, by_share, by_trace in rows:
-            if by_share or by_trace:
-                key = (figure.unit_id, registers.dept_ids[dept], registers.item_ids[item], name)
-                parts.shared[key], parts.traced[key] = by_share, by_trace
-        if left:
-            parts.shared[figure.unit_id, "", "", name] = left
+def _service_parts(figure: Figure, services: Services, elements: Sequence[int]) -> ServiceParts:
+    """Every service and element of a figure that has fen, after what no service has."""
+    rounded = [round_services(figure, element) for element in elements]
+    n, of_element = len(services.dept), np.array(elements)
+    # A row more, of no service, takes what is left.
+    shared = np.array([[*fen, left] for fen, left in rounded], np.int64)
+    traced = np.zeros_like(shared)
+    traced[:, :n] = services.traced[:, of_element].T
+    column, row = np.nonzero((shared != 0) | (traced != 0))
+    dept, item = (np.append(codes, -1)[row] for codes in (services.dept, services.item))
+    order = np.lexsort((ELEMENT_RANK[of_element[column]], item, dept))
+    column, row = column[order], row[order]
+    return ServiceParts(
+        figure.unit_id,
+        dept[order],
+        item[order],
+        of_element[column],
+        shared[column, row],
+        traced[column, row],
+    )
 
 
 def _origin_table(
     run: KeptRun, labels: dict[str, str], origins: Origins, postings: PostingParts
 ) -> pa.Table:
-    """out_explanation of one unit: a row for every part and posting."""
+    """out_explanation of one unit: a row for every part and posting, sorted by its key."""
     registers, ledger = run.period_book.registers, run.book.tables["ledger"]
-    n, has_posting = len(postings.fen), postings.posting >= 0
     rows = run.period_book.ledger
-    at = np.where(has_posting, np.append(rows.row, 0)[postings.posting], -1)
+    at = np.where(postings.posting >= 0, np.append(rows.row, 0)[postings.posting], -1)
+    # Rows of a file ascend with those of the table, files in the order of their names.
+    element, dept, path = (
+        column[postings.origin] for column in (origins.element, origins.dept, origins.path)
+    )
+    order = np.lexsort((at, PATH_RANK[path], dept, ELEMENT_RANK[element]))
+    at, element, dept, path = (column[order] for column in (at, element, dept, path))
+    posting, fen, has_posting = postings.posting[order], postings.fen[order], at >= 0
     file = np.searchsorted(ledger.first_rows, at, "right") - 1
     row_number = at - ledger.first_rows[np.maximum(file, 0)] + 1
-    dept = origins.dept[postings.origin]
     account = np.append(ledger.codes("account"), -1)[at]
 
-    def text(known: Sequence[str], codes: NDArray[np.int64]) -> pa.Array:
-        return pa.array([*known, ""], pa.string()).take(
-            pa.array(np.where(codes < 0, len(known), codes))
-        )
-
     def of_posting(column: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.where(has_posting, np.append(column, 0)[postings.posting], -1)
+        return np.where(has_posting, np.append(column, 0)[posting], -1)
 
     columns: dict[str, Given] = {
-        "element": text(ELEMENTS, origins.element[postings.origin]),
-        "origin_dept_id": text(registers.dept_ids, dept),
-        "path": text(PATHS, origins.path[postings.origin]),
-        "file": text(ledger.files, np.where(has_posting, file, -1)),
+        "element": _text(ELEMENTS, element),
+        "origin_dept_id": _text(registers.dept_ids, dept),
+        "path": _text(PATHS, path),
+        "file": _text(ledger.files, np.where(has_posting, file, -1)),
         "row": Filled(row_number, has_posting),
-        "fund": text(FUNDS, of_posting(rows.fund)),
-        "program": text(PROGRAMS, of_posting(rows.program)),
-        "account": text(ledger.labels("account"), account),
+        "fund": _text(FUNDS, of_posting(rows.fund)),
+        "program": _text(PROGRAMS, of_posting(rows.program)),
+        "account": _text(ledger.labels("account"), account),
         "posted": Filled(np.where(has_posting, of_posting(rows.fen), 0), has_posting),
-        "amount": postings.fen,
+        "amount": fen,
     }
-    return build_table("explanation", _constants(labels, n) | columns, postings.fen != 0)
+    return build_table("explanation", _constants(labels, len(fen)) | columns, fen != 0)
+
+
+def _service_table(registers: Registers, labels: dict[str, str], parts: ServiceParts) -> pa.Table:
+    """out_explanation_services of one unit: a row for every service and element."""
+    columns: dict[str, Given] = {
+        "dept_id": _text(registers.dept_ids, parts.dept),
+        "item_id": _text(registers.item_ids, parts.item),
+        "element": _text(ELEMENTS, parts.element),
+        "shared": parts.shared,
+        "traced": parts.traced,
+        "amount": parts.shared + parts.traced,
+    }
+    return build_table("explanation_services", _constants(labels, len(parts.dept)) | columns)
+
+
+def _text(labels: Sequence[str], codes: NDArray[np.int64]) -> pa.Array:
+    """Labels by their codes as plain text, '' for -1."""
+    return take_text(text_array([*labels, ""]), np.where(codes < 0, len(labels), codes))
 
 
 def _constants(labels: dict[str, str], n: int) -> dict[str, Given]:
-    return {name: pa.array([label] * n, pa.string()) for name, label in labels.items()}
-
-
-def _service_table(labels: dict[str, str], parts: Parts) -> pa.Table:
-    """out_explanation_services of one unit: a row for every service and element."""
-    keys = [key for key in parts.shared if key[0] == labels["unit_id"]]
-    shared = np.array([parts.shared[key] for key in keys], np.int64)
-    traced = np.array([parts.traced.get(key, 0) for key in keys], np.int64)
-    columns: dict[str, Given] = {
-        "dept_id": pa.array([key[1] for key in keys], pa.string()),
-        "item_id": pa.array([key[2] for key in keys], pa.string()),
-        "element": pa.array([key[3] for key in keys], pa.string()),
-        "shared": shared,
-        "traced": traced,
-        "amount": shared + traced,
-    }
-    return build_table("explanation_services", _constants(labels, len(keys)) | columns)
-
-
-def _sorted_table(name: str, tables: Sequence[pa.Table]) -> pa.Table:
-    key = load_table(f"out_{name}").key
-    return pa.concat_tables(tables).sort_by([(column, "ascending") for column in key])
+    return {name: pa.repeat(pa.scalar(label, pa.string()), n) for name, label in labels.items()}

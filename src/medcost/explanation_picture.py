@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from medcost.explanation import Explanation, Key
 from medcost.figure_words import PATH_NAMES
 from medcost.money import format_yuan
+from medcost.records import dataclass
 from medcost.sankey import Link, Node, draw
 
 SHOWN_NODES, LABEL = 8, 24

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,8 +15,10 @@ from medcost.costing.figures import (
 )
 from medcost.errors import Fault, InputRejected, quote
 from medcost.kept_run import KeptRun
+from medcost.records import dataclass
 
 NOUNS = {"dept": "department", "item": "costed service item", "drg": "costed DRG group"}
+STAGE_OF = {"dept": "departments", "item": "service-items", "drg": "cases"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Question:
     unit: str = ""
     scheme: str = ""
     element: str = ""
+
+    @property
+    def stage(self) -> str:
+        """The stage that publishes the figure: no later one need be computed."""
+        return STAGE_OF[self.kind]
 
 
 def find_figures(run: KeptRun, question: Question) -> tuple[str, list[Figure]]:
@@ -78,7 +84,8 @@ def _of_items(run: KeptRun, question: Question, units: Sequence[int]) -> tuple[s
         return "", []
     item = registers.item_ids.index(question.label)
     services = run.services_of(None)
-    performing = np.unique(registers.dept_unit[services.dept[services.item == item]]).tolist()
+    services = services.where(services.item == item)
+    performing = np.unique(registers.dept_unit[services.dept]).tolist()
     return "", [
         item_figure(run.period_book, run.departments, run.items, services, unit, item)
         for unit in units

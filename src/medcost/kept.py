@@ -18,7 +18,8 @@ from medcost.book import Book
 from medcost.costing.activity import Activity
 from medcost.costing.activity_matrix import load_matrix, write_matrix
 from medcost.costing.departments import Orders
-from medcost.manifest import FileRecord, file_sha256
+from medcost.file_hashes import file_sha256
+from medcost.manifest import FileRecord
 
 KEPT = "kept"
 BOOK, MODEL, ACTIVITY = "book", "model.toml", "activity"

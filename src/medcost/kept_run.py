@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,12 @@ from medcost.manifest import find_damaged
 from medcost.parquet_input import READ_ERRORS
 from medcost.period_book import PeriodBook, read_period
 from medcost.publish import published_runs, read_run_manifest
+from medcost.records import dataclass
 
 
 @dataclass(frozen=True)
 class KeptRun:
-    """The book, the model and each stage's frozen result; None where the run stopped before."""
+    """The book, the model and each stage's frozen result; None for stages not asked for or run."""
 
     book: Book
     period_book: PeriodBook
@@ -57,11 +57,13 @@ def only_run(folder: Path, period: str | None, unit: str | None) -> Path:
     return found.pop()
 
 
-def load_run(folder: Path, period: str | None, unit: str | None, threads: int = 1) -> KeptRun:
+def load_run(
+    folder: Path, period: str | None, unit: str | None, threads: int = 1, reach: str = "cases"
+) -> KeptRun:
     """The published run of a period and unit, its stages computed again from what it kept.
 
-    period: None for the only one published; unit: None where one run holds them all. Raises
-    InputRejected (run-not-found, run-ambiguous, run-not-kept).
+    period: None for the only one published; unit: None where one run holds them all; reach: the
+    last stage to compute. Raises InputRejected (run-not-found, run-ambiguous, run-not-kept).
     """
     run = only_run(folder, period, unit)
     manifest, kept = kept_manifest(run, "its book"), run / KEPT
@@ -75,7 +77,7 @@ def load_run(folder: Path, period: str | None, unit: str | None, threads: int = 
     book = open_book(kept / BOOK, through, has_lines=False)
     loaded = load_model(str(kept / MODEL), through)
     period_book = read_period(book, manifest["period"], manifest["units"])
-    return _compute(book, period_book, loaded, activity, through)
+    return _compute(book, period_book, loaded, activity, min(through, reach, key=STAGES.index))
 
 
 def kept_manifest(run: Path, needed: str) -> Mapping[str, Any]:

@@ -8,7 +8,6 @@ marks the rows that cannot be used.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from medcost._core.labels import LabelTable
 from medcost.parquet_input import SourceFile, decode_number, read_batches
+from medcost.records import dataclass
 from medcost.tables import Column, load_table
 
 UNKNOWN, EMPTY = -1, -2

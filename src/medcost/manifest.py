@@ -6,8 +6,7 @@ import datetime as dt
 import hashlib
 import json
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,9 @@ import pyarrow.parquet as pq
 
 from medcost import __version__
 from medcost.allocation_model import LoadedModel
+from medcost.file_hashes import file_sha256
 from medcost.parquet_input import SourceFile
+from medcost.records import dataclass
 
 ID_DIGITS = 12
 
@@ -42,12 +43,6 @@ class RunOptions:
     recost_of: str | None = None
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def find_damaged(run: Path, manifest: Mapping[str, Any]) -> list[str]:
     """Kept files of the manifest that are not there with their bytes.
 
@@ -61,10 +56,12 @@ def find_damaged(run: Path, manifest: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def record_inputs(files: Mapping[str, Sequence[SourceFile]]) -> tuple[FileRecord, ...]:
+def record_inputs(
+    files: Mapping[str, Sequence[SourceFile]], sha256: Callable[[Path], str] = file_sha256
+) -> tuple[FileRecord, ...]:
     """Every file of the book that was read, with rows and SHA-256, sorted by name."""
     return tuple(
-        FileRecord(source.label, pq.read_metadata(source.path).num_rows, file_sha256(source.path))
+        FileRecord(source.label, pq.read_metadata(source.path).num_rows, sha256(source.path))
         for found in files.values()
         for source in sorted(found, key=lambda source: source.label)
     )

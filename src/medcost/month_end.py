@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -35,11 +35,21 @@ from medcost.errors import (
     named_errors,
     quote,
 )
+from medcost.file_hashes import file_sha256
 from medcost.kept import ACTIVITY, KEPT, keep_activity, keep_book, record_kept
 from medcost.manifest import FileRecord, RunOptions, record_inputs
 from medcost.parquet_input import READ_ERRORS, row_count
 from medcost.period_book import PeriodBook, read_period
-from medcost.publish import KeptFiles, PublishedRun, RunToPublish, publish, published_runs
+from medcost.publish import (
+    EncodedTable,
+    KeptFiles,
+    PublishedRun,
+    RunToPublish,
+    encode_table,
+    publish,
+    published_runs,
+)
+from medcost.records import dataclass
 from medcost.tables import CLASSES
 
 if TYPE_CHECKING:
@@ -76,6 +86,31 @@ class BatchOptions:
     memory: int | None = None
     keep: bool = True
     control: LoadedControl | None = None
+
+
+EVERYTHING = BatchOptions()
+
+
+def _ignore(*_: object) -> None:
+    """Nobody looks on."""
+
+
+TableMade = Callable[[str, pa.Table], object]
+
+
+class LookOn(NamedTuple):
+    """What is told to whoever has something to do beside the stages.
+
+    part_written: a part of the activity matrix is in its file; lines_read: the lines have been
+    read and have no fault; table_made: a result table is there.
+    """
+
+    part_written: Callable[[Path], object] = _ignore
+    lines_read: Callable[[Activity | None], object] = _ignore
+    table_made: TableMade = _ignore
+
+
+NOBODY = LookOn()
 
 
 @contextmanager
@@ -142,15 +177,14 @@ def cost_period(
     book: Book,
     loaded: LoadedModel,
     period: str,
-    options: BatchOptions = BatchOptions(),
+    options: BatchOptions = EVERYTHING,
     progress: Progress | None = None,
     parts_in: Path | None = None,
-    lines_read: Callable[[Activity | None], None] | None = None,
+    look_on: LookOn = NOBODY,
 ) -> PeriodResult:
     """Check and cost one period. Raises InputRejected with all faults, or InvariantBroken.
 
-    parts_in: a folder for the parts of the activity matrix, else they stay in memory;
-    lines_read is called once the lines have been read and have no fault.
+    parts_in: a folder for the parts of the activity matrix, else they stay in memory.
     """
     units, through = options.units, options.through
     seconds: dict[str, float] = {}
@@ -166,15 +200,20 @@ def cost_period(
         with _timed("activity", seconds):
             period_book = _with_known_cases(book, period_book)
             activity = read_activity(
-                book, period_book, options.threads, progress, parts_in, options.memory
+                book,
+                period_book,
+                options.threads,
+                progress,
+                parts_in,
+                options.memory,
+                look_on.part_written,
             )
             faults += _line_faults(activity)
     if faults:
         faults += _costing_faults(book, period_book, loaded, activity, through)
         raise InputRejected(_distinct(faults))
-    if lines_read is not None:
-        lines_read(activity)
-    return cost_activity(book, period_book, loaded, activity, through, seconds)
+    look_on.lines_read(activity)
+    return cost_activity(book, period_book, loaded, activity, through, seconds, look_on.table_made)
 
 
 def cost_activity(
@@ -184,9 +223,13 @@ def cost_activity(
     activity: Activity | None,
     through: str,
     seconds: dict[str, float],
+    table_made: TableMade = _ignore,
 ) -> PeriodResult:
-    """Cost a period whose activity is known. Raises InputRejected or InvariantBroken."""
-    tables, notes = _cost_stages(book, period_book, loaded, activity, through, seconds)
+    """Cost a period whose activity is known. Raises InputRejected or InvariantBroken.
+
+    table_made is told each result table by its name as soon as it is there.
+    """
+    tables, notes = _cost_stages(book, period_book, loaded, activity, through, seconds, table_made)
     chosen = tuple(
         unit for unit, on in zip(book.registers.unit_ids, period_book.selected, strict=True) if on
     )
@@ -202,27 +245,30 @@ def run_month_end(
     out: Path,
     staging: Path,
     progress: Progress | None = None,
+    sha256: Callable[[Path], str] = file_sha256,
 ) -> list[tuple[PeriodResult, PublishedRun]]:
     """Cost every period alone and publish them together: all, or none.
 
-    Raises InputRejected with the faults of all periods, InvariantBroken or CannotPublish.
+    sha256: of a file of the book, which may know some already. Raises InputRejected with the
+    faults of all periods, InvariantBroken or CannotPublish.
     """
     if not periods:
         raise InputRejected([*book.faults, *find_missing_selection(book, periods, options.units)])
     costed: list[_Costed] = []
     faults: list[Fault] = []
-    # What goes in and what is kept is hashed and synced while the stages compute.
-    with ThreadPoolExecutor(1) as recorder:
+    # What goes in and what is kept is hashed and synced, and what comes out encoded, while the
+    # stages compute.
+    with ThreadPoolExecutor(1) as recorder, ThreadPoolExecutor(1) as encoder:
 
         @cache
         def inputs() -> Future[tuple[FileRecord, ...]]:
-            return recorder.submit(record_inputs, book.files)
+            return recorder.submit(record_inputs, book.files, sha256)
 
         for period in periods:
             try:
                 costed.append(
                     _cost_and_keep(
-                        book, loaded, period, options, staging, recorder, inputs, progress
+                        book, loaded, period, options, staging, recorder, encoder, inputs, progress
                     )
                 )
             except InputRejected as rejected:
@@ -248,11 +294,15 @@ def run_month_end(
 
 @dataclass(frozen=True)
 class _Costed:
-    """A period's result, the folder of what it keeps and, when it is known, what is in it."""
+    """A period's result, the folder of what it keeps and, when it is known, what is in it.
+
+    encoded: result tables by name, as far as they are being encoded.
+    """
 
     result: PeriodResult
     kept: Path
     records: Future[tuple[FileRecord, ...]] | None
+    encoded: dict[str, Future[EncodedTable]]
 
 
 def _cost_and_keep(
@@ -262,6 +312,7 @@ def _cost_and_keep(
     options: BatchOptions,
     staging: Path,
     recorder: ThreadPoolExecutor,
+    encoder: ThreadPoolExecutor,
     inputs: Callable[[], object],
     progress: Progress | None,
 ) -> _Costed:
@@ -270,6 +321,10 @@ def _cost_and_keep(
     with named_errors(staging):
         (kept / ACTIVITY).mkdir(parents=True)
     records: list[Future[tuple[FileRecord, ...]]] = []
+    encoded: dict[str, Future[EncodedTable]] = {}
+
+    def table_made(name: str, table: pa.Table) -> None:
+        encoded[name] = encoder.submit(encode_table, table)
 
     def lines_read(activity: Activity | None) -> None:
         inputs()
@@ -280,10 +335,9 @@ def _cost_and_keep(
                     keep_activity(activity, kept)
             records.append(recorder.submit(record_kept, kept))
 
-    result = cost_period(
-        book, loaded, period, options, progress, parts_in=kept / ACTIVITY, lines_read=lines_read
-    )
-    return _Costed(result, kept, records[0] if records else None)
+    look_on = LookOn(_ignore, lines_read, table_made)
+    result = cost_period(book, loaded, period, options, progress, kept / ACTIVITY, look_on)
+    return _Costed(result, kept, records[0] if records else None, encoded)
 
 
 def _with_variances(
@@ -335,7 +389,7 @@ def _to_publish(costed: _Costed, options: BatchOptions, staging: Path) -> RunToP
         with named_errors(staging):
             kept = KeptFiles(costed.kept, costed.records.result())
     what = RunOptions(result.period, result.units, options.through)
-    return RunToPublish(what, result.tables, result.notes, result.seconds, kept)
+    return RunToPublish(what, result.tables, result.notes, result.seconds, kept, costed.encoded)
 
 
 def _is_founded(book: Book) -> bool:
@@ -428,10 +482,11 @@ def _cost_stages(
     activity: Activity | None,
     through: str,
     seconds: dict[str, float],
+    table_made: TableMade = _ignore,
 ) -> tuple[dict[str, pa.Table], tuple[str, ...]]:
     """Run the stages up to through; a sum beyond 64 bits is the book's fault, by name."""
     try:
-        return _run_stages(book, period_book, loaded, activity, through, seconds)
+        return _run_stages(book, period_book, loaded, activity, through, seconds, table_made)
     except OverflowError:
         what = "Amounts, quantities or prices add up beyond what 64 bits hold."
         where = (f"period {period_book.period}",)
@@ -454,8 +509,15 @@ def _run_stages(
     activity: Activity | None,
     through: str,
     seconds: dict[str, float],
+    table_made: TableMade,
 ) -> tuple[dict[str, pa.Table], tuple[str, ...]]:
     """Run the stages up to through and build their tables."""
+    tables: dict[str, pa.Table] = {}
+
+    def add(name: str, table: pa.Table) -> None:
+        tables[name] = table
+        table_made(name, table)
+
     priced, price_faults = None, list[Fault]()
     if through == "cases":
         try:
@@ -465,31 +527,28 @@ def _run_stages(
     with _timed("departments", seconds), _adding(price_faults):
         orders = activity.orders if activity else None
         departments = cost_departments(period_book, loaded, orders)
-        tables = {
-            "department_cost": result_tables.department_cost(period_book, departments),
-            "department_flow": result_tables.department_flow(period_book, departments),
-        }
+        add("department_cost", result_tables.department_cost(period_book, departments))
+        add("department_flow", result_tables.department_flow(period_book, departments))
     items: ServiceItemCosts | None = None
     cases: CaseCosts | None = None
     if through != "departments" and activity is not None:
         with _timed("service-items", seconds), _adding(price_faults):
             items = cost_service_items(period_book, loaded, departments, activity.matrix)
-            tables["service_item_cost"] = result_tables.service_item_cost(period_book, items)
+            add("service_item_cost", result_tables.service_item_cost(period_book, items))
     if price_faults:
         raise InputRejected(price_faults)
     if items is not None and priced is not None:
         with _timed("cases", seconds):
             cases = cost_cases(period_book, loaded, items)
-            groups = cost_drg_groups(period_book, cases, priced)
             has_charge = items.matrix.has_charge or period_book.has_opening_charge
-            tables |= {
-                "case_cost": result_tables.case_cost(period_book, cases, priced, has_charge),
-                "drg_cost": result_tables.drg_cost(period_book, groups),
-                "work_in_progress": result_tables.work_in_progress(period_book, cases, has_charge),
-                "intercompany": result_tables.intercompany(period_book, cases),
-            }
+            add("case_cost", result_tables.case_cost(period_book, cases, priced, has_charge))
+            groups = cost_drg_groups(period_book, cases, priced)
+            add("drg_cost", result_tables.drg_cost(period_book, groups))
+            left = result_tables.work_in_progress(period_book, cases, has_charge)
+            add("work_in_progress", left)
+            add("intercompany", result_tables.intercompany(period_book, cases))
     amounts = reconcile(period_book, departments, items, cases)
-    tables["reconciliation"] = result_tables.reconciliation(period_book, amounts)
+    add("reconciliation", result_tables.reconciliation(period_book, amounts))
     level_3 = loaded.model.departments.medtech_to_clinical is not None
     return tables, tuple(_notes(period_book, departments, items, level_3))
 

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from medcost._core.footers import chunk_places
 from medcost._core.labels import LabelTable
-from medcost._core.page_headers import PageError, PageHeader, read_header
+from medcost._core.page_headers import PageError, PageHeader, indexed_pages, read_header
 from medcost._core.pages import PageColumn, fill_block
 from medcost._core.plain_values import numbers as plain_numbers
 from medcost._core.plain_values import text_codes, wide_numbers
+from medcost._core.zstd_frames import join_frames
 from medcost.line_blocks import ROW_FAULT, LineBlock
 from medcost.parquet_input import READ_ERRORS, SourceFile, decode_number
 from medcost.tables import Column
@@ -29,6 +30,8 @@ from medcost.tables import Column
 BLOCK_ROWS = 1 << 14
 MOST_CHUNK_BYTES = 1 << 28
 MOST_PAGE_BYTES = 1 << 27
+# Bytes of pages that are unpacked at once: each call costs as much as unpacking some thousands.
+MOST_RUN_BYTES = 1 << 20
 # The footer's length and PAR1.
 FOOTER_END = 8
 
@@ -100,7 +103,7 @@ def _blocks(columns: list[_Pages], n_rows: int) -> Iterator[LineBlock]:
         n = min(BLOCK_ROWS, n_rows - start)
         waiting = fill_block(rows, n, True)
         while waiting >= 0:
-            columns[waiting].next_page()
+            columns[waiting].next_pages()
             waiting = fill_block(rows, n, False)
         yield LineBlock(
             n,
@@ -150,14 +153,15 @@ class _Pages:
             raise PageError("the file ends before its pages")
         self.chunk = np.frombuffer(self.memory, np.uint8, size)
         self.buffer = pa.py_buffer(self.chunk)
-        self.unpack = _unpacker(CODECS[codec])
+        self.codec = CODECS[codec]
+        self.unpack = _unpacker(self.codec)
         self.at = 0
         self.n_rows = n_rows
         self.most_bytes = min(MOST_PAGE_BYTES, size_unpacked)
         self.rows.start_chunk()
 
-    def next_page(self) -> None:
-        """Hand on the next data page, and the dictionary where it comes first."""
+    def next_pages(self) -> None:
+        """Hand on the next data pages, as many as can be unpacked together, at least one."""
         header = read_header(self.chunk, self.at)
         if header.kind == "dictionary":
             if self.at:
@@ -167,6 +171,35 @@ class _Pages:
             header = read_header(self.chunk, self.at)
         if header.kind == "dictionary":
             raise PageError("a chunk has two dictionaries")
+        if not self._took_pages():
+            self._take_one(header)
+
+    def _took_pages(self) -> bool:
+        """Hand on pages of indices that follow each other; whether there are such."""
+        (starts, stored_sizes, sizes, rows), end = indexed_pages(
+            self.chunk, self.at, self.n_rows, min(MOST_RUN_BYTES, self.most_bytes)
+        )
+        if not len(starts):
+            return False
+        if self.codec is None:
+            if (stored_sizes != sizes).any():
+                return False
+            body = _as_it_lies(self.chunk)
+        elif self.codec == "zstd":
+            frames = join_frames(self.chunk, starts, stored_sizes, sizes)
+            if frames is None:
+                return False
+            unpacked = self.unpack(pa.py_buffer(frames), int(sizes.sum()))
+            body, starts = np.frombuffer(unpacked, np.uint8), np.cumsum(sizes) - sizes
+        else:
+            return False
+        self.rows.set_pages(body, starts, sizes, rows)
+        self.at = end
+        self.n_rows -= int(rows.sum())
+        return True
+
+    def _take_one(self, header: PageHeader) -> None:
+        """Hand on a page of any kind by itself."""
         if header.n_rows != header.n_values or header.n_rows > self.n_rows:
             raise PageError("a page has other rows than its row group")
         self.n_rows -= header.n_rows
@@ -251,6 +284,11 @@ def _as_stored(stored: pa.Buffer, size: int) -> pa.Buffer | bytes:
     if len(stored) != size:
         raise PageError("a page has another length than it says")
     return stored
+
+
+def _as_it_lies(chunk: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pages that are not packed, in their chunk."""
+    return chunk
 
 
 def _unpacked_stream(codec: str, stored: pa.Buffer, size: int) -> bytes:

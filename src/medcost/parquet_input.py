@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from medcost.errors import Fault, count_of, printable, quote
+from medcost.records import dataclass
 from medcost.tables import Column, Table
 from medcost.text_labels import is_ascending, text_array
 
@@ -252,13 +252,13 @@ def encode_text(chunks: list[pa.Array]) -> TextColumn:
             if is_ascending(together):
                 together.validate(full=True)
                 return TextColumn(np.arange(len(together), dtype=np.int32), together)
-        parts = [_encode_part(chunk) for chunk in chunks]
+        parts = [encode_part(chunk) for chunk in chunks]
         return _as_it_is(parts) or _encode_parts(parts)
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise ColumnUnreadableError("text-not-utf8", "text is not valid UTF-8") from error
 
 
-def _encode_part(chunk: pa.Array) -> tuple[pa.Array, NDArray[np.int64]]:
+def encode_part(chunk: pa.Array) -> tuple[pa.Array, NDArray[np.int64]]:
     """The labels of a chunk, in any order, and a code for each row, -1 where it is null."""
     if pa.types.is_null(chunk.type):
         return text_array([]), np.full(len(chunk), -1)

@@ -7,7 +7,6 @@ name each of them, and a book with faults is never published.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +21,7 @@ from medcost.book import (
     period_number,
     position_in,
 )
+from medcost.records import dataclass
 from medcost.tables import ELEMENTS, load_table
 from medcost.text_labels import take_text, text_array
 

@@ -5,85 +5,35 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ValidationError
 
 from medcost.errors import Fault, InputRejected, printable, quote
+from medcost.records import dataclass
+from medcost.sections import Limits, Section, keys_of
 from medcost.toml_lines import key_lines, show_key
 
-Text = Annotated[str, Field(min_length=1, pattern=r"^\S(.*\S)?$")]
-OneOrMore = Annotated[list[Text], Field(min_length=1)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-
-
-class Section(BaseModel):
-    """One table of a policy file: nothing but its keys, each of its own type."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
-
-
+Text = Annotated[str, Limits(min_length=1, pattern=r"^\S(.*\S)?$")]
+OneOrMore = Annotated[list[Text], Limits(min_length=1)]
+Share = Annotated[float, Limits(ge=0, le=1, allow_inf_nan=False)]
 Policy = TypeVar("Policy", bound=Section)
 
 
 @dataclass(frozen=True)
-class PolicyText(Generic[Policy]):
+class PolicyText:
     """A file as it was read: its name, bytes, SHA-256, content and the line of each key.
 
     kind: the word that its fault codes begin with, model or control.
     """
 
     kind: str
-    root: type[Policy]
     file: str
     raw: bytes
     sha256: str
     content: dict[str, Any]
     lines: dict[str, int]
-
-    def validated(self) -> tuple[Policy | None, list[FoundFault]]:
-        """The policy, or every key that is unknown, missing or of a value it cannot have."""
-        try:
-            return self.root.model_validate(self.content), []
-        except ValidationError as error:
-            details = error.errors(include_url=False)
-        found = []
-        for detail in details:
-            is_unknown = detail["type"] == "extra_forbidden"
-            location = _location(detail["loc"], self.content, is_unknown)
-            if location is None:
-                continue
-            path = _dotted(location) or self.kind
-            shown = printable(path)
-            if is_unknown:
-                known = ", ".join(_keys_beside(self.root, location[:-1]))
-                message = f"{shown} is not a key; expected one of {known}."
-                found.append(FoundFault(f"{self.kind}-key-unknown", path, message))
-            elif detail["type"] == "missing":
-                message = f"{shown} is missing."
-                found.append(FoundFault(f"{self.kind}-key-missing", path, message))
-            else:
-                is_table = isinstance(detail["input"], dict)
-                given = "" if is_table else f" ({quote(str(detail['input']))})"
-                message = f"{shown}{given}: {detail['msg']}."
-                found.append(FoundFault(f"{self.kind}-value", path, message))
-        return None, found
-
-    def placed(self, found: list[FoundFault]) -> list[Fault]:
-        """The faults in the order of the file, each path and code once."""
-        first = {(fault.path, fault.code, fault.message): fault for fault in found}
-        ordered = sorted(first.values(), key=lambda fault: line_of(self.lines, fault.path))
-        label = printable(self.file)
-        return [
-            Fault(
-                fault.code,
-                fault.message,
-                (f"{label} line {line_of(self.lines, fault.path)}, {printable(fault.path)}",),
-            )
-            for fault in ordered
-        ]
 
 
 @dataclass(frozen=True)
@@ -95,7 +45,7 @@ class FoundFault:
     message: str
 
 
-def read_policy(kind: str, root: type[Policy], path: Path, shipped: str) -> PolicyText[Policy]:
+def read_policy(kind: str, path: Path, shipped: str) -> PolicyText:
     """Read a TOML file; shipped: a sentence on what may be named in its place.
 
     Raises InputRejected where it cannot be read.
@@ -112,8 +62,50 @@ def read_policy(kind: str, root: type[Policy], path: Path, shipped: str) -> Poli
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         what = f"{quote(label)} is not TOML: {printable(str(error), 200)}."
         raise InputRejected([Fault(code, what, (quote(label),))]) from None
-    digest = hashlib.sha256(raw).hexdigest()
-    return PolicyText(kind, root, label, raw, digest, content, key_lines(text))
+    return PolicyText(kind, label, raw, hashlib.sha256(raw).hexdigest(), content, key_lines(text))
+
+
+def validated(text: PolicyText, root: type[Policy]) -> tuple[Policy | None, list[FoundFault]]:
+    """The policy, or every key that is unknown, missing or of a value it cannot have."""
+    try:
+        return root.of(text.content), []
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    found = []
+    for detail in details:
+        is_unknown = detail["type"] == "extra_forbidden"
+        location = _location(detail["loc"], text.content, is_unknown)
+        if location is None:
+            continue
+        path = _dotted(location) or text.kind
+        shown = printable(path)
+        if is_unknown:
+            known = ", ".join(_keys_beside(root, location[:-1]))
+            message = f"{shown} is not a key; expected one of {known}."
+            found.append(FoundFault(f"{text.kind}-key-unknown", path, message))
+        elif detail["type"] == "missing":
+            message = f"{shown} is missing."
+            found.append(FoundFault(f"{text.kind}-key-missing", path, message))
+        else:
+            given = "" if isinstance(detail["input"], dict) else f" ({quote(str(detail['input']))})"
+            message = f"{shown}{given}: {detail['msg']}."
+            found.append(FoundFault(f"{text.kind}-value", path, message))
+    return None, found
+
+
+def placed(text: PolicyText, found: list[FoundFault]) -> list[Fault]:
+    """The faults in the order of the file, each path and code once."""
+    first = {(fault.path, fault.code, fault.message): fault for fault in found}
+    ordered = sorted(first.values(), key=lambda fault: line_of(text.lines, fault.path))
+    label = printable(text.file)
+    return [
+        Fault(
+            fault.code,
+            fault.message,
+            (f"{label} line {line_of(text.lines, fault.path)}, {printable(fault.path)}",),
+        )
+        for fault in ordered
+    ]
 
 
 def _location(
@@ -152,22 +144,20 @@ def _dotted(location: tuple[int | str, ...]) -> str:
     return path
 
 
-def _keys_beside(root: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+def _keys_beside(root: type[Section], location: tuple[int | str, ...]) -> list[str]:
     """The keys that may stand in a section, as the file writes them."""
     section = root
     for part in location:
-        if isinstance(part, int):
-            continue
-        names = {field.alias or name: field for name, field in section.model_fields.items()}
-        section = _section_in(root, names[part].annotation)
-    return [field.alias or name for name, field in section.model_fields.items()]
+        if not isinstance(part, int):
+            section = _section_in(root, {key.name: key.type for key in keys_of(section)}[part])
+    return [key.name for key in keys_of(section)]
 
 
-def _section_in(root: type[BaseModel], annotation: Any) -> type[BaseModel]:
+def _section_in(root: type[Section], kind: Any) -> type[Section]:
     """The section that a field holds, alone, in a list or as an option."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for inner in get_args(annotation):
+    if isinstance(kind, type) and issubclass(kind, Section):
+        return kind
+    for inner in get_args(kind):
         if inner is not type(None):
             return _section_in(root, inner)
     return root

@@ -13,10 +13,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,16 +25,17 @@ from filelock import FileLock, Timeout
 
 from medcost.allocation_model import LoadedModel
 from medcost.errors import CannotPublish, named_errors, quote
+from medcost.file_hashes import file_sha256
 from medcost.manifest import (
     FileRecord,
     RunOptions,
     build_manifest,
-    file_sha256,
     find_damaged,
     run_id,
     totals_of,
 )
 from medcost.published_balance import require_published_balance
+from medcost.records import dataclass
 from medcost.threads import map_in_threads
 
 CURRENT = "CURRENT.json"
@@ -44,13 +46,17 @@ WRITERS = 4
 
 @dataclass(frozen=True)
 class RunToPublish:
-    """One period's result tables with what the manifest says of them."""
+    """One period's result tables with what the manifest says of them.
+
+    encoded: tables by name that are being encoded already.
+    """
 
     options: RunOptions
     tables: dict[str, pa.Table]
     notes: tuple[str, ...]
     seconds: dict[str, float]
     kept: KeptFiles | None = None
+    encoded: Mapping[str, Future[EncodedTable]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -142,13 +148,15 @@ def read_run_tables(
 ) -> dict[str, pa.Table]:
     """Some columns of a run's result tables by name, text as dictionaries; raises READ_ERRORS."""
     there = {str(output["name"]).removesuffix(".parquet") for output in manifest["outputs"]}
-    return {
-        name: pq.read_table(
-            run / f"{name}.parquet", columns=list(columns), read_dictionary=list(columns)
-        )
-        for name, columns in wanted.items()
-        if name in there
-    }
+    tables = {}
+    for name, columns in wanted.items():
+        if name in there:
+            # pq.read_table would import Arrow's datasets and compute functions, 60 ms.
+            with pq.ParquetFile(
+                run / f"{name}.parquet", read_dictionary=list(columns), pre_buffer=False
+            ) as file:
+                tables[name] = file.read(list(columns), use_threads=False)
+    return tables
 
 
 def published_runs(folder: Path) -> dict[str, dict[str, Path]]:
@@ -217,7 +225,7 @@ def _stage_run(
     """Check, write and sync one run's tables and manifest; the run's id names the folder."""
     require_published_balance(run.tables)
     folder = Path(tempfile.mkdtemp(dir=staging))
-    outputs = _write_tables(run.tables, folder)
+    outputs = _write_tables(run, folder)
     identity = run_id(loaded, run.options, outputs)
     totals = totals_of(run.tables["reconciliation"]) if "reconciliation" in run.tables else {}
     manifest = build_manifest(
@@ -234,12 +242,16 @@ def _stage_run(
     return named
 
 
-def _write_tables(tables: Mapping[str, pa.Table], folder: Path) -> list[FileRecord]:
+def _write_tables(run: RunToPublish, folder: Path) -> list[FileRecord]:
     """Write every table; records in the order of the names. Arrow encodes outside the GIL."""
+    tables = run.tables
 
     def write(name: str) -> FileRecord:
         path = folder / f"{name}.parquet"
-        return FileRecord(path.name, tables[name].num_rows, write_table(tables[name], path))
+        known = run.encoded.get(name)
+        encoded = encode_table(tables[name]) if known is None else known.result()
+        _write_synced(path, encoded.content)
+        return FileRecord(path.name, tables[name].num_rows, encoded.sha256)
 
     longest_first = sorted(tables, key=lambda name: -tables[name].num_rows)
     written = map_in_threads(write, longest_first, min(os.cpu_count() or 1, WRITERS))
@@ -247,7 +259,28 @@ def _write_tables(tables: Mapping[str, pa.Table], folder: Path) -> list[FileReco
 
 
 def write_table(table: pa.Table, path: Path) -> str:
-    """Write one Parquet file, sync it to disk and return its SHA-256.
+    """Write one Parquet file, sync it to disk and return its SHA-256."""
+    encoded = encode_table(table)
+    _write_synced(path, encoded.content)
+    return encoded.sha256
+
+
+def _write_synced(path: Path, content: pa.Buffer) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+class EncodedTable(NamedTuple):
+    """A table as the bytes of its Parquet file, and their SHA-256."""
+
+    content: pa.Buffer
+    sha256: str
+
+
+def encode_table(table: pa.Table) -> EncodedTable:
+    """The bytes of a table's Parquet file.
 
     Labels that repeat are dictionaries, which need no statistics: the dictionary says what the
     column holds. Whole numbers are differences in as few bits as they need, which leaves zstd
@@ -269,11 +302,7 @@ def write_table(table: pa.Table, path: Path) -> str:
         store_schema=False,
     )
     content = encoded.getvalue()
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return hashlib.sha256(content).hexdigest()
+    return EncodedTable(content, hashlib.sha256(content).hexdigest())
 
 
 def _write_json(path: Path, content: object) -> None:

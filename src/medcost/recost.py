@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -32,6 +31,7 @@ from medcost.publish import (
     publish,
     read_run_tables,
 )
+from medcost.records import dataclass
 
 REPLACEABLE = ("ledger", "drivers", "item_weights", "drg_groups", "drg_prices")
 

@@ -18,7 +18,7 @@ from medcost.costing.departments import DepartmentCosts
 from medcost.costing.drg_groups import QUANTILES, DrgCosts, PricedCases
 from medcost.costing.service_items import ServiceItemCosts
 from medcost.errors import Fault, InputRejected, InvariantBroken
-from medcost.parquet_input import decode_number, present_rows
+from medcost.parquet_input import decode_number, encode_part, present_rows
 from medcost.period_book import PeriodBook
 from medcost.quotients import scaled_quotients
 from medcost.tables import CLASSES, ELEMENTS, Column, load_table
@@ -173,12 +173,9 @@ def codes_of(table: pa.Table, column: str) -> tuple[list[str], NDArray[np.int64]
 
 
 def labels_of(table: pa.Table, column: str) -> tuple[list[str], NDArray[np.int64]]:
-    """Distinct labels of a text column, '' among them for empty rows, and each row's."""
-    array = table[column].combine_chunks()
-    if not pa.types.is_dictionary(array.type):
-        array = array.dictionary_encode()
-    codes = array.indices.cast(pa.int64()).fill_null(len(array.dictionary))
-    return [*array.dictionary.to_pylist(), ""], codes.to_numpy(zero_copy_only=False)
+    """Distinct labels of a text column, and each row's, -1 where it is empty."""
+    labels, codes = encode_part(table[column].combine_chunks())
+    return labels.to_pylist(), codes
 
 
 def fen_as_read(table: pa.Table, column: str) -> NDArray[np.int64]:
@@ -190,7 +187,7 @@ def scaled_as_read(table: pa.Table, column: str, kind: Column) -> NDArray[np.int
     """A column of numbers at the scale of kind, as it was read or as it will be written."""
     array = table[column].combine_chunks()
     if array.type.bit_width == 64:
-        return np.ascontiguousarray(fen_of(table, column))
+        return fen_of(table, column)
     return decode_number(array, kind).values
 
 

@@ -6,8 +6,9 @@ Only geometry and escaped text: the picture needs no script, no font and no netw
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
+
+from medcost.records import dataclass
 
 WIDTH, HEIGHT, TOP = 1000.0, 480.0, 24.0
 NODE_WIDTH, GAP, LINE = 10.0, 7.0, 13.0

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
@@ -119,6 +118,8 @@ def _show(console: Console, title: str, grid: Table) -> None:
 
 
 def _sum(table: pa.Table, column: str, where: pa.Array | None = None) -> Decimal:
+    import pyarrow.compute as pc
+
     values = table[column] if where is None else table[column].filter(where)
     total = pc.sum(values.cast(pa.decimal128(38, 2))).as_py()
     return Decimal(0) if total is None else total
@@ -126,6 +127,8 @@ def _sum(table: pa.Table, column: str, where: pa.Array | None = None) -> Decimal
 
 def show_departments(console: Console, tables: dict[str, pa.Table], names: dict[str, str]) -> None:
     """Cost by class of department, and the dearest departments."""
+    import pyarrow.compute as pc
+
     table = tables["department_cost"]
     headings = ("direct", "received", "handed on", "full cost")
     grid = _grid([("", False), *((h, True) for h in headings)])
@@ -203,6 +206,8 @@ def show_drg_groups(console: Console, tables: dict[str, pa.Table], names: dict[s
 
 def show_reconciliation(console: Console, tables: dict[str, pa.Table]) -> None:
     """Where every fen of the ledger is, and that nothing is left over."""
+    import pyarrow.compute as pc
+
     table = tables["reconciliation"]
     grid = _grid(
         [("reason", False), ("yuan", True), ("share", True)],
@@ -226,6 +231,8 @@ def show_reconciliation(console: Console, tables: dict[str, pa.Table]) -> None:
 
 def show_comparison(console: Console, comparison: pa.Table, original: str) -> None:
     """What moved against the original run, the largest first."""
+    import pyarrow.compute as pc
+
     console.print(Text(f"与原结果比较 Compared with {original}\n"), soft_wrap=True)
     for level, title in LEVEL_NAMES.items():
         rows = comparison.filter(pc.equal(comparison["level"], level)).to_pylist()
@@ -268,21 +275,24 @@ def show_explanation(console: Console, found: Explanation) -> None:
         console,
         "按成本项目 By element",
         [("element", False)],
-        [((Text(ELEMENT_NAMES[key[0]]),), fen) for key, fen in found.origins(3)],
+        found.origins(3),
+        lambda key: (Text(ELEMENT_NAMES[key[0]]),),
         found.fen,
     )
     _show_parts(
         console,
         "按分摊路径 By path",
         [("path", False)],
-        [((Text(path_name(key[0], found.figure)),), fen) for key, fen in found.origins(2)],
+        found.origins(2),
+        lambda key: (Text(path_name(key[0], found.figure)),),
         found.fen,
     )
     _show_parts(
         console,
         "按成本来源科室 By department that the cost was posted to",
         [("unit", False), ("department", False), ("name", False)],
-        [(_department_cells(found, key), fen) for key, fen in found.origins(0, 1)],
+        found.origins(0, 1),
+        lambda key: _department_cells(found, key),
         found.fen,
     )
     if found.is_of_services:
@@ -290,13 +300,8 @@ def show_explanation(console: Console, found: Explanation) -> None:
             console,
             "按服务项目 By service",
             [("unit", False), ("performed by", False), ("item", False), ("name", False)],
-            [
-                (
-                    (safe(unit), safe(dept), safe(item), safe(found.name("item", item))),
-                    fen,
-                )
-                for (unit, dept, item), fen in found.services(0, 1, 2)
-            ],
+            found.services(0, 1, 2),
+            lambda key: (*map(safe, key), safe(found.name("item", key[2]))),
             found.fen,
         )
     parts = sum(found.parts.origins.values())
@@ -318,18 +323,22 @@ def _show_parts(
     console: Console,
     title: str,
     headings: Sequence[tuple[str, bool]],
-    rows: Sequence[tuple[tuple[Text, ...], int]],
+    parts: Sequence[tuple[tuple[str, ...], int]],
+    cells: Callable[[tuple[str, ...]], tuple[Text, ...]],
     total: int,
 ) -> None:
-    """A table of parts, the largest first, the others as one row, with their share."""
+    """A table of parts, the largest first, the others as one row, with their share.
+
+    cells: what a part's key shows.
+    """
     grid = _grid([*headings, ("yuan", True), ("share", True)])
 
     def share(fen: int) -> str:
         return f"{fen / total:.1%}" if total else ""
 
-    for cells, fen in rows[:PARTS_SHOWN]:
-        grid.add_row(*cells, format_yuan(fen), share(fen))
-    rest = rows[PARTS_SHOWN:]
+    for key, fen in parts[:PARTS_SHOWN]:
+        grid.add_row(*cells(key), format_yuan(fen), share(fen))
+    rest = parts[PARTS_SHOWN:]
     if rest:
         others = sum(fen for _, fen in rest)
         blank = [""] * (len(headings) - 1)
@@ -381,6 +390,8 @@ def percent(rate: Decimal | None) -> str:
 
 def show_budget_execution(console: Console, table: pa.Table) -> None:
     """Budget, actual and variance of every unit and of all together."""
+    import pyarrow.compute as pc
+
     rows = table.filter(pc.equal(table["level"], "unit")).to_pylist()
     headings = ("budget", "actual", "variance", "executed")
     grid = _grid([("unit", False), *((h, True) for h in headings), ("alert", False)])
@@ -411,6 +422,8 @@ def show_variance(console: Console, period: str, tables: dict[str, pa.Table]) ->
 
 
 def _show_elements(console: Console, table: pa.Table) -> None:
+    import pyarrow.compute as pc
+
     is_element = pc.and_(pc.equal(table["level"], "element"), pc.equal(table["unit_id"], ""))
     rows = [row for row in table.filter(is_element).to_pylist() if row["budget"] is not None]
     if not rows:
@@ -453,6 +466,8 @@ def _show_lines_over(console: Console, table: pa.Table) -> None:
 
 def _show_effects(console: Console, table: pa.Table) -> None:
     """The totals of each level over all units."""
+    import pyarrow.compute as pc
+
     names = ("budget", "volume", "mix", "efficiency", "price", "actual")
     grid = _grid([("level", False), *((name, True) for name in names)])
     for row in table.filter(pc.equal(table["unit_id"], "")).to_pylist():
@@ -463,6 +478,8 @@ def _show_effects(console: Console, table: pa.Table) -> None:
 
 
 def _show_group_effects(console: Console, table: pa.Table) -> None:
+    import pyarrow.compute as pc
+
     totals = pc.and_(pc.equal(table["unit_id"], ""), pc.equal(table["drg_id"], ""))
     rows = table.filter(totals).to_pylist()
     if not rows:

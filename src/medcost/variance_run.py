@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,13 @@ from medcost.checks.references import find_unknown_departments
 from medcost.checks.rows import find_duplicate_keys, find_value_faults, row_finding
 from medcost.checks.tables import rows_considered
 from medcost.errors import Fault, InputRejected, quote
+from medcost.file_hashes import file_sha256
 from medcost.kept import BOOK, KEPT, MODEL
 from medcost.kept_run import kept_manifest
-from medcost.manifest import FileRecord, RunOptions, file_sha256
+from medcost.manifest import FileRecord, RunOptions
 from medcost.parquet_input import READ_ERRORS, SourceFile, files_at
 from medcost.publish import PublishedRun, RunToPublish, publish, published_runs
+from medcost.records import dataclass
 from medcost.variance.control import LoadedControl, exact
 from medcost.variance.months import read_months
 from medcost.variance.stage import MonthVariance, month_variance, months_needed

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from medcost.kept_run import load_run
 from medcost.tables import load_table
 
 from .conftest import Medcost
@@ -62,6 +63,36 @@ def test_a_group_is_explained_to_the_fen(runs: Path, medcost: Medcost, tmp_path:
 def explained(out: Path) -> list[dict]:
     """Return the rows of the explanation."""
     return pq.read_table(out / "explanation.parquet").to_pylist()
+
+
+def test_rows_of_several_units_stand_in_the_order_of_the_key(
+    runs: Path, medcost: Medcost, tmp_path: Path
+) -> None:
+    rows = published(runs, "drg_cost")
+    units: dict[str, set[str]] = {}
+    for row in rows:
+        units.setdefault(row["drg_id"], set()).add(row["unit_id"])
+    drg = max(units, key=lambda label: len(units[label]))
+    assert len(units[drg]) > 1
+    done = medcost("explain", runs, "--drg", drg, "--period", "2026-01", "--out", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in ("explanation", "explanation_services"):
+        table = pq.read_table(tmp_path / f"{name}.parquet")
+        assert set(table["unit_id"].to_pylist()) == units[drg]
+        assert table.equals(
+            table.sort_by([(column, "ascending") for column in load_table(f"out_{name}").key])
+        )
+
+
+@pytest.mark.parametrize(
+    ("reach", "there"),
+    [("departments", (False, False)), ("service-items", (True, False)), ("cases", (True, True))],
+)
+def test_no_stage_after_the_figure_asked_for_is_computed(
+    runs: Path, reach: str, there: tuple[bool, bool]
+) -> None:
+    run = load_run(runs, "2026-01", "U01", reach=reach)
+    assert (run.items is not None, run.cases is not None) == there
 
 
 def test_the_postings_shown_are_those_of_the_ledger(

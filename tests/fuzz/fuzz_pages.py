@@ -41,6 +41,7 @@ def as_stored(stored_bytes: pa.Buffer, size: int) -> Any:
 def main() -> None:
     """Fuzz for the seconds given; a finding ends the process with an error."""
     page_reader._as_stored = as_stored
+    page_reader._as_it_lies = np.copy
     # Small and odd, so that blocks begin and end within runs and pages.
     page_reader.BLOCK_ROWS = 43
     seconds = float(sys.argv[1])

@@ -1,7 +1,7 @@
 """Generated service lines in codes, and their netting line by line in dictionaries."""
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -173,11 +173,16 @@ def net(netter: LineNetter, lines: list[Line], rng: random.Random | None = None)
 
 
 def netted_by(netter: LineNetter) -> Netted:
-    """Return what the netter found, rows and activities checked to ascend."""
-    keys, totals, row_keys, charges, starts, rank = netter.finish()
+    """Return what the netter found, rows and activities checked to ascend.
+
+    The sums below zero are checked to be those of the entries as they are stored: a row of
+    several runs is not netted over them.
+    """
+    keys, totals, row_keys, row_runs, charges, starts, rank = netter.finish()
     assert (np.diff(keys) > 0).all()
     assert (np.diff(row_keys) > 0).all()
     assert (np.diff(starts) > 0).all()
+    assert (row_runs > 0).all()
     n = int(starts[-1])
     activity = np.empty(n, np.uint32)
     netter.take_activity(rank, activity)
@@ -191,13 +196,25 @@ def netted_by(netter: LineNetter) -> Netted:
         measures[m] = values
     rows = np.repeat(row_keys, np.diff(starts)).tolist()
     at = list(zip(rows, keys[activity].tolist(), strict=True))
-    assert len(set(at)) == len(at)
+    several = {
+        row for row, runs in zip(row_keys.tolist(), row_runs.tolist(), strict=True) if runs > 1
+    }
+    assert all(row in several for row, _ in (place for place, k in Counter(at).items() if k > 1))
+    if totals.shape[1] == 2:
+        totals = np.pad(totals, ((0, 0), (0, 4)))
+    below = np.zeros((len(keys), 3), np.int64)
+    np.add.at(below, activity, np.minimum(measures.T, 0))
+    assert below.tolist() == totals[:, 3:].tolist()
+    entries: dict[tuple[int, int], list[int]] = {}
+    for place, values in zip(at, measures.T.tolist(), strict=True):
+        known = entries.setdefault(place, [0, 0, 0])
+        entries[place] = [a + b for a, b in zip(known, values, strict=True)]
     order_keys, order_sums = netter.orders()
     return Netted(
-        dict(zip(at, measures.T.tolist(), strict=True)),
+        entries,
         dict(zip(row_keys.tolist(), charges.tolist(), strict=True)),
         dict(zip(order_keys.tolist(), order_sums.tolist(), strict=True)),
-        dict(zip(keys.tolist(), totals.tolist(), strict=True)),
+        dict(zip(keys.tolist(), totals[:, :3].tolist(), strict=True)),
         netter.n_lines,
         netter.n_odd,
     )
@@ -234,11 +251,10 @@ def netted_by_twin(world: World, lines: list[Line]) -> Netted:
         if world.is_medtech[dept] and clinical and not world.is_direct[item]:
             pair = orders[dept * len(world.is_open) + ordering]
             pair[0], pair[1] = pair[0] + measures[0], pair[1] + measures[1]
-    totals: dict[int, list[int]] = defaultdict(lambda: [0] * 6)
+    totals: dict[int, list[int]] = defaultdict(lambda: [0] * 3)
     for (_, activity), measures in entries.items():
         for m, value in enumerate(measures):
             totals[activity][m] += value
-            totals[activity][3 + m] += min(value, 0)
     netted.entries, netted.charges = dict(entries), dict(charges)
     netted.orders, netted.totals = dict(orders), dict(totals)
     return netted

@@ -83,9 +83,12 @@ def test_bounds_need_no_more_bits_than_the_entries(seed: int) -> None:
     lines = make_lines(world, rng)
     netter = LineNetter(world.places())
     net(netter, lines, rng)
-    entries = netted_by(netter).entries.values()
+    n = int(netter.finish()[5][-1])
     for m in range(3):
-        values = [entry[m] for entry in entries]
+        stored = np.zeros(n, np.int64)
+        if netter.bounds(m) != (0, 0):
+            netter.take_measure(m, 1, stored)
+        values = stored.tolist()
         most = max((value if value >= 0 else -value - 1 for value in values), default=0)
         low, high = netter.bounds(m)
         assert most <= high < 2 ** most.bit_length()
@@ -146,9 +149,10 @@ def test_many_lines_are_netted_alike_in_blocks_of_any_size(order: str) -> None:
 
 def test_no_lines_come_to_nothing() -> None:
     netter = LineNetter(small_world().places())
-    keys, totals, rows, charges, starts, rank = netter.finish()
-    assert [[], [], [], [0], []] == [a.tolist() for a in (keys, rows, charges, starts, rank)]
-    assert (0, 6) == totals.shape
+    keys, totals, rows, runs, charges, starts, rank = netter.finish()
+    found = [array.tolist() for array in (keys, rows, runs, charges, starts, rank)]
+    assert [[], [], [], [], [0], []] == found
+    assert (0, 2) == totals.shape
     assert [(0, 0)] * 3 == [netter.bounds(m) for m in range(3)]
     assert [0, 0] == [len(array) for array in netter.orders()]
     netter.take_activity(rank, np.empty(0, np.uint16))
@@ -164,19 +168,24 @@ def test_a_case_goes_on_over_the_border_of_a_block() -> None:
     netter.add(**columns_of([line(quantity=-WHOLE)]))
     found = netted_by(netter)
     assert {(1, 0): [4 * WHOLE, 0, 0], (2, 0): [WHOLE, 0, 0]} == found.entries
-    assert {0: [5 * WHOLE, 0, 0, 0, 0, 0]} == found.totals
+    assert {0: [5 * WHOLE, 0, 0]} == found.totals
 
 
-def test_a_negative_sum_is_of_net_entries() -> None:
-    """Case 0: 1 − 3 = −2; case 1: 2 − 1 = 1, which is not below zero."""
-    lines = [line(quantity=q, case=k) for q, k in ((1, 0), (2, 1), (-3, 0), (-1, 1))]
-    found = netted_by(netted(small_world(), lines))
-    assert {0: [-1, 0, 0, -2, 0, 0]} == found.totals
+def test_a_negative_sum_is_of_entries_that_are_netted_where_their_lines_are_near() -> None:
+    """Case 0: 1 − 3 = −2; case 1: 2 − 1 = 1, not below zero. Scattered: −3 − 1 = −4, two runs."""
+    near = [line(quantity=q, case=k) for q, k in ((1, 0), (-3, 0), (2, 1), (-1, 1))]
+    scattered = [near[i] for i in (0, 2, 1, 3)]
+    for lines, below, runs in ((near, -2, [1, 1]), (scattered, -4, [2, 2])):
+        netter = netted(small_world(), lines)
+        assert {(1, 0): [-2, 0, 0], (2, 0): [1, 0, 0]} == netted_by(netter).entries
+        _, totals, _, row_runs, *_ = netter.finish()
+        assert [[-1, 0, 0, below, 0, 0]] == totals.tolist()
+        assert runs == row_runs.tolist()
 
 
 def taken(netter: LineNetter, measure: int, step: int, kind: type) -> tuple[list[int], bool]:
     """Return a measure of the entries, and whether all are multiples of the step."""
-    n = int(netter.finish()[4][-1])
+    n = int(netter.finish()[5][-1])
     values = np.empty(n, kind)
     are_whole = netter.take_measure(measure, step, values)
     assert values.dtype == kind
@@ -329,7 +338,7 @@ def test_more_lines_or_other_columns_than_announced_are_refused() -> None:
 
 def test_places_for_entries_that_do_not_fit_are_refused() -> None:
     netter = netted(small_world(), [line(), line(item=1)])
-    rank = netter.finish()[5]
+    rank = netter.finish()[6]
     for wrong in (np.empty(1, np.uint16), np.empty(3, np.uint32)):
         with pytest.raises(ValueError, match="fit"):
             netter.take_activity(rank, wrong)
@@ -466,7 +475,7 @@ def test_the_lines_drawn_meet_every_case() -> None:
         met["odd"] += found.n_odd > 0
         met["fine"] += found.n_odd < found.n_lines // 2
         met["orders"] += bool(found.orders)
-        met["negative"] += any(min(sums[3:]) < 0 for sums in found.totals.values())
+        met["negative"] += any(min(entry) < 0 for entry in found.entries.values())
         met["scattered"] += changes > len(set(rows)) + 5
         met["abroad"] += any(
             row % (len(world.cases) + 1)

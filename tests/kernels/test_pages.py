@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fuzz.forged import levels_of
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from kernels import twins
 from kernels.twins import always_the_same, from_threads
 from medcost._core.footers import chunk_places
 from medcost._core.labels import LabelTable
-from medcost._core.page_headers import PageError, read_header
+from medcost._core.page_headers import PageError, indexed_pages, read_header
 from medcost._core.pages import PageColumn, fill_block
 from medcost._core.plain_values import numbers, text_codes, wide_numbers
 
@@ -306,3 +307,71 @@ def test_threads_unpack_each_their_own_column() -> None:
     body, expected = page_of(4, runs), [7 * (i % 13) for i in range(8000)]
     for found in from_threads(lambda: read_rows(column_of(13, 8000), body, 8000)):
         assert expected == found
+
+
+def pages_of(bodies: list[bytes], rows: list[int]) -> tuple[NDArray[Any], ...]:
+    """Return pages that follow each other, as set_pages takes them."""
+    sizes = np.array([len(body) for body in bodies], np.int64)
+    return array(b"".join(bodies)), np.cumsum(sizes) - sizes, sizes, np.array(rows, np.int64)
+
+
+@always_the_same(max_examples=200)
+@given(st.lists(hybrids(), min_size=1, max_size=4), st.integers(1, 50))
+def test_pages_that_follow_each_other_are_read_as_one_by_one(
+    hybrid: list[tuple[int, int, list[Run]]], block_rows: int
+) -> None:
+    """Each page with a width of its own; blocks end within pages and beyond them."""
+    n_entries = min(n for _, n, _ in hybrid)
+    indices = [[i % n_entries for _, run in runs for i in run] for _, _, runs in hybrid]
+    bodies = [
+        page_of(width, [(packed, [i % n_entries for i in run]) for packed, run in runs])
+        for width, _, runs in hybrid
+    ]
+    column = column_of(n_entries, block_rows)
+    column.set_pages(*pages_of(bodies, [len(page) for page in indices]))
+    expected = [7 * i for page in indices for i in page]
+    assert expected == read_all(column, len(expected), block_rows)
+
+
+def test_pages_that_follow_each_other_have_levels_of_their_own() -> None:
+    """1 0 1 with entries 2 and 0, then 0 1 with entry 1: 14, empty, 0, empty, 7."""
+    first = levels_of([1, 0, 1]) + page_of(2, [(True, [2, 0, 0, 0, 0, 0, 0, 0])])
+    second = levels_of([0, 1]) + page_of(2, [(False, [1])])
+    column = column_of(3, is_nullable=True)
+    column.set_pages(*pages_of([first, second], [3, 2]))
+    assert [14, -2, 0, -2, 7] == read_all(column, 5, 4)
+
+
+@pytest.mark.parametrize(
+    "lying", [b"", b"\0\0", b"\xff\0\0\0", levels_of([1]) + b"\x21", levels_of([1])]
+)
+def test_a_page_among_others_that_lies_is_refused(lying: bytes) -> None:
+    """No levels, levels beyond the page, an index of 33 bits, no index."""
+    sound = levels_of([1]) + page_of(2, [(False, [1])])
+    column = column_of(3, is_nullable=True)
+    column.set_pages(*pages_of([sound, lying], [1, 1]))
+    with pytest.raises(PageError):
+        fill_block([column], 2, True)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"), [(1, -1), (1, 9), (2, -1), (2, 4), (2, 2**62), (3, -1)]
+)
+def test_pages_outside_their_bytes_are_refused(place: int, value: int) -> None:
+    given = list(pages_of([page_of(2, [(False, [1])])], [1]))
+    given[place] = np.array([value])
+    with pytest.raises(ValueError, match="page"):
+        column_of(3).set_pages(*given)
+    with pytest.raises(PageError, match="dictionary"):
+        PageColumn(True, False, 10).set_pages(*pages_of([b"\0"], [1]))
+
+
+def test_random_bytes_are_no_pages_or_bounded_ones() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(3000):
+        chunk = rng.integers(0, 256, int(rng.integers(0, 60)), np.uint8)
+        (starts, stored, sizes, rows), end = indexed_pages(chunk, 0, 1000, 5000)
+        assert (starts + stored <= len(chunk)).all()
+        assert sizes.sum() <= 5000
+        assert rows.sum() <= 1000
+        assert 0 <= end <= len(chunk)

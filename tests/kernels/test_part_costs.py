@@ -162,6 +162,11 @@ def test_a_sum_of_sizes_beyond_64_bits_stays_at_the_largest(rows: list[int]) -> 
     assert LARGEST == narrow(part, np.zeros((1, 8), np.int64), costs)[0, 7]
 
 
+def each_alone(pools: Array, weights: Array, totals: Array, shifts: Array) -> tuple[Array, Array]:
+    """Return rates of activities that each are the only one of their department."""
+    return scaled_rates(np.arange(len(pools)), weights, pools, totals, shifts)
+
+
 SCALE = st.integers(12, 40)
 POOL = st.one_of(st.integers(-99, 99), st.integers(-(10**11), 10**11))
 
@@ -182,7 +187,7 @@ def test_the_size_bounds_the_distance_to_the_exact_cost(
     reach = sum(abs(shares[a][0] * shares[a][1] * m) + abs(m) for _, a, m in entries)
     shift = max(min(shift, 61 - int(reach).bit_length()), 0)
     pools, weights, totals = (int64_of(column) for column in zip(*shares, strict=True))
-    rate, inexact = scaled_rates(pools, weights, totals, np.full(n, shift))
+    rate, inexact = scaled_rates(np.arange(n), weights, pools, totals, np.full(n, shift))
     rates = np.zeros((n, 8), np.int64)
     rates[:, 3] = rate
     found = narrow(part, rates, np.zeros((part["n_receivers"], 8), np.int64))
@@ -216,9 +221,9 @@ def test_a_scaled_rate_is_the_floor_of_the_fraction_or_refused(
     floors = [rate.numerator // rate.denominator for rate in exact]
     if not all(map(twins.fits, floors)):
         with pytest.raises(OverflowError):
-            scaled_rates(*columns)
+            each_alone(*columns)
         return
-    found, inexact = scaled_rates(*columns)
+    found, inexact = each_alone(*columns)
     assert floors == found.tolist()
     assert [int(rate.denominator != 1) for rate in exact] == inexact.tolist()
     assert (np.int64, np.uint8) == (found.dtype, inexact.dtype)
@@ -244,10 +249,10 @@ def test_a_scaled_rate_at_the_edge_fits_or_is_refused(
     columns = [int64_of([value]) for value in rate]
     if fits:
         pool, weight, total, shift = rate
-        assert [pool * weight * 2**shift // total] == scaled_rates(*columns)[0].tolist()
+        assert [pool * weight * 2**shift // total] == each_alone(*columns)[0].tolist()
     else:
         with pytest.raises(OverflowError):
-            scaled_rates(*columns)
+            each_alone(*columns)
 
 
 @pytest.mark.parametrize(
@@ -257,12 +262,38 @@ def test_totals_and_shifts_outside_their_range_are_refused(position: int, value:
     columns = [int64_of([1, 1]) for _ in range(4)]
     columns[position][1] = value
     with pytest.raises(ValueError, match="positive"):
-        scaled_rates(*columns)
+        each_alone(*columns)
 
 
-@pytest.mark.parametrize("position", range(4))
+@always_the_same(max_examples=200)
+@given(
+    st.lists(st.tuples(st.integers(-99, 99), st.integers(1, 99), st.integers(0, 40)), min_size=1),
+    st.data(),
+)
+def test_rates_of_a_department_are_those_of_its_activities_alone(
+    depts: list[tuple[int, int, int]], data: st.DataObject
+) -> None:
+    """Also where a department's activities do not stand together; one rest marks all of it."""
+    of = data.draw(st.lists(st.integers(0, len(depts) - 1), max_size=9))
+    weights = int64_of([data.draw(st.integers(0, 99)) for _ in of], len(of))
+    pools, totals, shifts = (int64_of(column) for column in zip(*depts, strict=True))
+    dept = int64_of(of, len(of))
+    expected, rests = each_alone(pools[dept], weights, totals[dept], shifts[dept])
+    found, inexact = scaled_rates(dept, weights, pools, totals, shifts)
+    assert expected.tolist() == found.tolist()
+    marked = {d for d, rest in zip(of, rests.tolist(), strict=True) if rest}
+    assert [int(d in marked) for d in range(len(depts))] == inexact.tolist()
+
+
+@pytest.mark.parametrize("outside", [-1, 2, 2**40])
+def test_an_activity_of_no_department_is_refused(outside: int) -> None:
+    with pytest.raises(ValueError, match="no department"):
+        scaled_rates(int64_of([outside]), int64_of([1]), *[int64_of([1, 1])] * 3)
+
+
+@pytest.mark.parametrize("position", range(1, 5))
 def test_rates_from_columns_of_unequal_length_are_refused(position: int) -> None:
-    columns = [int64_of([1, 1]) for _ in range(4)]
+    columns = [int64_of([1, 1]) for _ in range(5)]
     columns[position] = int64_of([1])
     with pytest.raises(ValueError, match="same length"):
         scaled_rates(*columns)

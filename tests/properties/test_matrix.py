@@ -170,7 +170,6 @@ def test_many_parts_hold_the_activity_of_one(book: Book, monkeypatch: pytest.Mon
     folder, _, _ = book
     one = activity_of(folder.parent / "whole", monkeypatch, 10**9)
     assert 1 == len(one.matrix.parts)
-    assert not one.matrix.row_is_split.any()
     (folder.parent / "parts").mkdir()
     for options in ({}, {"threads": 2, "parts_in": folder.parent / "parts"}):
         many = activity_of(folder, monkeypatch, 1, **options)

@@ -741,6 +741,23 @@ def test_the_name_of_a_model_is_shown_quoted(tmp_path: Path) -> None:
     assert rejected.value.faults[0].where[0].isprintable()
 
 
+def test_the_name_of_a_field_is_no_key(tmp_path: Path) -> None:
+    """class is a word of Python: the field is class_, the key is class alone."""
+    text = swapped('class = "support"', 'class_ = "support"')
+    assert codes_and_places(tmp_path, text) == [
+        f"model-key-unknown {line_of(text, 'class_')} departments.rule[0].givers.class_",
+        f"model-value {line_of(text, 'class_')} departments.rule[0].givers",
+    ]
+
+
+def test_models_share_no_list_that_is_a_default(tmp_path: Path) -> None:
+    text = HEAD + METHODS + SCOPE
+    one, other = load(tmp_path, text).model, load(tmp_path, text).model
+    assert one == other
+    assert one.departments.rule is not other.departments.rule
+    assert one.scope.programs is not other.scope.programs
+
+
 def test_a_loaded_model_cannot_be_changed(tmp_path: Path) -> None:
     loaded = load(tmp_path, GOOD)
     assert isinstance(loaded.model, AllocationModel)

@@ -642,6 +642,7 @@ def test_a_fault_says_how_much_and_where_but_never_whose(
 
 
 ABOUT_MODELS = {code for code in fault_codes() if code.startswith("model-")}
+ABOUT_BUDGETS = {code for code in fault_codes() if code.startswith(("budget-", "control-"))}
 ABOUT_RUNS = {
     "run-not-found", "run-not-kept", "stage-not-in-run", "figure-not-in-run", "figure-ambiguous",
     "run-ambiguous", "run-damaged",
@@ -651,10 +652,10 @@ ABOUT_RUNS = {
 def test_every_fault_code_has_a_test() -> None:
     """Of models: test_allocation_model.py; of runs: tests/explain and tests/report.
 
-    book-not-found is below.
+    Of budgets: tests/verdicts/test_budget.py and tests/variance. book-not-found is below.
     """
-    tested = {scenario.code for scenario in SCENARIOS.values()}
-    assert tested | ABOUT_MODELS | ABOUT_RUNS | {"book-not-found"} == set(fault_codes())
+    elsewhere = ABOUT_MODELS | ABOUT_BUDGETS | ABOUT_RUNS | {"book-not-found"}
+    assert {scenario.code for scenario in SCENARIOS.values()} | elsewhere == set(fault_codes())
 
 
 @pytest.mark.parametrize("name", ["nowhere", "a file", "\x1b[31mred"])

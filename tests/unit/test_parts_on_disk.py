@@ -14,7 +14,7 @@ from books import book, items, line, model, model_file, stay, written
 from medcost.book import open_book
 from medcost.costing import activity
 from medcost.costing.activity import Activity, read_activity
-from medcost.costing.activity_matrix import MatrixPart
+from medcost.costing.activity_matrix import MatrixPart, PartFile
 from medcost.errors import CannotPublish
 from medcost.period_book import read_period
 
@@ -69,7 +69,7 @@ def test_a_disk_that_fills_up_later_is_said(
     (tmp_path / "parts").mkdir()
     write_part = activity.write_part
 
-    def write(part: MatrixPart, path: Path) -> Path:
+    def write(part: MatrixPart, path: Path) -> PartFile:
         if path.name == "part-00002.arrow":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         return write_part(part, path)

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medcost.costing.together import ROUGH, open_places, round_together, sum_exactly
+from medcost._core.fixed_point import first_cut
+from medcost.costing.together import (
+    ROUGH,
+    OpenFen,
+    give_exactly,
+    hand_out,
+    open_places,
+    round_together,
+    sum_exactly,
+)
 from medcost.errors import InvariantBroken
 from unit.equations import rounded
 
@@ -329,3 +338,55 @@ def test_a_place_beside_the_bound_of_another_may_open_later() -> None:
     found, asked = asked_of((whole, part, error), exact, 2)
     assert [1, 0, 1, 0, 0, 0] == rounded(exact, 2) == found
     assert 2 in asked
+
+
+@always_the_same
+@given(proposals())
+def test_fen_that_are_handed_out_are_those_of_exact_costs(
+    case: tuple[list[Fraction], list[int], list[int], int],
+) -> None:
+    """Where no whole fen is in reach; what is open is given by the exact costs of its places."""
+    exact, errors, shift, total = case
+    whole, part, bound = fixed_point(exact, errors, shift)
+    cut, piece, near = first_cut(whole, part, bound)
+    missing = total - int(cut.sum())
+    if near.any() or abs(missing) >= len(cut):
+        return
+    fen = hand_out(cut, piece, int(bound.max() >> 2) + 2, missing)
+    if fen is not None:
+        assert 0 < fen.n < len(fen.places)
+        give_exactly(cut, fen, [exact[i] for i in fen.places.tolist()])
+    assert rounded(exact, total) == cut.tolist()
+
+
+def test_fen_go_to_the_largest_pieces_where_they_lie_apart() -> None:
+    """0.2, 0.7 and 0.4 fen, one fen to give: 0.7 gets it. 0.7, 0.7: exact costs must say."""
+    pieces = np.array([2**62 // 5, 7 * 2**62 // 10, 2 * 2**62 // 5])
+    cut = np.zeros(3, np.int64)
+    assert hand_out(cut, pieces, 2, 1) is None
+    assert [0, 1, 0] == cut.tolist()
+    assert hand_out(cut, -pieces, 2, -1) is None
+    assert [0, 0, 0] == cut.tolist()
+    assert hand_out(cut, pieces, 2, 0) is None
+    pieces[0] = pieces[1]
+    fen = hand_out(cut, pieces, 2, 1)
+    assert fen is not None
+    assert ([0, 1], 1, 1) == (fen.places.tolist(), fen.n, fen.step)
+    assert [0, 0, 0] == cut.tolist()
+    give_exactly(cut, fen, [Fraction(7, 10), Fraction(71, 100)])
+    assert [0, 1, 0] == cut.tolist()
+
+
+def test_open_fen_go_to_the_first_of_equal_pieces() -> None:
+    """−0.3 and −0.3 fen, one fen to take: the first; 0.5 thrice, two to give: the first two."""
+    cut = np.zeros(5, np.int64)
+    give_exactly(cut, OpenFen(np.array([1, 3]), 1, -1), [Fraction(-3, 10)] * 2)
+    assert [0, -1, 0, 0, 0] == cut.tolist()
+    give_exactly(cut, OpenFen(np.array([0, 2, 4]), 2, 1), [Fraction(1, 2)] * 3)
+    assert [1, -1, 1, 0, 0] == cut.tolist()
+
+
+def test_more_fen_than_costs_are_left_open() -> None:
+    fen = hand_out(np.zeros(2, np.int64), np.zeros(2, np.int64), 2, 2)
+    assert fen is not None
+    assert ([0, 1], 2) == (fen.places.tolist(), fen.n)

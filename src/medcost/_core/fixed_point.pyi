@@ -22,3 +22,35 @@ def first_cut(
     whole, fraction, error: a cost of whole + fraction x 2^-64 fen is less than error x 2^-64 fen
     off [rows]. Raises ValueError where lengths differ. Time O(rows).
     """
+
+def cut_costs(
+    costs: NDArray[np.int64],
+    lane: int,
+    starts: NDArray[np.int64],
+    shifts: NDArray[np.int64],
+    exact: NDArray[np.uint8],
+    limits: NDArray[np.int64],
+    cut: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], list[int], NDArray[np.int64], NDArray[np.bool_]]:
+    """Cut one lane of fixed-point costs toward zero; the same as to_fractions and first_cut.
+
+    costs: int64 [rows, lanes] at 2^-shift fen, the last lane what each may be off by; starts:
+    first row of each span, and the end [spans + 1]; shifts: 1 to 62; exact: 1 where no cost of
+    the span is off; limits: rows whose last lane reaches it are left out, as 0 [spans]; what is
+    below is meant to be below 2^62 in 2^-64 fen. cut: whole fen [rows], written. Returns the
+    signed pieces in 2^-62 fen [rows] and of each span the sum of what was cut, how far any of
+    its pieces may be off, in 2^-62 fen, and whether a whole fen is in reach of one. Raises
+    ValueError where arrays do not fit. Time O(rows).
+    """
+
+def give_largest(
+    cut: NDArray[np.int64], piece: NDArray[np.int64], reach: int, n: int, step: int
+) -> tuple[NDArray[np.int64], int]:
+    """Add step to the cuts whose pieces, times step, are among the n largest for certain.
+
+    cut: whole fen [costs], in place; piece: 2^-62 fen, between -2^62 and 2^62, each less than
+    reach off [costs]; reach: at most 2^60; n: from 1 to the costs; step: 1 or -1. With t the
+    piece of rank n, the true one of that rank is within reach of t: pieces above t + 2 x reach
+    get step, those below t - 2 x reach nothing. Returns the places between, ascending, and how
+    many of them get step. Raises ValueError where arguments do not fit. Time O(costs).
+    """

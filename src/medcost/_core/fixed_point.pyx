@@ -3,10 +3,19 @@
 import numpy as np
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memset
+
+from medcost._core.int128 cimport i128
+from medcost._core.split import require_starts
 
 cdef enum:
     # 2^62 is a piece of one fen; below it a signed piece fits int64.
     PIECE_SHIFT = 2
+    # Bins of signed pieces by their first 12 bits.
+    BINS = 4096
+    BIN_SHIFT = 51
+
+cdef int64_t PIECE_ONE = <int64_t>1 << 62
 
 
 def to_fractions(
@@ -66,3 +75,124 @@ def first_cut(
             cut[i] = whole[i] + below
             piece[i] = <int64_t>(fraction[i] >> PIECE_SHIFT) - (<int64_t>below << 62)
     return cut_array, piece_array, near_array.view(np.bool_)
+
+
+def cut_costs(
+    const int64_t[:, ::1] costs not None,
+    Py_ssize_t lane,
+    const int64_t[::1] starts not None,
+    const int64_t[::1] shifts not None,
+    const uint8_t[::1] exact not None,
+    const int64_t[::1] limits not None,
+    int64_t[:] cut not None,
+):
+    """Cut one lane toward zero, span by span; see fixed_point.pyi."""
+    cdef Py_ssize_t span, i, n = costs.shape[0], last = costs.shape[1] - 1
+    cdef Py_ssize_t n_spans = shifts.shape[0]
+    cdef int64_t shift, cost, below
+    cdef uint64_t fraction, bound, largest, any_near
+    cdef i128 total
+    cdef bint wrong = False
+    cdef int64_t[::1] piece, reach, high
+    cdef uint64_t[::1] low
+    cdef uint8_t[::1] near
+    require_starts(starts, n)
+    if starts.shape[0] != n_spans + 1 or cut.shape[0] != n:
+        raise ValueError("costs and spans do not fit")
+    if exact.shape[0] != n_spans or limits.shape[0] != n_spans:
+        raise ValueError("costs, spans and flags do not fit")
+    if not 0 <= lane < last:
+        raise ValueError("there is no such lane")
+    piece_array, reach_array = np.empty(n, np.int64), np.empty(n_spans, np.int64)
+    near_array = np.empty(n_spans, np.uint8)
+    high_array, low_array = np.empty(n_spans, np.int64), np.empty(n_spans, np.uint64)
+    piece, reach, near, high, low = piece_array, reach_array, near_array, high_array, low_array
+    with nogil:
+        for span in range(n_spans):
+            wrong |= not 1 <= shifts[span] <= 62
+        if not wrong:
+            for span in range(n_spans):
+                shift, largest, any_near, total = shifts[span], 0, 0, 0
+                for i in range(starts[span], starts[span + 1]):
+                    if costs[i, last] >= limits[span]:
+                        cut[i] = piece[i] = 0
+                        continue
+                    cost = costs[i, lane]
+                    fraction = <uint64_t>cost << (64 - shift)
+                    bound = 0 if exact[span] else <uint64_t>costs[i, last] << (64 - shift)
+                    largest = max(largest, bound)
+                    # Within the bound of a whole fen on either side, by one comparison.
+                    any_near |= bound > 0 and fraction + bound < 2 * bound
+                    below = cost < 0 and fraction > 0
+                    cost = (cost >> shift) + below
+                    cut[i] = cost
+                    total += cost
+                    piece[i] = <int64_t>(fraction >> PIECE_SHIFT) - (below << 62)
+                # Two for the digits that the shift cut off.
+                reach[span] = <int64_t>(largest >> PIECE_SHIFT) + 2
+                near[span] = any_near != 0
+                high[span], low[span] = <int64_t>(total >> 64), <uint64_t>total
+    if wrong:
+        raise ValueError("shifts are from 1 to 62")
+    sums = [(h << 64) + l for h, l in zip(high_array.tolist(), low_array.tolist())]
+    return piece_array, sums, reach_array, near_array.view(np.bool_)
+
+
+cdef inline int64_t bin_of(int64_t piece) noexcept nogil:
+    return (piece + PIECE_ONE) >> BIN_SHIFT
+
+
+def give_largest(
+    int64_t[:] cut not None,
+    const int64_t[::1] piece not None,
+    int64_t reach,
+    Py_ssize_t n,
+    int64_t step,
+):
+    """Give a fen to the pieces that are among the n largest for certain; see fixed_point.pyi."""
+    cdef Py_ssize_t i, at = 0, n_pieces = piece.shape[0], above = 0, n_between = 0
+    cdef int64_t bins[BINS]
+    cdef int64_t signed, turn, low, high, turn_bin = BINS
+    cdef bint outside = False
+    cdef int64_t[::1] of_bin, between
+    if cut.shape[0] != n_pieces or not 0 < n <= n_pieces or step not in (1, -1):
+        raise ValueError("cuts, pieces and fen do not fit")
+    if not 0 <= reach <= PIECE_ONE >> 2:
+        raise ValueError("pieces are off by less than a quarter of a fen")
+    memset(bins, 0, sizeof(bins))
+    with nogil:
+        for i in range(n_pieces):
+            outside |= not -PIECE_ONE < piece[i] < PIECE_ONE
+        if not outside:
+            for i in range(n_pieces):
+                bins[bin_of(step * piece[i])] += 1
+            while above < n:
+                turn_bin -= 1
+                above += bins[turn_bin]
+            above -= bins[turn_bin]
+    if outside:
+        raise ValueError("a piece is less than a fen")
+    values = np.empty(bins[turn_bin], np.int64)
+    of_bin = values
+    with nogil:
+        for i in range(n_pieces):
+            signed = step * piece[i]
+            if bin_of(signed) == turn_bin:
+                of_bin[at] = signed
+                at += 1
+    rank = len(values) - (n - above)
+    turn = np.partition(values, rank)[rank]
+    low, high = turn - 2 * reach, turn + 2 * reach
+    above = 0
+    between_array = np.empty(n_pieces, np.int64)
+    between = between_array
+    with nogil:
+        for i in range(n_pieces):
+            signed = step * piece[i]
+            if signed > high:
+                cut[i] += step
+                above += 1
+            elif signed >= low:
+                between[n_between] = i
+                n_between += 1
+    return between_array[:n_between].copy(), n - above

@@ -92,14 +92,18 @@ class LineNetter:
         NDArray[np.int64],
         NDArray[np.int64],
         NDArray[np.int64],
+        NDArray[np.int64],
         NDArray[np.uint32],
     ]:
         """The stretch as sparse rows, once all its lines were added.
 
-        Activity keys department x items + item, ascending [activities]; totals of quantity,
-        charge and direct cost, then of their entries below zero [activities, 6]; row keys
-        unit x (cases + 1) + case + 1, ascending [rows]; charge of each row [rows]; starts
-        [rows + 1]; rank: what take_activity wants. Time O(lines + activities log activities).
+        Activity keys department x items + item, ascending [activities]; totals of quantity and
+        charge and, unless all are zero, of direct cost and of the three measures of entries
+        below zero [activities, 2 or 6]; row keys
+        unit x (cases + 1) + case + 1, ascending; of how many runs of lines each row is; charge
+        of each row [rows]; starts [rows + 1]; rank: what take_activity wants. A run is netted:
+        each of its activities has one entry. Lines that are scattered are a run each. Time
+        O(lines + activities log activities).
         """
 
     def bounds(self, measure: int) -> tuple[int, int]:

@@ -5,15 +5,40 @@ import numpy as np
 
 from libc.stdint cimport INT64_MAX, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.string cimport memchr, memcpy, memset
 
+from medcost._core.activity_slots cimport (
+    FEWEST_SLOTS,
+    Slot,
+    Slots,
+    fetch_slot,
+    find_slot,
+    free_slots,
+    reset_slots,
+    start_slots,
+)
+from medcost._core.entry_store cimport (
+    MEASURES,
+    EntryStore,
+    Measure,
+    append_measure,
+    append_value,
+    begin_entries,
+    entry_value,
+    release_entries,
+    set_entry_value,
+)
 from medcost._core.huge_pages cimport large_malloc
 from medcost._core.int128 cimport add_overflows
-from medcost._core.key_table cimport KeyTable, place_of
+from medcost._core.key_table cimport KeyTable
 
 ctypedef fused packed_t:
     int8_t
     int16_t
+    int32_t
+    int64_t
+
+ctypedef fused stored_t:
     int32_t
     int64_t
 
@@ -26,20 +51,14 @@ ctypedef fused activity_t:
     uint16_t
     uint32_t
 
-cdef extern from *:
-    """
-    #define medcost_prefetch(place) __builtin_prefetch(place, 1, 3)
-    """
-    void prefetch "medcost_prefetch"(const void *place) noexcept nogil
-
 cdef enum:
     EMPTY = -2
     FAULT = 2
-    FEWEST_SLOTS = 4096
     # Lines between asking for an activity's slot and using it: about one trip to memory.
     AHEAD = 12
-    MEASURES = 3
-    BUCKETS = 1024
+    # What is added up by activity beside the sums in its slot: purchase cost, and each measure
+    # of the entries below zero.
+    EXTRAS = 4
     # Quantities are in 1e-4, and most books count whole services.
     WHOLE_SERVICE = 10000
     # Flags of departments and items: what keeps a line from the short way.
@@ -92,6 +111,8 @@ cdef class Places:
             raise ValueError("the columns of cases do not fit")
         if case_first.shape[0] < 1 or case_first[case_first.shape[0] - 1] != self.n_cases:
             raise ValueError("case_first ends with the number of cases")
+        if self.n_cases >= 1 << 31:
+            raise OverflowError("more than 2^31 cases")
         largest = max(self.n_depts, 1) * max(self.n_items, self.n_depts, 1)
         if largest >= 1 << 62 or selected.shape[0] * (self.n_cases + 1) >= 1 << 62:
             raise OverflowError("departments x items or units x cases do not fit one key")
@@ -157,76 +178,6 @@ cdef const column_t *first_or_null(const column_t[::1] column, Py_ssize_t n) exc
     return &column[0] if n else NULL
 
 
-cdef struct Slot:
-    # One activity of the stretch: 32 bytes, so that a line of the book touches one line of
-    # cache, and the slots of a hospital fit the cache that is near. Purchase costs are added up
-    # from the entries, since few activities have any.
-    int64_t key
-    int32_t number
-    int32_t last_entry
-    int64_t total[2]
-
-
-@cython.final
-cdef class _SlotTable:
-    """Activities of a stretch by key, with their sums: open addressing."""
-
-    cdef Slot *slots
-    cdef int64_t mask, n
-
-    def __cinit__(self):
-        self.slots = <Slot *>calloc(FEWEST_SLOTS, sizeof(Slot))
-        if self.slots == NULL:
-            raise MemoryError
-        self.mask = FEWEST_SLOTS - 1
-
-    def __dealloc__(self):
-        free(self.slots)
-
-    cdef void reset(self) noexcept nogil:
-        memset(self.slots, 0, (self.mask + 1) * sizeof(Slot))
-        self.n = 0
-
-    cdef inline void fetch(self, int64_t key) noexcept nogil:
-        """Ask for the key's slot: the table is larger than the cache that is near."""
-        prefetch(&self.slots[place_of(key, self.mask)])
-
-    cdef inline Slot *find(self, int64_t key) noexcept nogil:
-        """The key's slot, a new one where there is none; NULL where memory ran out."""
-        cdef int64_t at = place_of(key, self.mask)
-        while self.slots[at].number != 0:
-            if self.slots[at].key == key:
-                return &self.slots[at]
-            at = (at + 1) & self.mask
-        return self.insert(key, at)
-
-    cdef Slot *insert(self, int64_t key, int64_t at) noexcept nogil:
-        cdef Slot *slots
-        cdef int64_t size = self.mask + 1, i
-        if 3 * (self.n + 1) > 2 * size:
-            slots = <Slot *>large_malloc(2 * size * sizeof(Slot))
-            if slots == NULL:
-                return NULL
-            memset(slots, 0, 2 * size * sizeof(Slot))
-            for i in range(size):
-                if self.slots[i].number != 0:
-                    slots[self.free_place(slots, 2 * size - 1, self.slots[i].key)] = self.slots[i]
-            free(self.slots)
-            self.slots, self.mask = slots, 2 * size - 1
-            at = self.free_place(slots, self.mask, key)
-        self.n += 1
-        self.slots[at].key = key
-        self.slots[at].number = <int32_t>self.n
-        self.slots[at].last_entry = -1
-        return &self.slots[at]
-
-    cdef int64_t free_place(self, Slot *slots, int64_t mask, int64_t key) noexcept nogil:
-        cdef int64_t at = place_of(key, mask)
-        while slots[at].number != 0:
-            at = (at + 1) & mask
-        return at
-
-
 cdef struct Run:
     # Lines of one unit and case that follow each other.
     int64_t unit
@@ -234,43 +185,21 @@ cdef struct Run:
     int64_t label
     int64_t case
     int64_t period
-    int64_t first_entry
+    uint32_t row
     int kind
 
 
-cdef struct Entries:
-    # Net services, in arrays of their own: each is written once and read once.
+cdef struct Scratch:
+    # Net services of the run at hand: each line finds its entry here, and each is then stored.
     uint32_t *number
     int64_t *values[MEASURES]
+    int64_t n
 
 
 cdef struct Record:
-    # One entry while it is regrouped.
-    int64_t key
+    # One entry while rows are brought together.
     int64_t values[MEASURES]
     uint32_t number
-
-
-cdef int allocate(Entries *entries, int64_t n) except -1:
-    """Room for n entries; the memory is not touched before it is used."""
-    cdef Py_ssize_t m
-    release(entries)
-    entries.number = <uint32_t *>large_malloc((n + 1) * sizeof(uint32_t))
-    for m in range(MEASURES):
-        entries.values[m] = <int64_t *>large_malloc((n + 1) * sizeof(int64_t))
-        if entries.number == NULL or entries.values[m] == NULL:
-            release(entries)
-            raise MemoryError
-    return 0
-
-
-cdef void release(Entries *entries) noexcept:
-    cdef Py_ssize_t m
-    free(entries.number)
-    entries.number = NULL
-    for m in range(MEASURES):
-        free(entries.values[m])
-        entries.values[m] = NULL
 
 
 cdef int64_t reach_of(const int64_t *values, Py_ssize_t n) noexcept nogil:
@@ -296,66 +225,105 @@ cdef class LineNetter:
     """Nets the lines of one stretch of a file; see net_lines.pyi."""
 
     cdef Places places
-    cdef _SlotTable activities
+    cdef Slots activities
     cdef KeyTable ordered
     cdef Run run
-    cdef int64_t n_entries, n_runs, capacity
+    cdef Scratch scratch
+    # Rows that are no case of its own unit: keys beyond the cases.
+    cdef KeyTable others
+    cdef int64_t n_runs, capacity, n_extras
     cdef bint has[MEASURES]
     cdef readonly int64_t n_lines, n_odd
     cdef bint lacks_memory
-    # Entries of the stretch, and where they go when they are regrouped; the two change places,
-    # so that no memory is touched for the first time twice.
-    cdef Entries entries, regrouped
+    # Entries of the stretch, and where they are while rows are brought together.
+    cdef EntryStore entries
     cdef Record *records
-    # Of the lines of a block: the case, the activity's key, and whether to look closer.
-    cdef int32_t *case_index
+    # Of each run of entries: its row, and the first of them.
+    cdef uint32_t *run_row
+    cdef uint32_t *run_start
+    cdef int64_t *extras
+    # Of the lines of a block: the activity's key, and whether to look closer; of its runs: the
+    # first line, and the case.
     cdef int64_t *key
     cdef uint8_t *closer
+    cdef uint8_t *changes
+    cdef int32_t *run_first
+    cdef int32_t *run_case
     cdef Py_ssize_t n_scratch
     # What the absolute values of the lines so far add up to at most.
     cdef int64_t reach[MEASURES]
-    cdef int64_t[::1] run_key, run_start, run_charge
     cdef int64_t[:, ::1] order_sums
 
     def __init__(self, Places places not None):
         self.places = places
-        self.activities, self.ordered = _SlotTable(), KeyTable()
+        self.ordered, self.others = KeyTable(), KeyTable()
         self.order_sums = np.zeros((64, 2), np.int64)
         self.capacity = -1
+        if not start_slots(&self.activities, FEWEST_SLOTS):
+            raise MemoryError
         self.begin(0)
 
     def __dealloc__(self):
-        release(&self.entries)
-        release(&self.regrouped)
+        release_entries(&self.entries)
+        self.release_scratch()
+        free_slots(&self.activities)
         free(self.key)
         free(self.closer)
-        free(self.case_index)
+        free(self.changes)
+        free(self.run_first)
+        free(self.run_case)
+        free(self.extras)
+
+    cdef void release_scratch(self) noexcept:
+        cdef int m
+        free(self.run_row)
+        free(self.run_start)
         free(self.records)
+        free(self.scratch.number)
+        self.run_row, self.run_start, self.records = NULL, NULL, NULL
+        self.scratch.number = NULL
+        for m in range(MEASURES):
+            free(self.scratch.values[m])
+            self.scratch.values[m] = NULL
 
     def begin(self, Py_ssize_t rows, bint has_charge=False, bint has_direct_cost=False):
         """Forget the stretch before; at most rows lines come, with these columns."""
+        cdef int m
         if rows >= 1 << 31:
             raise ValueError("a stretch has fewer than 2^31 lines")
-        if rows > self.capacity:
-            self.capacity = -1
-            release(&self.regrouped)
-            free(self.records)
-            self.records = NULL
-            allocate(&self.entries, rows)
-            self.run_key, self.run_start, self.run_charge = (
-                np.empty(rows + 1, np.int64) for _ in range(3)
-            )
-            self.capacity = rows
         self.has[0], self.has[1], self.has[2] = True, has_charge, has_direct_cost
-        self.activities.reset()
+        if rows > self.capacity:
+            self.make_room(rows)
+        if not begin_entries(&self.entries, self.capacity + 1, self.has):
+            raise MemoryError
+        reset_slots(&self.activities)
+        memset(self.extras, 0, self.n_extras * EXTRAS * sizeof(int64_t))
         self.ordered.reset()
+        self.others.reset()
         np.asarray(self.order_sums)[:] = 0
-        self.n_entries = self.n_runs = self.n_lines = self.n_odd = 0
+        self.scratch.n = self.n_runs = self.n_lines = self.n_odd = 0
         self.run.unit = self.run.case_unit = self.run.label = self.run.period = -3
         self.run.kind = OTHERS
         self.lacks_memory = False
         for m in range(MEASURES):
             self.reach[m] = 0
+
+    cdef int make_room(self, Py_ssize_t rows) except -1:
+        """Room for so many lines; memory is not touched before it is used."""
+        cdef int m
+        self.capacity = -1
+        self.release_scratch()
+        self.run_row = <uint32_t *>large_malloc((rows + 1) * sizeof(uint32_t))
+        self.run_start = <uint32_t *>large_malloc((rows + 2) * sizeof(uint32_t))
+        self.scratch.number = <uint32_t *>large_malloc((rows + 1) * sizeof(uint32_t))
+        if self.run_row == NULL or self.run_start == NULL or self.scratch.number == NULL:
+            raise MemoryError
+        for m in range(MEASURES):
+            self.scratch.values[m] = <int64_t *>large_malloc((rows + 1) * sizeof(int64_t))
+            if self.scratch.values[m] == NULL:
+                raise MemoryError
+        self.capacity = rows
+        return 0
 
     def add(
         self,
@@ -376,7 +344,7 @@ cdef class LineNetter:
         """Net the lines of one block."""
         cdef Columns c
         cdef Py_ssize_t n = period.shape[0]
-        if self.n_entries + n > self.capacity:
+        if self.entries.n + self.scratch.n + n > self.capacity:
             raise ValueError("more lines than were announced")
         if (charge is not None) != self.has[1] or (direct_cost is not None) != self.has[2]:
             raise ValueError("a block has the columns that were announced")
@@ -395,27 +363,35 @@ cdef class LineNetter:
         ):
             raise OverflowError("quantities, charges or purchase costs do not fit 62 bits")
         self.ordered.reserve(n)
+        self.others.reserve(n)
         if self.order_sums.shape[0] < self.ordered.n + n:
             self.order_sums = np.concatenate(
                 [self.order_sums, np.zeros((self.ordered.n + n, 2), np.int64)]
             )
         self.make_scratch(n + AHEAD)
         with nogil:
-            self.net(self.places, self.activities, &c, n)
+            self.net(self.places, &c, n)
         if self.lacks_memory:
             raise MemoryError
 
     cdef int make_scratch(self, Py_ssize_t n) except -1:
-        """Room for the activities of a block's lines."""
+        """Room for the activities and the runs of a block's lines."""
         if n > self.n_scratch:
+            self.n_scratch = 0
             free(self.key)
             free(self.closer)
-            self.n_scratch = 0
+            free(self.changes)
+            free(self.run_first)
+            free(self.run_case)
             self.key = <int64_t *>calloc(n, sizeof(int64_t))
             self.closer = <uint8_t *>calloc(n, sizeof(uint8_t))
-            free(self.case_index)
-            self.case_index = <int32_t *>calloc(n, sizeof(int32_t))
-            if self.key == NULL or self.closer == NULL or self.case_index == NULL:
+            self.changes = <uint8_t *>calloc(n, sizeof(uint8_t))
+            self.run_first = <int32_t *>calloc(n + 1, sizeof(int32_t))
+            self.run_case = <int32_t *>calloc(n, sizeof(int32_t))
+            if (
+                self.key == NULL or self.closer == NULL or self.changes == NULL
+                or self.run_first == NULL or self.run_case == NULL
+            ):
                 raise MemoryError
             self.n_scratch = n
         return 0
@@ -426,93 +402,104 @@ cdef class LineNetter:
             self.reach[m] >= <int64_t>1 << 62
         )
 
-    cdef void net(
-        self, Places places, _SlotTable activities, const Columns *c, Py_ssize_t n
-    ) noexcept nogil:
-        """Give each line its activity and its run; runs are netted one after the other."""
-        cdef Py_ssize_t i = 0, end
-        self.find_activities(places, c, n)
-        self.find_cases(places, c, n)
-        while i < n:
-            end = i + 1
-            while (
-                end < n
-                and c.period[end] == c.period[i]
-                and c.unit[end] == c.unit[i]
-                and (c.case == NULL or c.case[end] == c.case[i])
-                and (c.case_unit == NULL or c.case_unit[end] == c.case_unit[i])
-            ):
-                end += 1
-            self.begin_run(places, c, i)
-            if self.run.kind != OTHERS:
-                self.n_lines += end - i
+    cdef void net(self, Places places, const Columns *c, Py_ssize_t n) noexcept nogil:
+        """Give each line its activity and its run; runs are stored one after the other."""
+        cdef Py_ssize_t run, n_runs = self.find_runs(c, n), first, end
+        cdef bint is_scattered = 4 * n_runs > 3 * n
+        self.find_cases(places, c, n_runs)
+        self.find_activities(places, c, n_runs)
+        if is_scattered:
+            self.end_run()
+        for run in range(n_runs):
+            first, end = self.run_first[run], self.run_first[run + 1]
+            self.place_run(places, c, first, self.run_case[run])
+            if self.run.kind == OTHERS:
+                continue
+            self.n_lines += end - first
             if self.run.kind == UNPLACED:
-                self.n_odd += end - i
-            elif self.run.kind == PLACED:
-                self.net_run(places, activities, c, i, end, n)
-            i = end
+                self.n_odd += end - first
+            elif is_scattered:
+                self.store_lines(places, c, first, end)
+            else:
+                self.open_run()
+                self.net_run(places, c, first, end)
+
+    cdef Py_ssize_t find_runs(self, const Columns *c, Py_ssize_t n) noexcept nogil:
+        """First line of each run of lines with the same month, unit and case; their number."""
+        cdef Py_ssize_t at = 0, n_runs = 0
+        cdef const uint8_t *next_change
+        memset(self.changes, 0, n)
+        mark_changes(c.period, self.changes, n)
+        mark_changes(c.unit, self.changes, n)
+        mark_changes(c.case, self.changes, n)
+        mark_changes(c.case_unit, self.changes, n)
+        while at < n:
+            self.run_first[n_runs] = <int32_t>at
+            n_runs += 1
+            next_change = <const uint8_t *>memchr(self.changes + at + 1, 1, n - at - 1)
+            at = n if next_change == NULL else next_change - self.changes
+        self.run_first[n_runs] = <int32_t>n
+        return n_runs
 
     cdef void find_activities(
-        self, Places places, const Columns *c, Py_ssize_t n
+        self, Places places, const Columns *c, Py_ssize_t n_runs
     ) noexcept nogil:
         """Key of each line's activity, -1 where it has none, and whether to look closer."""
-        cdef const int32_t *grid = &places.grid[0, 0] if places.grid.shape[0] else NULL
+        cdef const int32_t *depts
         cdef const uint8_t *dept_flags = &places.dept_flags[0] if places.n_depts else NULL
         cdef const uint8_t *item_flags = &places.item_flags[0] if places.n_items else NULL
-        cdef int64_t n_items = places.n_items, n_labels = places.n_labels
-        cdef int64_t n_units = places.grid.shape[0], dept, item
+        cdef int64_t n_items = places.n_items, n_labels = places.n_labels, unit, dept
+        cdef uint32_t item
         cdef uint8_t special = self.special_of(places, c)
-        cdef Py_ssize_t i
-        for i in range(n):
-            self.key[i] = -1
-            item, dept = c.item[i], -1
-            if 0 <= c.unit[i] < n_units and 0 <= c.dept[i] < n_labels:
-                dept = grid[c.unit[i] * n_labels + c.dept[i]]
-            if dept >= 0 and 0 <= item < n_items:
-                self.key[i] = dept * n_items + item
-                self.closer[i] = (dept_flags[dept] | item_flags[item] | ALWAYS) & special
+        cdef Py_ssize_t run, i
+        for run in range(n_runs):
+            unit = c.unit[self.run_first[run]]
+            if not 0 <= unit < places.grid.shape[0] or n_labels == 0:
+                for i in range(self.run_first[run], self.run_first[run + 1]):
+                    self.key[i] = -1
+                continue
+            depts = &places.grid[unit, 0]
+            for i in range(self.run_first[run], self.run_first[run + 1]):
+                # Codes below zero are the largest there are without a sign.
+                dept, item = -1, <uint32_t>c.item[i]
+                if <uint32_t>c.dept[i] < n_labels and item < n_items:
+                    dept = depts[c.dept[i]]
+                self.key[i] = -1
+                if dept >= 0:
+                    self.key[i] = dept * n_items + item
+                    self.closer[i] = (dept_flags[dept] | item_flags[item] | ALWAYS) & special
 
-    cdef void find_cases(self, Places places, const Columns *c, Py_ssize_t n) noexcept nogil:
-        """Case of each line, -1 where it has none; scattered look-ups do not wait for each other."""
-        cdef int64_t unit, label, last_unit = -1, last_label = -1
-        cdef int32_t found = -1
-        cdef Py_ssize_t i
-        for i in range(n):
+    cdef void find_cases(self, Places places, const Columns *c, Py_ssize_t n_runs) noexcept nogil:
+        """Case of each run, -1 where it has none; scattered look-ups do not wait for each other."""
+        cdef int64_t unit, label
+        cdef Py_ssize_t run, i
+        for run in range(n_runs):
+            i = self.run_first[run]
             label = EMPTY if c.case == NULL else c.case[i]
             unit = c.unit[i] if c.case_unit == NULL else self.case_unit_of(c, i)
-            if label != last_label or unit != last_unit:
-                found = places.case_of(unit, label)
-                last_label, last_unit = label, unit
-            self.case_index[i] = found
+            self.run_case[run] = places.case_of(unit, label)
 
     cdef void net_run(
-        self,
-        Places places,
-        _SlotTable activities,
-        const Columns *c,
-        Py_ssize_t i,
-        Py_ssize_t end,
-        Py_ssize_t n,
+        self, Places places, const Columns *c, Py_ssize_t first, Py_ssize_t end
     ) noexcept nogil:
-        """Net lines i to end, which are of one case."""
+        """Net lines first to end, which are of one case."""
         cdef const int64_t *keys = self.key
         cdef const uint8_t *closer = self.closer
-        cdef int64_t first = self.run.first_entry, at = self.n_entries, place
-        cdef int64_t quantity, charge = 0, direct_cost = 0, charges = 0
-        cdef int64_t *quantities = self.entries.values[0]
-        cdef int64_t *entry_charges = self.entries.values[1]
-        cdef int64_t *direct_costs = self.entries.values[2]
-        cdef uint32_t *numbers = self.entries.number
+        cdef int64_t before = self.entries.n, at = self.scratch.n, place
+        cdef int64_t quantity, charge = 0, direct_cost = 0
+        cdef Scratch scratch = self.scratch
+        cdef Slots activities = self.activities
         cdef Slot *slot
-        for i in range(i, end):
+        cdef Py_ssize_t i
+        for i in range(first, end):
             # The lines of a block stand in the scratch arrays, and AHEAD more.
-            activities.fetch(keys[i + AHEAD])
+            fetch_slot(&activities, keys[i + AHEAD])
             if keys[i] < 0:
                 self.n_odd += 1
                 continue
             if closer[i]:
                 self.look_closer(places, c, i, keys[i] // places.n_items, c.item[i])
-            slot = activities.find(keys[i])
+            slot = find_slot(&activities, keys[i])
             if slot == NULL:
                 self.lacks_memory = True
                 break
@@ -520,25 +507,119 @@ cdef class LineNetter:
             quantity = c.quantity[i]
             if c.charge != NULL:
                 charge = c.charge[i]
-            slot.total[0] += quantity
-            slot.total[1] += charge
-            charges += charge
-            place = slot.last_entry
-            if place >= first:
-                quantities[place] += quantity
-                entry_charges[place] += charge
-            else:
-                place = at
-                slot.last_entry = <int32_t>place
-                numbers[place] = <uint32_t>(slot.number - 1)
-                quantities[place] = quantity
-                entry_charges[place] = charge
-                direct_costs[place] = 0
-                at += 1
             if c.direct_cost != NULL:
-                direct_costs[place] += c.direct_cost[i]
-        self.n_entries = at
-        self.run_charge[self.n_runs - 1] += charges
+                direct_cost = c.direct_cost[i]
+            place = slot.last_entry - before
+            if place >= 0:
+                scratch.values[0][place] += quantity
+                scratch.values[1][place] += charge
+                scratch.values[2][place] += direct_cost
+            else:
+                slot.last_entry = <int32_t>(before + at)
+                scratch.number[at] = <uint32_t>(slot.number - 1)
+                scratch.values[0][at] = quantity
+                scratch.values[1][at] = charge
+                scratch.values[2][at] = direct_cost
+                at += 1
+        self.activities, self.scratch.n = activities, at
+
+    cdef void store_lines(
+        self, Places places, const Columns *c, Py_ssize_t first, Py_ssize_t end
+    ) noexcept nogil:
+        """Store lines first to end as they are, each as a run: few of their row are near."""
+        cdef EntryStore *store = &self.entries
+        cdef int64_t values[MEASURES]
+        cdef Slot *slot
+        cdef Py_ssize_t i
+        cdef int m
+        values[1] = values[2] = 0
+        for i in range(first, end):
+            fetch_slot(&self.activities, self.key[i + AHEAD])
+            if self.key[i] < 0:
+                self.n_odd += 1
+                continue
+            if self.closer[i]:
+                self.look_closer(places, c, i, self.key[i] // places.n_items, c.item[i])
+            slot = find_slot(&self.activities, self.key[i])
+            if slot == NULL:
+                self.lacks_memory = True
+                break
+            values[0] = c.quantity[i]
+            if c.charge != NULL:
+                values[1] = c.charge[i]
+            if c.direct_cost != NULL:
+                values[2] = c.direct_cost[i]
+            self.activities.sums[slot.number - 1].quantity += values[0]
+            self.activities.sums[slot.number - 1].charge += values[1]
+            self.run_row[self.n_runs] = self.run.row
+            self.run_start[self.n_runs] = <uint32_t>store.n
+            self.n_runs += 1
+            store.number[store.n] = <uint32_t>(slot.number - 1)
+            for m in range(MEASURES):
+                if self.has[m] and not append_value(store, m, values[m]):
+                    self.lacks_memory = True
+            if self.has[2] or (values[0] | values[1]) < 0:
+                self.add_extras(store.number[store.n], values)
+            store.n += 1
+
+    cdef void end_run(self) noexcept nogil:
+        """Store the entries of the last run; nothing is netted with them any more."""
+        cdef EntryStore *store = &self.entries
+        cdef int64_t values[MEASURES]
+        cdef int64_t n = self.scratch.n, i
+        cdef uint32_t number
+        cdef int m
+        if n == 0:
+            if self.n_runs and self.run_start[self.n_runs - 1] == store.n:
+                # It has no usable line.
+                self.n_runs -= 1
+            return
+        for m in range(MEASURES):
+            if self.has[m] and not append_measure(store, m, self.scratch.values[m], n):
+                self.lacks_memory = True
+                return
+        for i in range(n):
+            number = self.scratch.number[i]
+            store.number[store.n + i] = number
+            self.activities.sums[number].quantity += self.scratch.values[0][i]
+            self.activities.sums[number].charge += self.scratch.values[1][i]
+        if self.has[2] or (store.measures[0].signs | store.measures[1].signs) < 0:
+            for i in range(n):
+                for m in range(MEASURES):
+                    values[m] = self.scratch.values[m][i]
+                self.add_extras(self.scratch.number[i], values)
+        store.n += n
+        self.scratch.n = 0
+
+    cdef inline void add_extras(self, uint32_t number, const int64_t *values) noexcept nogil:
+        """Add an entry's purchase cost to its activity, and its measures below zero."""
+        cdef int64_t *extra
+        cdef int m
+        if number >= self.n_extras and not self.room_for_extras():
+            self.lacks_memory = True
+            return
+        extra = self.extras + EXTRAS * <int64_t>number
+        extra[0] += values[2]
+        for m in range(MEASURES):
+            extra[1 + m] += min(values[m], <int64_t>0)
+
+    cdef bint room_for_extras(self) noexcept nogil:
+        """Room for what is added up of each activity so far; whether there was memory."""
+        cdef int64_t *larger
+        cdef int64_t size = self.n_extras
+        if size >= self.activities.n:
+            return True
+        while size < self.activities.n:
+            size = 2 * size + FEWEST_SLOTS
+        larger = <int64_t *>large_malloc(size * EXTRAS * sizeof(int64_t))
+        if larger == NULL:
+            return False
+        memset(larger, 0, size * EXTRAS * sizeof(int64_t))
+        if self.n_extras:
+            memcpy(larger, self.extras, self.n_extras * EXTRAS * sizeof(int64_t))
+        free(self.extras)
+        self.extras, self.n_extras = larger, size
+        return True
 
     cdef uint8_t special_of(self, Places places, const Columns *c) noexcept nogil:
         """Flags of departments and items whose lines need a closer look."""
@@ -554,14 +635,14 @@ cdef class LineNetter:
     cdef inline int64_t case_unit_of(self, const Columns *c, Py_ssize_t i) noexcept nogil:
         return c.unit[i] if c.case_unit[i] == EMPTY else c.case_unit[i]
 
-    cdef void begin_run(self, Places places, const Columns *c, Py_ssize_t i) noexcept nogil:
-        """Say what the lines of the unit and case of line i are."""
+    cdef void place_run(
+        self, Places places, const Columns *c, Py_ssize_t i, int32_t case
+    ) noexcept nogil:
+        """Say what the lines of the unit and case of line i are, and which row they belong to."""
         cdef Run *run = &self.run
-        cdef int64_t key
         run.period, run.unit = c.period[i], c.unit[i]
         run.label = EMPTY if c.case == NULL else c.case[i]
         run.case_unit = run.unit if c.case_unit == NULL else self.case_unit_of(c, i)
-        run.first_entry = self.n_entries
         run.case = -1
         if run.period >= 0 and run.period != places.period:
             run.kind = OTHERS
@@ -570,21 +651,26 @@ cdef class LineNetter:
         elif run.period < 0 or not 0 <= run.unit < places.selected.shape[0] or run.case_unit < 0:
             run.kind = UNPLACED
         else:
-            run.case = self.case_index[i]
+            run.case = case
             run.kind = UNPLACED if run.label != EMPTY and run.case < 0 else PLACED
         if run.kind != PLACED:
             return
-        key = run.unit * (places.n_cases + 1) + run.case + 1
-        if self.n_runs and self.run_start[self.n_runs - 1] == self.n_entries:
-            # The run before has no usable line.
-            self.n_runs -= 1
-        elif self.n_runs and self.run_key[self.n_runs - 1] == key:
-            # A new block, or lines without a place between: the same run goes on.
-            run.first_entry = self.run_start[self.n_runs - 1]
+        if run.case >= 0 and run.case_unit == run.unit:
+            run.row = <uint32_t>run.case
+        else:
+            run.row = <uint32_t>(
+                places.n_cases
+                + self.others.add_slot(run.unit * (places.n_cases + 1) + run.case + 1)
+            )
+
+    cdef void open_run(self) noexcept nogil:
+        """Begin a run of entries, unless that of the same row goes on."""
+        if self.n_runs and self.scratch.n and self.run_row[self.n_runs - 1] == self.run.row:
+            # A new block, or lines without a place between.
             return
-        self.run_key[self.n_runs] = key
-        self.run_start[self.n_runs] = self.n_entries
-        self.run_charge[self.n_runs] = 0
+        self.end_run()
+        self.run_row[self.n_runs] = self.run.row
+        self.run_start[self.n_runs] = <uint32_t>self.entries.n
         self.n_runs += 1
 
     cdef void look_closer(
@@ -623,193 +709,194 @@ cdef class LineNetter:
 
     def finish(self):
         """The stretch's rows and entries; see net_lines.pyi."""
-        cdef int64_t runs = self.n_runs, i, number
+        self.end_run()
+        self.run_start[self.n_runs] = <uint32_t>self.entries.n
+        row_keys, starts, row_runs = self.rows()
+        if self.lacks_memory:
+            raise MemoryError
+        keys, totals = self.activity_sums()
+        order = np.argsort(keys)
+        rank = np.empty(len(keys), np.uint32)
+        rank[order] = np.arange(len(keys), dtype=np.uint32)
+        charges = self.row_charges(starts)
+        return keys[order], totals[order], row_keys, row_runs, charges, starts, rank
+
+    cdef activity_sums(self):
+        """Keys of the activities as they came, and their sums."""
+        cdef int64_t i, number, n = self.activities.n
         cdef int m
+        cdef const Slot *slot
         cdef int64_t[::1] keys
         cdef int64_t[:, ::1] totals
-        if runs and self.run_start[runs - 1] == self.n_entries:
-            # The last run has no usable line.
-            runs -= 1
-        row_keys = np.asarray(self.run_key)[:runs].copy()
-        charges = np.asarray(self.run_charge)[:runs].copy()
-        starts = np.append(np.asarray(self.run_start)[:runs], self.n_entries)
-        if runs and (row_keys[1:] <= row_keys[:-1]).any():
-            row_keys, starts, charges = self.regroup(row_keys, starts, charges)
-        n = self.activities.n
-        keys_array, totals_array = np.empty(n, np.int64), np.zeros((n, 2 * MEASURES), np.int64)
+        # Without purchase costs, and without anything below zero, two sums are all there is.
+        width = 2 * MEASURES if self.n_extras else 2
+        keys_array, totals_array = np.empty(n, np.int64), np.zeros((n, width), np.int64)
         keys, totals = keys_array, totals_array
-        for i in range(self.activities.mask + 1):
-            number = self.activities.slots[i].number - 1
-            if number >= 0:
-                keys[number] = self.activities.slots[i].key
-                totals[number, 0] = self.activities.slots[i].total[0]
-                totals[number, 1] = self.activities.slots[i].total[1]
-        if self.has[2]:
+        with nogil:
+            for i in range(self.activities.mask + 1):
+                slot = &self.activities.slots[i]
+                number = slot.number - 1
+                if number >= 0:
+                    keys[number] = slot.key
+                    totals[number, 0] = self.activities.sums[number].quantity
+                    totals[number, 1] = self.activities.sums[number].charge
+                    if number < self.n_extras:
+                        for m in range(EXTRAS):
+                            totals[number, 2 + m] = self.extras[EXTRAS * number + m]
+        return keys_array, totals_array
+
+    cdef row_charges(self, const int64_t[::1] starts):
+        """Sum of the charges of each row."""
+        cdef int64_t row, i, n = starts.shape[0] - 1
+        cdef const Measure *measure = &self.entries.measures[1]
+        cdef int64_t[::1] charges
+        charges_array = np.zeros(n, np.int64)
+        charges = charges_array
+        if self.has[1]:
             with nogil:
-                self.add_entries(totals, 2, 2, False)
-        for m in range(MEASURES):
-            if self.has[m]:
-                with nogil:
-                    self.add_entries(totals, m, MEASURES + m, True)
-        order = np.argsort(keys_array)
-        rank = np.empty(n, np.uint32)
-        rank[order] = np.arange(n, dtype=np.uint32)
-        return keys_array[order], totals_array[order], row_keys, charges, starts, rank
+                for row in range(n):
+                    for i in range(starts[row], starts[row + 1]):
+                        charges[row] += entry_value(measure, i)
+        return charges_array
 
-    cdef void add_entries(
-        self, int64_t[:, ::1] totals, int m, int column, bint below_zero
-    ) noexcept nogil:
-        """Add a measure of the entries, or of those below zero, to a column of the totals."""
-        cdef int64_t i
-        cdef const int64_t *values = self.entries.values[m]
-        for i in range(self.n_entries):
-            if values[i] < 0 or not below_zero:
-                totals[self.entries.number[i], column] += values[i]
+    cdef rows(self):
+        """Row keys, where their entries start, and of how many runs each is; rows ascend."""
+        cdef int64_t runs = self.n_runs, run
+        cdef int64_t[::1] keys, starts
+        keys_array = np.empty(runs, np.int64)
+        keys = keys_array
+        is_sorted = True
+        for run in range(runs):
+            keys[run] = self.key_of(self.run_row[run])
+            if run and keys[run] <= keys[run - 1]:
+                is_sorted = False
+                break
+        if not is_sorted:
+            return self.regroup()
+        starts_array = np.empty(runs + 1, np.int64)
+        starts = starts_array
+        for run in range(runs + 1):
+            starts[run] = self.run_start[run]
+        return keys_array, starts_array, np.ones(runs, np.int64)
 
-    cdef regroup(self, keys, starts, charges):
-        """Bring the runs of a row together and net them; rows ascend.
+    cdef inline int64_t key_of(self, uint32_t row) noexcept nogil:
+        cdef int64_t case = row
+        if case < self.places.n_cases:
+            return self.places.case_unit[case] * (self.places.n_cases + 1) + case + 1
+        return self.others.keys[case - self.places.n_cases]
 
-        Entries go to buckets of neighbouring rows first, so that a bucket's records stay in the
-        cache that is near while they are sorted.
-        """
-        cdef const int64_t[::1] old_keys = keys, old_starts = starts
-        cdef int64_t low = np.min(keys), span = np.max(keys) - low + 1, runs = len(keys)
-        cdef int64_t[::1] ends = np.zeros(BUCKETS + 1, np.int64)
-        cdef int64_t[::1] row_keys, row_charges, row_starts
-        cdef int64_t[::1] last = np.full(self.activities.n, -1, np.int64)
-        cdef int64_t[::1] places
-        cdef int64_t run, entry, bucket, shift = 0, rows = 0, n = 0
+    cdef regroup(self):
+        """Bring the runs of each row together; a row of several runs is not netted over them."""
+        cdef int64_t n_rows = self.places.n_cases + self.others.n, run, i
+        cdef int64_t n_entries = self.entries.n
+        cdef uint32_t row
+        cdef uint32_t[:, ::1] counts = np.zeros((n_rows, 2), np.uint32)
+        cdef int64_t[::1] next_entry
         cdef Record *record
-        while span >> shift > BUCKETS:
-            shift += 1
-        if self.regrouped.number == NULL:
-            allocate(&self.regrouped, self.capacity)
+        cdef int m
+        if self.records == NULL:
             self.records = <Record *>large_malloc((self.capacity + 1) * sizeof(Record))
             if self.records == NULL:
-                release(&self.regrouped)
                 raise MemoryError
-        new_keys, new_charges = np.empty(runs, np.int64), np.empty(runs, np.int64)
-        new_starts = np.empty(runs + 1, np.int64)
-        row_keys, row_charges, row_starts = new_keys, new_charges, new_starts
-        places = np.zeros((1 << shift) + 1, np.int64)
         with nogil:
-            for run in range(runs):
-                ends[((old_keys[run] - low) >> shift) + 1] += old_starts[run + 1] - old_starts[run]
-            for bucket in range(BUCKETS):
-                ends[bucket + 1] += ends[bucket]
-            for run in range(runs):
-                bucket = (old_keys[run] - low) >> shift
-                for entry in range(old_starts[run], old_starts[run + 1]):
-                    record = &self.records[ends[bucket]]
-                    ends[bucket] += 1
-                    record.key = old_keys[run]
-                    self.read_entry(entry, record)
-            for bucket in range(BUCKETS):
-                self.net_bucket(
-                    ends[bucket - 1] if bucket else 0, ends[bucket], low + (bucket << shift),
-                    places, last, row_keys, row_charges, row_starts, &rows, &n,
-                )
-            row_starts[rows] = n
-        self.entries, self.regrouped = self.regrouped, self.entries
-        self.n_entries = n
-        return new_keys[:rows], new_starts[: rows + 1], new_charges[:rows]
-
-    cdef inline void read_entry(self, int64_t entry, Record *record) noexcept nogil:
-        cdef Py_ssize_t m
-        record.number = self.entries.number[entry]
-        for m in range(MEASURES):
-            record.values[m] = self.entries.values[m][entry] if self.has[m] else 0
-
-    cdef void net_bucket(
-        self,
-        int64_t begin,
-        int64_t end,
-        int64_t low,
-        int64_t[::1] places,
-        int64_t[::1] last,
-        int64_t[::1] row_keys,
-        int64_t[::1] row_charges,
-        int64_t[::1] row_starts,
-        int64_t *rows,
-        int64_t *n,
-    ) noexcept nogil:
-        """Sort the records of one bucket by row and net them."""
-        cdef int64_t i, at, key, first = n[0]
-        cdef Py_ssize_t m
-        cdef Record *record
-        if begin == end:
-            return
-        # The entries that were regrouped before are done with: order stands in their numbers.
-        for i in range(places.shape[0]):
-            places[i] = 0
-        for i in range(begin, end):
-            places[self.records[i].key - low + 1] += 1
-        for i in range(places.shape[0] - 1):
-            places[i + 1] += places[i]
-        for i in range(begin, end):
-            key = self.records[i].key - low
-            self.entries.number[begin + places[key]] = <uint32_t>i
-            places[key] += 1
-        for i in range(begin, end):
-            record = &self.records[self.entries.number[i]]
-            if i == begin or record.key != row_keys[rows[0] - 1]:
-                row_keys[rows[0]] = record.key
-                row_charges[rows[0]] = 0
-                row_starts[rows[0]] = first = n[0]
-                rows[0] += 1
-            row_charges[rows[0] - 1] += record.values[1]
-            at = last[record.number]
-            if at >= first:
-                for m in range(MEASURES):
-                    self.regrouped.values[m][at] += record.values[m]
-                continue
-            at = n[0]
-            n[0] += 1
-            last[record.number] = at
-            self.regrouped.number[at] = record.number
+            for run in range(self.n_runs):
+                row = self.run_row[run]
+                counts[row, 0] += self.run_start[run + 1] - self.run_start[run]
+                counts[row, 1] += 1
+        used = np.flatnonzero(np.asarray(counts)[:, 1])
+        keys = self.keys_of(used)
+        if (keys[1:] < keys[:-1]).any():
+            order = np.argsort(keys)
+            used, keys = used[order], keys[order]
+        sizes, runs = np.asarray(counts)[used].T.astype(np.int64)
+        starts = np.append(0, np.cumsum(sizes))
+        places = np.empty(n_rows, np.int64)
+        places[used] = starts[:-1]
+        next_entry = places
+        with nogil:
+            # Whole entries go to their places, so that each touches one line of cache there.
+            for run in range(self.n_runs):
+                row = self.run_row[run]
+                for i in range(self.run_start[run], self.run_start[run + 1]):
+                    record = &self.records[next_entry[row]]
+                    next_entry[row] += 1
+                    record.number = self.entries.number[i]
+                    for m in range(MEASURES):
+                        if self.has[m]:
+                            record.values[m] = entry_value(&self.entries.measures[m], i)
+            for i in range(n_entries):
+                self.entries.number[i] = self.records[i].number
             for m in range(MEASURES):
-                self.regrouped.values[m][at] = record.values[m]
+                if self.has[m]:
+                    for i in range(n_entries):
+                        set_entry_value(&self.entries.measures[m], i, self.records[i].values[m])
+        return keys, starts, runs
+
+    cdef keys_of(self, used):
+        cdef const int64_t[::1] rows = used
+        cdef int64_t i
+        cdef int64_t[::1] keys
+        keys_array = np.empty(len(used), np.int64)
+        keys = keys_array
+        for i in range(rows.shape[0]):
+            keys[i] = self.key_of(<uint32_t>rows[i])
+        return keys_array
 
     def bounds(self, Py_ssize_t measure):
         """What the measure of an entry is at least and at most, powers of two."""
-        cdef int64_t i, bits = 0, signs = 0
-        cdef const int64_t *values
         if not 0 <= measure < MEASURES:
             raise ValueError("there is no such measure")
-        if not self.has[measure]:
-            return 0, 0
-        values = self.entries.values[measure]
-        with nogil:
-            for i in range(self.n_entries):
-                bits |= values[i] ^ (values[i] >> 63)
-                signs |= values[i]
-        return -bits - 1 if signs < 0 else 0, bits
+        bits = self.entries.measures[measure].bits
+        return -bits - 1 if self.entries.measures[measure].signs < 0 else 0, bits
 
     def take_activity(self, const uint32_t[::1] rank not None, activity_t[::1] activity not None):
         """Write the rank of each entry's activity."""
         cdef int64_t i
-        if activity.shape[0] != self.n_entries or rank.shape[0] != self.activities.n:
+        if activity.shape[0] != self.entries.n or rank.shape[0] != self.activities.n:
             raise ValueError("ranks and entries do not fit")
         with nogil:
-            for i in range(self.n_entries):
+            for i in range(self.entries.n):
                 activity[i] = <activity_t>rank[self.entries.number[i]]
 
     def take_measure(self, Py_ssize_t measure, int64_t step, packed_t[::1] values not None):
         """Write a measure of each entry in multiples of step; whether all are multiples."""
-        cdef int64_t i, rest = 0
-        cdef const int64_t *given
-        if values.shape[0] != self.n_entries or not 0 <= measure < MEASURES:
+        cdef int64_t n = self.entries.n
+        cdef bint whole
+        if values.shape[0] != n or not 0 <= measure < MEASURES:
             raise ValueError("the measure and its place do not fit")
         if not self.has[measure] or step not in (1, WHOLE_SERVICE):
             raise ValueError("the stretch has no such measure, or steps are 1 or 10,000")
-        given = self.entries.values[measure]
+        if n == 0:
+            return True
         with nogil:
-            if step == 1:
-                for i in range(self.n_entries):
-                    values[i] = <packed_t>given[i]
+            if self.entries.measures[measure].wide == NULL:
+                whole = divide(self.entries.measures[measure].narrow, n, step == 1, &values[0])
             else:
-                # A constant divisor is a multiplication.
-                for i in range(self.n_entries):
-                    values[i] = <packed_t>(given[i] // 10000)
-                    rest |= given[i] % 10000
-        return rest == 0
+                whole = divide(self.entries.measures[measure].wide, n, step == 1, &values[0])
+        return whole
+
+
+cdef void mark_changes(const int32_t *codes, uint8_t *changes, Py_ssize_t n) noexcept nogil:
+    """Mark the lines whose code is not that of the line before."""
+    cdef Py_ssize_t i
+    if codes != NULL:
+        for i in range(1, n):
+            changes[i] |= codes[i] != codes[i - 1]
+
+
+cdef bint divide(
+    const stored_t *given, int64_t n, bint as_they_are, packed_t *values
+) noexcept nogil:
+    """Write values as they are, or in whole services; whether all of them are such."""
+    cdef int64_t i
+    cdef stored_t quotient, rest = 0
+    if as_they_are:
+        for i in range(n):
+            values[i] = <packed_t>given[i]
+        return True
+    for i in range(n):
+        # A constant divisor is a multiplication.
+        quotient = given[i] // 10000
+        values[i] = <packed_t>quotient
+        rest |= given[i] - quotient * 10000
+    return rest == 0

@@ -48,3 +48,14 @@ def read_header(chunk: NDArray[np.uint8], start: int) -> PageHeader:
     missing, repeated or of another type than parquet.thrift says, for a page longer than the
     chunk, for index pages and for pages with repetition levels.
     """
+
+def indexed_pages(
+    chunk: NDArray[np.uint8], start: int, n_rows: int, most_bytes: int
+) -> tuple[NDArray[np.int64], int]:
+    """The v1 data pages of indices that follow each other from there, and where they end.
+
+    chunk: uint8 [bytes]. int64 [4, pages]: where a page's bytes start, their number there and
+    unpacked, its rows; all within the chunk, and together at most n_rows rows and most_bytes
+    unpacked. The first page of another kind, or header that cannot be read, ends them: read_header
+    says what it is. Raises ValueError for a negative start.
+    """

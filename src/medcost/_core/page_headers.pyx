@@ -1,5 +1,7 @@
 """Headers of Parquet pages: Thrift's compact protocol, read from bytes that nobody vouches for."""
 
+import numpy as np
+
 cimport cython
 from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint8_t
 
@@ -30,6 +32,11 @@ cdef enum:
     DATA = 5
     DICTIONARY = 7
     DATA_V2 = 8
+
+    # Encodings: PLAIN_DICTIONARY, RLE, RLE_DICTIONARY.
+    OLD_INDICES = 2
+    LEVELS = 3
+    INDICES = 8
 
 
 class PageError(ValueError):
@@ -137,3 +144,41 @@ def read_header(const uint8_t[::1] chunk not None, Py_ssize_t start):
     if header.stored_size > chunk.shape[0] - header.start:
         raise PageError("a page is longer than its chunk")
     return header
+
+
+def indexed_pages(
+    const uint8_t[::1] chunk not None, Py_ssize_t start, Py_ssize_t n_rows, Py_ssize_t most_bytes
+):
+    """Return the data pages of indices that follow each other there; see page_headers.pyi."""
+    cdef Source source
+    cdef int64_t fields[N_FIELDS]
+    cdef int64_t inner[N_FIELDS]
+    cdef int64_t[:, ::1] pages
+    cdef Py_ssize_t n = 0, body
+    pages_array = np.empty((64, 4), np.int64)
+    pages = pages_array
+    if start < 0:
+        raise ValueError("a chunk begins at 0")
+    while start < chunk.shape[0]:
+        source.at, source.end = &chunk[start], &chunk[0] + chunk.shape[0]
+        source.bad = False
+        read_struct(&source, fields, inner, 0)
+        body = source.at - &chunk[0]
+        if source.bad or fields[PAGE_TYPE] != 0 or fields[DATA] == ABSENT:
+            break
+        if inner[2] not in (OLD_INDICES, INDICES) or inner[3] != LEVELS or inner[4] < 0:
+            break
+        if not 0 <= inner[1] <= n_rows or not 0 <= fields[SIZE] <= most_bytes:
+            break
+        if not 0 <= fields[STORED_SIZE] <= chunk.shape[0] - body:
+            break
+        if n == pages.shape[0]:
+            pages_array = np.concatenate([pages_array, np.empty_like(pages_array)])
+            pages = pages_array
+        pages[n, 0], pages[n, 1] = body, fields[STORED_SIZE]
+        pages[n, 2], pages[n, 3] = fields[SIZE], inner[1]
+        n += 1
+        n_rows -= inner[1]
+        most_bytes -= fields[SIZE]
+        start = body + fields[STORED_SIZE]
+    return np.ascontiguousarray(pages_array[:n].T), start

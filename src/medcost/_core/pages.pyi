@@ -57,6 +57,20 @@ class PageColumn:
         Raises PageError for another width, or where the chunk has no dictionary.
         """
 
+    def set_pages(
+        self,
+        body: NDArray[np.uint8],
+        starts: NDArray[np.int64],
+        sizes: NDArray[np.int64],
+        rows: NDArray[np.int64],
+    ) -> None:
+        """Take v1 pages of indices that follow each other, unpacked, with their levels.
+
+        body: uint8 [bytes], in which each page has a start and a size; rows [pages]. fill_block
+        opens one after the other. Raises PageError where the chunk has no dictionary,
+        ValueError where a page lies outside the bytes or there is none.
+        """
+
     def set_values(self, entries: NDArray[Any], states: NDArray[np.uint8] | None = None) -> None:
         """Take the opened page's values, int32 or int64: one for each row that has one."""
 

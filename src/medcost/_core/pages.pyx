@@ -55,6 +55,13 @@ cdef struct Column:
     Runs levels
     Runs indices
     bint is_indexed
+    # Pages of indices that come next: where each starts in bytes of ours, its size and rows.
+    const uint8_t *body
+    const int64_t *page_start
+    const int64_t *page_size
+    const int64_t *page_rows
+    int64_t n_pages
+    int64_t next_page
     bint is_nullable
     # Rows left in the page, nulls seen in it and announced (-1: not announced).
     int64_t n_left
@@ -305,6 +312,44 @@ cdef bint fill_column(Column *column, int64_t n_rows) noexcept nogil:
     return column.is_indexed or column.n_taken == table.n_entries
 
 
+cdef bint open_next(Column *column) noexcept nogil:
+    """Open the next page of indices; return whether its levels and width are sound."""
+    cdef int64_t page = column.next_page
+    cdef const uint8_t *at = column.body + column.page_start[page]
+    cdef const uint8_t *end = at + column.page_size[page]
+    cdef uint32_t n_levels
+    column.next_page += 1
+    column.n_nulls, column.n_nulls_said = 0, -1
+    if column.is_nullable:
+        if end - at < 4:
+            return False
+        memcpy(&n_levels, at, 4)
+        at += 4
+        if n_levels > end - at:
+            return False
+        start_runs(&column.levels, at, at + n_levels, 1)
+        at += n_levels
+    column.is_indexed = True
+    column.n_left = column.page_rows[page]
+    if at == end:
+        start_runs(&column.indices, NULL, NULL, 0)
+        return True
+    if at[0] > WIDEST:
+        return False
+    start_runs(&column.indices, at + 1, end, at[0])
+    return True
+
+
+cdef bint fill_from_pages(Column *column, int64_t n_rows) noexcept nogil:
+    """Fill a block up to n_rows, or as far as the pages at hand go; whether they are sound."""
+    if not fill_column(column, n_rows):
+        return False
+    while column.n_filled < n_rows and column.next_page < column.n_pages:
+        if not open_next(column) or not fill_column(column, n_rows):
+            return False
+    return True
+
+
 @cython.final
 cdef class PageColumn:
     """One column, page by page; see pages.pyi."""
@@ -344,6 +389,7 @@ cdef class PageColumn:
     def start_chunk(self):
         """Forget dictionary and page; see pages.pyi."""
         self.column.n_left = self.n_opened = 0
+        self.column.n_pages = self.column.next_page = 0
         memset(&self.column.dictionary, 0, sizeof(Table))
         self.dictionary_arrays = self.page_arrays = self.page_bytes = self.level_bytes = None
 
@@ -389,6 +435,7 @@ cdef class PageColumn:
     ):
         start_runs(&self.column.levels, levels, levels + size, 1)
         self.column.n_left = 0
+        self.column.n_pages = self.column.next_page = 0
         self.column.n_nulls, self.column.n_nulls_said = 0, nulls
         self.n_opened = n_rows
 
@@ -439,6 +486,31 @@ cdef class PageColumn:
         self.column.is_indexed = True
         self.column.n_left, self.n_opened = self.n_opened, 0
 
+    def set_pages(
+        self,
+        const uint8_t[::1] body not None,
+        const int64_t[::1] starts not None,
+        const int64_t[::1] sizes not None,
+        const int64_t[::1] rows not None,
+    ):
+        """Take pages of indices, levels before them, one after the other; see pages.pyi."""
+        cdef Py_ssize_t i, n = starts.shape[0]
+        if self.dictionary_arrays is None:
+            raise PageError("a page has indices and its chunk no dictionary")
+        if sizes.shape[0] != n or rows.shape[0] != n or n == 0:
+            raise ValueError("there is a start, a size and a number of rows for each page")
+        for i in range(n):
+            if not 0 <= starts[i] <= body.shape[0] or rows[i] < 0:
+                raise ValueError("a page starts outside, or has fewer rows than none")
+            if not 0 <= sizes[i] <= body.shape[0] - starts[i]:
+                raise ValueError("a page ends outside")
+        self.page_bytes, self.page_arrays = body, (starts, sizes, rows)
+        self.column.body = &body[0] if body.shape[0] else NULL
+        self.column.page_start, self.column.page_size = &starts[0], &sizes[0]
+        self.column.page_rows = &rows[0]
+        self.column.n_pages, self.column.next_page = n, 0
+        self.column.n_left = self.n_opened = 0
+
     def set_values(self, entries, states=None):
         """Take the page's values, one for each row that has one; see pages.pyi."""
         self.page_arrays = self._set_table(&self.column.page, entries, states, False)
@@ -472,7 +544,7 @@ def fill_block(list columns not None, Py_ssize_t n_rows, bint is_new):
             raise ValueError("a block has other rows than its columns have room for")
     with nogil:
         for i in range(n):
-            if not fill_column(chosen[i], n_rows):
+            if not fill_from_pages(chosen[i], n_rows):
                 broken = i
                 break
             if waiting < 0 and chosen[i].n_filled < n_rows:

@@ -10,15 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 def scaled_rates(
-    pools: NDArray[np.int64],
+    dept: NDArray[np.int64],
     weights: NDArray[np.int64],
+    pools: NDArray[np.int64],
     totals: NDArray[np.int64],
     shifts: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Floor of pool x weight x 2^shift / total, int64, and 1 where it is not exact [activities].
+    """Floor of pool x weight x 2^shift / total, int64 [activities], one element.
 
-    totals above 0; shifts from 0 to 62. A floor is less than 1 below the exact rate. Raises
-    OverflowError where a rate does not fit 64 bits.
+    dept: department of each activity; weights [activities]; pools; totals above 0; shifts from
+    0 to 62 [departments]. A floor is less than 1 below the exact rate; the second array is 1
+    for departments with a rate that is not exact [departments]. Raises OverflowError where a
+    rate does not fit 64 bits. Time O(activities), and O(1) divisions a department where its
+    activities stand together.
     """
 
 def add_costs(
@@ -37,13 +41,15 @@ def add_costs(
     largest int64 once it is reached.
 
     Proof of the range: the sums wrap modulo 2^64, where order does not matter, and so equal
-    the true total if that fits 63 bits. With B = Sum over a unit's departments of |pool| x
-    gross / net measure, a receiver's exact cost is at most B, since its measure in a department
-    is at most the gross one; its total at scale 2^k is at most B x 2^k + Sum |measure|. The
-    caller chooses k so that B x 2^k < 2^61 and gives rows with Sum |measure| >= 2^60 to
-    add_wide_costs. Proof of the error: each rate is less than 1 below the exact one, so a total
-    is off by less than Sum |measure|, that is lane 7 / 2^k fen; receivers for which this is not
-    below 2^-10 fen are costed by add_wide_costs. Time O(entries x 8).
+    the true total if that fits 63 bits. Two bounds of a receiver's total at scale 2^k do.
+    With B = Sum over a unit's departments of |pool| x gross / net measure, its exact cost is at
+    most B, since its measure in a department is at most the gross one. And with R the largest
+    exact rate of the unit, it is at most R x Sum |measure|. Floors add less than Sum |measure|.
+    The caller chooses k so that B x 2^k < 2^61, or that R x S x 2^k + S < 2^61 for some S, and
+    gives rows with Sum |measure| >= S, or >= 2^60, to add_wide_costs. Proof of the error: each
+    rate is less than 1 below the exact one, so a total is off by less than Sum |measure|, that
+    is lane 7 / 2^k fen; receivers for which this is not below 2^-10 fen are costed by
+    add_wide_costs. Time O(entries x 8).
     """
 
 def add_wide_costs(

@@ -19,6 +19,55 @@ ctypedef fused measure_t:
 
 cdef enum:
     LANES = 8
+    # Entries widened at a time, and the size below which so many of them add up in 64 bits.
+    STRETCH = 512
+    SURE_BITS = 53
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+
+    /* cost[lane] += sum of times x rates[which][lane]; unsigned, because sums on the way may
+       wrap: only the total is proved to fit. One copy of the loop for each width of registers. */
+    #define MEDCOST_LANES(NAME, ATTRIBUTE, BYTES) \\
+    typedef uint64_t NAME##_t __attribute__((vector_size(BYTES))); \\
+    static ATTRIBUTE void NAME( \\
+        const uint32_t *which, const int64_t *times, int64_t n, const int64_t *rates, \\
+        int64_t *cost) { \\
+        enum { PIECES = 64 / BYTES }; \\
+        NAME##_t sum[PIECES], rate; \\
+        memcpy(sum, cost, 64); \\
+        for (int64_t i = 0; i < n; i++) { \\
+            const char *of_entry = (const char *)(rates + 8 * (int64_t)which[i]); \\
+            for (int p = 0; p < PIECES; p++) { \\
+                memcpy(&rate, of_entry + BYTES * p, BYTES); \\
+                sum[p] += rate * (uint64_t)times[i]; \\
+            } \\
+        } \\
+        memcpy(cost, sum, 64); \\
+    }
+
+    typedef void (*medcost_lanes)(
+        const uint32_t *, const int64_t *, int64_t, const int64_t *, int64_t *);
+    MEDCOST_LANES(medcost_lanes_of_16, , 16)
+    #if defined(__x86_64__)
+    MEDCOST_LANES(medcost_lanes_of_32, __attribute__((target("avx2"))), 32)
+    MEDCOST_LANES(medcost_lanes_of_64, __attribute__((target("avx512f,avx512dq"))), 64)
+    static medcost_lanes medcost_widest_lanes(void) {
+        __builtin_cpu_init();
+        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
+            return medcost_lanes_of_64;
+        return __builtin_cpu_supports("avx2") ? medcost_lanes_of_32 : medcost_lanes_of_16;
+    }
+    #else
+    static medcost_lanes medcost_widest_lanes(void) { return medcost_lanes_of_16; }
+    #endif
+    """
+    ctypedef void (*add_lanes_t "medcost_lanes")(
+        const uint32_t *which, const int64_t *times, int64_t n, const int64_t *rates,
+        int64_t *cost) noexcept nogil
+    add_lanes_t widest_lanes "medcost_widest_lanes"() noexcept nogil
 
 
 cdef int require_activities(const activity_t[::1] activity, Py_ssize_t n) except -1:
@@ -39,7 +88,7 @@ cdef int require_receivers(const int64_t[::1] receivers, Py_ssize_t n) except -1
         for i in range(receivers.shape[0]):
             outside |= not 0 <= receivers[i] < n
     if outside:
-        raise ValueError("a row has no receiver")
+        raise ValueError("a row has no receiver, or an activity no department")
     return 0
 
 
@@ -80,41 +129,46 @@ cdef void add_rows_costs(
     Py_ssize_t n,
     int64_t *costs,
 ) noexcept nogil:
-    """The loop of add_costs: sums in registers, seven multiplications an entry."""
-    cdef Py_ssize_t row, entry
-    cdef uint64_t c0, c1, c2, c3, c4, c5, c6, times
-    cdef const uint64_t *rate
-    cdef uint64_t *cost
+    """The loop of add_costs: a stretch of a row's entries at a time is widened, then added."""
+    cdef Py_ssize_t row, first, count, i
+    cdef uint32_t which[STRETCH]
+    cdef int64_t times[STRETCH]
     cdef int64_t size
-    cdef bint many
+    cdef int64_t *cost
+    cdef uint64_t sizes, bits
+    cdef add_lanes_t add_lanes = widest_lanes()
     for row in range(n):
-        c0 = c1 = c2 = c3 = c4 = c5 = c6 = 0
-        size, many = 0, False
-        for entry in range(starts[row], starts[row + 1]):
-            times = <uint64_t>(<int64_t>measure[entry] * step)
-            rate = <const uint64_t *>rates + LANES * <Py_ssize_t>activity[entry]
-            # Unsigned, because sums on the way may wrap: only the total is proved to fit.
-            c0 += times * rate[0]
-            c1 += times * rate[1]
-            c2 += times * rate[2]
-            c3 += times * rate[3]
-            c4 += times * rate[4]
-            c5 += times * rate[5]
-            c6 += times * rate[6]
-            many |= add_overflows(
-                size, <int64_t>times if <int64_t>times >= 0 else -<int64_t>times, &size
-            )
-        cost = <uint64_t *>costs + LANES * receivers[row]
-        cost[0] += c0
-        cost[1] += c1
-        cost[2] += c2
-        cost[3] += c3
-        cost[4] += c4
-        cost[5] += c5
-        cost[6] += c6
-        if add_overflows(<int64_t>cost[7], size, &size) or many:
-            size = INT64_MAX
-        cost[7] = <uint64_t>size
+        cost = costs + LANES * receivers[row]
+        first = starts[row]
+        while first < starts[row + 1]:
+            count = min(<Py_ssize_t>STRETCH, starts[row + 1] - first)
+            sizes = bits = 0
+            for i in range(count):
+                which[i] = activity[first + i]
+                times[i] = measure[first + i] * step
+                size = times[i] ^ (times[i] >> 63)
+                bits |= <uint64_t>size
+                sizes += <uint64_t>size + (<uint64_t>times[i] >> 63)
+            if bits >> SURE_BITS:
+                sizes = sum_of_sizes(times, count)
+            if add_overflows(cost[LANES - 1], <int64_t>sizes, &size) or sizes >> 63:
+                size = INT64_MAX
+            add_lanes(which, times, count, rates, cost)
+            cost[LANES - 1] = size
+            first += count
+
+
+cdef uint64_t sum_of_sizes(const int64_t *times, Py_ssize_t n) noexcept nogil:
+    """Sum of absolute values, at most the largest int64."""
+    cdef Py_ssize_t i
+    cdef int64_t total = 0
+    for i in range(n):
+        # The smallest int64 has no positive twin.
+        if times[i] == -INT64_MAX - 1 or add_overflows(
+            total, times[i] if times[i] >= 0 else -times[i], &total
+        ):
+            return <uint64_t>INT64_MAX
+    return <uint64_t>total
 
 
 def add_wide_costs(
@@ -196,45 +250,78 @@ def add_direct_costs(
         raise OverflowError("a sum does not fit 64 bits")
 
 
+cdef struct Ratio:
+    # pool x 2^shift / total as whole + part x 2^-64, less than 2^-64 below the true one.
+    u128 whole
+    uint64_t part
+
+
+cdef inline Ratio ratio_of(uint64_t pool, uint64_t total, int64_t shift) noexcept nogil:
+    cdef Ratio ratio
+    cdef u128 scaled = <u128>pool << shift
+    ratio.whole = scaled // total
+    ratio.part = <uint64_t>(((scaled - ratio.whole * total) << 64) // total)
+    return ratio
+
+
+cdef inline uint64_t size_of(int64_t value) noexcept nogil:
+    return <uint64_t>0 - <uint64_t>value if value < 0 else <uint64_t>value
+
+
 def scaled_rates(
-    const int64_t[::1] pools not None,
+    const int64_t[::1] dept not None,
     const int64_t[::1] weights not None,
+    const int64_t[::1] pools not None,
     const int64_t[::1] totals not None,
     const int64_t[::1] shifts not None,
 ):
     """Floor of pool x weight x 2^shift / total, and whether it is exact; see part_costs.pyi."""
-    cdef Py_ssize_t i, n = pools.shape[0]
-    cdef i128 product, quotient, rest, rate
+    cdef Py_ssize_t i, at = -1, n = dept.shape[0], n_depts = pools.shape[0]
+    cdef u128 rate
+    cdef uint64_t weight, rest, total = 1, pool = 0
+    cdef Ratio ratio
+    cdef bint below_zero
     cdef int64_t[::1] rates
     cdef uint8_t[::1] inexact
     cdef int failed = 0
-    if weights.shape[0] != n or totals.shape[0] != n or shifts.shape[0] != n:
-        raise ValueError("pools, weights, totals and shifts must have the same length")
+    if totals.shape[0] != n_depts or shifts.shape[0] != n_depts or weights.shape[0] != n:
+        raise ValueError("departments and activities must each have columns of the same length")
+    require_receivers(dept, n_depts)
     with nogil:
-        for i in range(n):
+        for i in range(n_depts):
             failed |= totals[i] <= 0 or not 0 <= shifts[i] <= 62
     if failed:
         raise ValueError("totals must be positive and shifts from 0 to 62")
-    rates_array, inexact_array = np.zeros(n, np.int64), np.zeros(n, np.uint8)
+    rates_array, inexact_array = np.zeros(n, np.int64), np.zeros(n_depts, np.uint8)
     rates, inexact = rates_array, inexact_array
+    ratio.whole, ratio.part = 0, 0
     with nogil:
         for i in range(n):
-            product = <i128>pools[i] * weights[i]
-            if product == 0:
+            # Activities of one department stand together: one division for all of them.
+            if dept[i] != at:
+                at = dept[i]
+                pool, total = size_of(pools[at]), totals[at]
+                ratio = ratio_of(pool, total, shifts[at])
+            weight = size_of(weights[i])
+            if weight == 0 or pool == 0:
                 continue
-            quotient = product // totals[i]
-            rest = product - quotient * totals[i]
-            if rest < 0:
-                rest += totals[i]
-                quotient -= 1
-            # The rest is below a total of 63 bits, so that it can be shifted by 62.
-            rest <<= shifts[i]
-            rate = rest // totals[i]
-            inexact[i] = rate * totals[i] != rest
-            rate += quotient << shifts[i]
-            rates[i] = <int64_t>rate
-            if rates[i] != rate or quotient != <int64_t>quotient:
+            if ratio.whole >> 64:
                 failed = 1
+                break
+            # At most one below the floor, as weight x 2^-64 is below one; what is left over,
+            # less than two totals, says which and is all that 64 bits need to hold.
+            rate = ratio.whole * weight + ((<u128>ratio.part * weight) >> 64)
+            rest = ((pool * weight) << shifts[at]) - <uint64_t>rate * total
+            if rest >= total:
+                rate += 1
+                rest -= total
+            inexact[at] |= rest != 0
+            below_zero = (pools[at] < 0) != (weights[i] < 0)
+            if below_zero:
+                # The floor of a negative number lies on the other side.
+                rate += rest != 0
+            failed |= rate > (<u128>1 << 63) - (not below_zero)
+            rates[i] = <int64_t>(<uint64_t>0 - <uint64_t>rate if below_zero else <uint64_t>rate)
     if failed:
         raise OverflowError("a rate does not fit 64 bits")
     return rates_array, inexact_array

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from medcost.errors import Fault, RowsAt, count_of, quote, worth
+from medcost.records import dataclass
 
 ROWS_KEPT = 1000
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -22,6 +20,7 @@ from medcost.parquet_input import (
     encode_text,
 )
 from medcost.period_book import PeriodBook
+from medcost.records import dataclass
 from medcost.tables import load_table
 
 

@@ -7,7 +7,7 @@ counts the lines at fault; only the stretches that hold some are looked at again
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -36,6 +36,7 @@ from medcost.costing.activity_matrix import (
     WHOLE_SERVICE,
     ActivityMatrix,
     MatrixPart,
+    PartFile,
     narrowest,
     write_part,
 )
@@ -84,15 +85,16 @@ class _Piece:
 class _Netted:
     """One piece netted: its part of the matrix, where it went, and what is added up of it.
 
-    activity_sums: total and negative of each measure [activities, 2 x measures];
-    row_charge: fen [rows].
+    activity_sums: total and negative of each measure [activities, 2 x measures], or only the
+    totals of the first two;
+    row_sums: charge in fen, and of how many runs of lines a row is [rows, 2].
     """
 
     activity_key: NDArray[np.int64]
     activity_sums: NDArray[np.int64]
     row_key: NDArray[np.int64]
-    row_charge: NDArray[np.int64]
-    part: MatrixPart | Path
+    row_sums: NDArray[np.int64]
+    part: MatrixPart | PartFile
     quantity_step: int
     order_keys: NDArray[np.int64]
     order_sums: NDArray[np.int64]
@@ -117,14 +119,15 @@ def read_activity(
     progress: Callable[[int], None] | None = None,
     parts_in: Path | None = None,
     memory: int | None = None,
+    part_written: Callable[[Path], object] | None = None,
 ) -> Activity:
     """Read the period's lines of the chosen units and net them.
 
     parts_in: a folder for the parts of the matrix; without one they stay in memory. memory:
     bytes that the pass should do with, so far as row groups are not larger. progress is told the
-    rows of each piece read. The result does not depend on the number of threads, the order of
-    the rows or their split into files. Time O(lines); memory O(receivers + activities) plus one
-    piece a thread.
+    rows of each piece read, part_written each part's file. The result does not depend on the
+    number of threads, the order of the rows or their split into files. Time O(lines); memory
+    O(receivers + activities) plus one piece a thread.
     """
     pieces = list(enumerate(_pieces(book, period_book.period, piece_rows(memory, threads))))
     labels = _labels(book, period_book)
@@ -137,8 +140,10 @@ def read_activity(
         netted = _read_piece(piece, period_book, labels, of_thread.netter)
         if isinstance(netted.part, MatrixPart) and parts_in is not None:
             with named_errors(parts_in):
-                path = write_part(netted.part, parts_in / f"part-{number:05d}.arrow")
-            netted = replace(netted, part=path)
+                in_file = write_part(netted.part, parts_in / f"part-{number:05d}.arrow")
+            netted = replace(netted, part=in_file)
+            if part_written is not None:
+                part_written(in_file.path)
         if progress is not None:
             progress(netted.n_lines)
         return netted
@@ -271,7 +276,7 @@ def _read_piece(piece: _Piece, book: PeriodBook, labels: _Labels, netter: LineNe
     faults: list[Fault] = []
     try:
         is_odd = _net(piece, labels, netter)
-        part, sums, row_charge = _part(piece, netter)
+        part, sums, row_sums = _part(piece, netter)
     except READ_ERRORS as error:
         faults.append(unreadable(piece.source, error))
     except OverflowError:
@@ -279,7 +284,7 @@ def _read_piece(piece: _Piece, book: PeriodBook, labels: _Labels, netter: LineNe
     if faults:
         is_odd = True
         netter.begin(0)
-        part, sums, row_charge = _part(piece, netter)
+        part, sums, row_sums = _part(piece, netter)
     order_keys, order_sums = netter.orders()
     ids = None
     if is_odd or "line_id" in piece.columns:
@@ -290,7 +295,7 @@ def _read_piece(piece: _Piece, book: PeriodBook, labels: _Labels, netter: LineNe
         part.activity_key,
         sums,
         part.row_key,
-        row_charge,
+        row_sums,
         part,
         part.quantity_step,
         order_keys,
@@ -374,8 +379,8 @@ def _add_block(
 def _part(
     piece: _Piece, netter: LineNetter
 ) -> tuple[MatrixPart, NDArray[np.int64], NDArray[np.int64]]:
-    """The piece's part of the matrix, its sums by activity and its charges by row."""
-    key, sums, row_key, row_charge, starts, rank = netter.finish()
+    """The piece's part of the matrix, its sums by activity and by row."""
+    key, sums, row_key, row_runs, row_charge, starts, rank = netter.finish()
     n = int(starts[-1])
     activity: NDArray[np.uint16] | NDArray[np.uint32] = np.empty(n, np.uint16)
     if len(key) > 1 << 16:
@@ -389,7 +394,7 @@ def _part(
         for m in (CHARGE, DIRECT_COST)
     ]
     part = MatrixPart(key, row_key, starts, activity, (quantity, *others), step)
-    return part, sums, row_charge
+    return part, sums, np.stack([row_charge, row_runs], axis=1)
 
 
 def _stored(
@@ -473,14 +478,11 @@ def _matrix(
     """The sums over all parts, and where the parts are."""
     n_items, n_cases = len(book.registers.item_ids), book.cases.n
     activity_key, sums = _added(
-        [piece.activity_key for piece in netted],
-        [piece.activity_sums for piece in netted],
-        2 * len(MEASURES),
+        [piece.activity_key for piece in netted], [piece.activity_sums for piece in netted]
     )
+    sums = _widened(sums, 2 * len(MEASURES))
     row_key, row_sums = _added(
-        [piece.row_key for piece in netted],
-        (np.stack([p.row_charge, np.ones_like(p.row_charge)], axis=1) for p in netted),
-        2,
+        [piece.row_key for piece in netted], [piece.row_sums for piece in netted]
     )
     matrix = ActivityMatrix(
         row_key // (n_cases + 1),
@@ -505,34 +507,61 @@ def _matrix(
 
 
 def _added(
-    keys: Sequence[NDArray[np.int64]], sums: Iterable[NDArray[np.int64]], width: int
+    keys: Sequence[NDArray[np.int64]], sums: Sequence[NDArray[np.int64]]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Distinct keys of all pieces, ascending, and the sums of each [keys, width].
+    """Distinct keys of all pieces, ascending, and the sums of each [keys, sums].
 
-    keys: of each piece, ascending; sums: of each piece [its keys, width]. Expected time O(keys).
+    keys: of each piece, ascending; sums: of each piece [its keys, sums], those that are left
+    out are zero. Expected time O(keys).
     """
-    if _follow_each_other(keys):
-        # Lines that come case by case: equal keys stand side by side already.
-        together = np.concatenate([np.empty(0, np.int64), *keys])
-        first = np.flatnonzero(np.append(True, together[1:] != together[:-1]))[: len(together)]
-        runs = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(together))))
-        added = np.zeros((len(first), width), np.int64)
-        add_rows(added, runs, np.vstack([np.empty((0, width), np.int64), *sums]))
-        return together[first], added
-    table = KeyTable()
-    slots = [table.add(of_piece).astype(np.int32) for of_piece in keys]
-    added = np.zeros((len(table), width), np.int64)
+    known, slots = _numbered(keys)
+    width = max((of_piece.shape[1] for of_piece in sums), default=2)
+    added = np.zeros((len(known), width), np.int64)
     for slot, of_piece in zip(slots, sums, strict=True):
-        add_rows(added, slot.astype(np.int64), np.ascontiguousarray(of_piece))
-    known = table.known()
-    order = np.argsort(known, kind="stable")
-    return known[order], added[order]
+        add_rows(added, slot, _widened(of_piece, width))
+    return known, added
 
 
-def _follow_each_other(keys: Sequence[NDArray[np.int64]]) -> bool:
-    """Whether no piece has a key below the last of the piece before."""
+def _numbered(
+    keys: Sequence[NDArray[np.int64]],
+) -> tuple[NDArray[np.int64], Sequence[NDArray[np.int64]]]:
+    """Distinct keys of all pieces, ascending, and the position of each piece's keys in them."""
     filled = [of_piece for of_piece in keys if len(of_piece)]
-    return all(before[-1] <= after[0] for before, after in pairwise(filled))
+    if not filled:
+        return np.empty(0, np.int64), [np.empty(0, np.int64) for _ in keys]
+    n = sum(map(len, filled))
+    if all(before[-1] <= after[0] for before, after in pairwise(filled)):
+        # Lines that come case by case: equal keys stand side by side already.
+        together = np.concatenate(filled)
+        is_first = np.append(True, together[1:] != together[:-1])
+        places = np.cumsum(is_first) - 1
+        ends = np.cumsum([len(of_piece) for of_piece in keys])
+        return together[is_first], np.split(places, ends[:-1])
+    low, high = min(int(k[0]) for k in filled), max(int(k[-1]) for k in filled)
+    if high - low >= 4 * n:
+        table = KeyTable()
+        slots = [table.add(of_piece) for of_piece in keys]
+        order = np.argsort(table.known(), kind="stable")
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        return table.known()[order], [rank[slot] for slot in slots]
+    # Keys with few gaps: a table by key is faster than any search.
+    is_there = np.zeros(high - low + 1, np.bool_)
+    for of_piece in filled:
+        is_there[of_piece - low] = True
+    place = np.cumsum(is_there, dtype=np.int32) - 1
+    return np.flatnonzero(is_there) + low, [
+        place[of_piece - low].astype(np.int64) for of_piece in keys
+    ]
+
+
+def _widened(sums: NDArray[np.int64], width: int) -> NDArray[np.int64]:
+    """Sums with columns of zeros up to the width."""
+    if sums.shape[1] == width:
+        return sums
+    wide = np.zeros((len(sums), width), np.int64)
+    wide[:, : sums.shape[1]] = sums
+    return wide
 
 
 def _negative_over_all_parts(matrix: ActivityMatrix) -> NDArray[np.int64]:

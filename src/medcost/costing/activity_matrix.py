@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,12 +54,24 @@ class MatrixPart:
         found = self.measures[measure]
         return np.zeros(len(self.activity), np.int8) if found is None else found
 
+    @property
+    def row_reach(self) -> tuple[int, int]:
+        """The lowest and the highest row key; of a part without rows no key is between them."""
+        return (int(self.row_key[0]), int(self.row_key[-1])) if len(self.row_key) else (0, -1)
+
+
+class PartFile(NamedTuple):
+    """A part in a file of its own, and the lowest and highest row key in it."""
+
+    path: Path
+    row_reach: tuple[int, int]
+
 
 @dataclass(frozen=True)
 class Entries:
     """Some entries of the matrix: receiver, activity and the three measures, int64 [entries].
 
-    A receiver and activity may stand several times, once for each part.
+    A receiver and activity may stand several times, once for each run of lines.
     """
 
     row: NDArray[np.int64]
@@ -71,11 +84,11 @@ class ActivityMatrix:
     """Net services of a period: receivers x activities, and where the parts are.
 
     Receivers are sorted by performing unit, then case: row_unit; row_case: case of the register,
-    -1 for the unit's unlinked lines; row_charge: fen; row_is_split: whether it has a row in more
-    than one part [rows]. Activities are sorted by department, then item: activity_dept,
-    activity_item; total: quantity (1e-4), charge and direct cost (fen); negative: the sum of
-    those net entries that are below zero [activities, 3]. quantity_step: 10^4 where all entries
-    are whole services, else 1.
+    -1 for the unit's unlinked lines; row_charge: fen; row_is_split: whether its entries are of
+    more than one run of lines [rows]. Activities are sorted by department, then item:
+    activity_dept, activity_item; total: quantity (1e-4), charge and direct cost (fen); negative:
+    the sum of those net entries that are below zero [activities, 3]. quantity_step: 10^4 where
+    all entries are whole services, else 1.
     """
 
     row_unit: NDArray[np.int64]
@@ -86,7 +99,7 @@ class ActivityMatrix:
     activity_item: NDArray[np.int64]
     total: NDArray[np.int64]
     negative: NDArray[np.int64]
-    parts: tuple[MatrixPart | Path, ...] = field(repr=False)
+    parts: tuple[MatrixPart | PartFile, ...] = field(repr=False)
     quantity_step: int
     n_cases: int
     n_items: int
@@ -112,16 +125,26 @@ class ActivityMatrix:
         """Receiver of each of the part's rows."""
         return find_sorted(self.row_key, part.row_key)
 
-    def map_parts(self, look: Callable[[MatrixPart], Made]) -> list[Made]:
-        """What look makes of each part, in the order of the parts; threads side by side."""
+    def map_parts(
+        self, look: Callable[[MatrixPart], Made], keys: NDArray[np.int64] | None = None
+    ) -> list[Made]:
+        """What look makes of each part, in the order of the parts; threads side by side.
 
-        def load_and_look(part: MatrixPart | Path) -> Made:
-            return look(load_part(part) if isinstance(part, Path) else part)
+        keys: ascending row keys; parts that have none of them are left out.
+        """
+        parts = self.parts
+        if keys is not None:
+            reach = np.array([part.row_reach for part in parts], np.int64).reshape(-1, 2)
+            first, end = np.searchsorted(keys, reach[:, 0]), np.searchsorted(keys, reach[:, 1] + 1)
+            parts = tuple(part for part, n in zip(parts, end - first, strict=True) if n > 0)
 
-        return map_in_threads(load_and_look, self.parts, self.threads)
+        def load_and_look(part: MatrixPart | PartFile) -> Made:
+            return look(load_part(part.path) if isinstance(part, PartFile) else part)
+
+        return map_in_threads(load_and_look, parts, self.threads)
 
     def entries_of(self, rows: NDArray[np.int64]) -> Entries:
-        """Every entry of some receivers; rows: ascending. Time O(parts x rows + entries)."""
+        """Every entry of some receivers; rows: ascending. Time O(their parts x rows + entries)."""
         wanted = self.row_key[rows]
 
         def look(part: MatrixPart) -> Entries:
@@ -131,7 +154,7 @@ class ActivityMatrix:
             counts = part.starts[at[found] + 1] - first
             return self._take(part, np.repeat(rows[found], counts), ranges(first, counts))
 
-        return join_entries(self.map_parts(look))
+        return join_entries(self.map_parts(look, wanted))
 
     def entries_where(
         self, wanted: Callable[[MatrixPart, NDArray[np.int64]], NDArray[np.bool_]]
@@ -199,7 +222,7 @@ def narrowest(low: int, high: int) -> type[np.signedinteger]:
     return np.int64
 
 
-def write_part(part: MatrixPart, path: Path) -> Path:
+def write_part(part: MatrixPart, path: Path) -> PartFile:
     """Write a part to a file of its own, not yet synced to disk; raises OSError."""
     arrays = {
         "activity_key": part.activity_key,
@@ -212,7 +235,8 @@ def write_part(part: MatrixPart, path: Path) -> Path:
         for name, values in zip(MEASURES, part.measures, strict=True)
         if values is not None
     }
-    return write_arrays(path, arrays, {"quantity_step": str(part.quantity_step)})
+    write_arrays(path, arrays, {"quantity_step": str(part.quantity_step)})
+    return PartFile(path, part.row_reach)
 
 
 def load_part(path: Path) -> MatrixPart:

@@ -13,7 +13,6 @@ corrections, which are refined until the residual of the integers is at its floo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from operator import mul
 from typing import Any
 
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medcost.costing.reciprocal import System, rational_unit_costs
+from medcost.records import dataclass
 
 # Amounts have 60 bits and multipliers of a usable system 40: what is left is far below a quantum.
 BITS = 192
@@ -76,13 +76,15 @@ def path_multipliers(
             last[i] = _received(flows.handed[i], takes) // flows.bore[i]
         starts.append(last)
     found: dict[str, list[int]] = {}
+    both = flows.givers(ADMIN, SUPPORT)
+    between = _between(flows, both)
     for group, start in enumerate(starts):
         if not any(start):
             continue
-        ends = {i: _received(flows.handed[i], start) for i in flows.givers(ADMIN, SUPPORT)}
-        by_admin = _through(flows, flows.givers(ADMIN), ends)
-        by_support = _through(flows, flows.givers(SUPPORT), ends)
-        by_both = _through(flows, flows.givers(ADMIN, SUPPORT), ends)
+        ends = {i: _received(flows.handed[i], start) for i in both}
+        by_admin = _through(flows, flows.givers(ADMIN), between, ends)
+        by_support = _through(flows, flows.givers(SUPPORT), between, ends)
+        by_both = _through(flows, both, between, ends)
         mixed = [b - a - s for b, a, s in zip(by_both, by_admin, by_support, strict=True)]
         names = LEVEL_PATHS[4 * group : 4 * group + 4]
         for name, part in zip(names, (start, by_admin, by_support, mixed), strict=True):
@@ -116,10 +118,22 @@ def _received(row: Row, values: Sequence[int]) -> int:
     return sum(map(mul, fen, map(values.__getitem__, receivers)))
 
 
-def _through(flows: ElementFlows, givers: list[int], ends: Mapping[int, int]) -> list[int]:
+def _between(flows: ElementFlows, givers: Sequence[int]) -> dict[int, Row]:
+    """What each giver handed to the givers."""
+    found, chosen = {}, set(givers)
+    for i in givers:
+        pairs = [pair for pair in zip(*flows.handed[i], strict=True) if pair[0] in chosen]
+        found[i] = ([j for j, _ in pairs], [fen for _, fen in pairs])
+    return found
+
+
+def _through(
+    flows: ElementFlows, givers: list[int], between: Mapping[int, Row], ends: Mapping[int, int]
+) -> list[int]:
     """Parts that arrive over one or more of the givers and no other, 2^-BITS [departments].
 
-    ends: what arrives of each giver's flows without another giver, in fen x 2^-BITS.
+    between: what givers, these and others, handed to each other; ends: what arrives of each
+    giver's flows without another giver, in fen x 2^-BITS.
     """
     found = [0] * len(flows.bore)
     if not any(ends[i] for i in givers):
@@ -128,14 +142,12 @@ def _through(flows: ElementFlows, givers: list[int], ends: Mapping[int, int]) ->
     totals = [abs(flows.bore[i]) for i in givers]
     signs = [1 if flows.bore[i] > 0 else -1 for i in givers]
     place = {giver: row for row, giver in enumerate(givers)}
-    between: list[Row] = []
+    rows: list[Row] = []
     for sign, giver in zip(signs, givers, strict=True):
-        inside = [
-            (place[j], sign * f) for j, f in zip(*flows.handed[giver], strict=True) if j in place
-        ]
-        between.append(([j for j, _ in inside], [f for _, f in inside]))
+        inside = [(place[j], sign * f) for j, f in zip(*between[giver], strict=True) if j in place]
+        rows.append(([j for j, _ in inside], [f for _, f in inside]))
     arriving = [sign * ends[i] for sign, i in zip(signs, givers, strict=True)]
-    for giver, part in zip(givers, _solve(totals, between, arriving), strict=True):
+    for giver, part in zip(givers, _solve(totals, rows, arriving), strict=True):
         found[giver] = part
     return found
 

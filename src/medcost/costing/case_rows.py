@@ -11,13 +11,13 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medcost._core.case_cost import activity_rates, case_costs
-from medcost._core.fixed_point import to_fractions
+from medcost._core.fixed_point import cut_costs, first_cut, to_fractions
 from medcost._core.part_costs import (
     add_costs,
     add_direct_costs,
@@ -28,7 +28,15 @@ from medcost._core.sums import group_sums
 from medcost.balance import exact_sums
 from medcost.costing.activity_matrix import DIRECT_COST, ActivityMatrix, Entries, MatrixPart
 from medcost.costing.service_items import ServiceItemCosts
-from medcost.costing.together import ROUGH, open_places, round_together
+from medcost.costing.together import (
+    ROUGH,
+    OpenFen,
+    cut_exactly,
+    give_exactly,
+    hand_out,
+    open_places,
+    round_together,
+)
 from medcost.errors import Fault, InputRejected
 from medcost.period_book import PeriodBook
 from medcost.tables import ELEMENTS
@@ -39,11 +47,16 @@ LARGEST_SHIFT = 40
 # Below this scale 64 bits cannot keep the error under 2^-10 fen of any case worth the name.
 SMALLEST_SHIFT = 12
 LARGEST_COST = 2.0**62
+# Parts with less than one in so many of all receivers have their rows costed by themselves.
+NEAR_ROWS = 8
+# Sums of absolute measures stay at the largest int64 once they have reached it.
+LARGEST_SIZE = 2**63 - 1
+# So few costs that might get a fen are looked at as rationals at once.
+FEW_OPEN = 32
 
 
-@dataclass(frozen=True)
-class Proposal:
-    """Costs of one element: whole fen and 2^-64 fen, less than error x 2^-64 fen off [rows]."""
+class Proposal(NamedTuple):
+    """Costs in one element: whole fen and 2^-64 fen, less than error x 2^-64 fen off [rows]."""
 
     whole: NDArray[np.int64]
     fraction: NDArray[np.uint64]
@@ -60,46 +73,189 @@ def cost_rows(book: PeriodBook, items: ServiceItemCosts) -> NDArray[np.int64]:
     if (reach >= LARGEST_COST).any():
         element = int(np.argwhere(reach >= LARGEST_COST)[0, 1])
         raise InputRejected([_out_of_range(element)])
-    proposals = _propose(items, reach)
-    pools = exact_sums(book.registers.dept_unit, items.pool_left, len(book.registers.unit_ids))
-    spans = list(_unit_spans(matrix.row_unit))
+    spans = _unit_spans(matrix.row_unit)
+    totals = exact_sums(book.registers.dept_unit, items.pool_left, len(book.registers.unit_ids))
+    # By column, so that threads with an element each do not write to the same line of cache.
+    cost = np.empty((len(matrix.row_unit), len(ELEMENTS)), np.int64, order="F")
+    fixed = _fixed_unless_wide(items, reach, spans)
+    unsure = [(e, span) for e in range(len(ELEMENTS)) for span in range(len(spans.unit))]
+    if fixed is not None:
+        unsure = _round_sure(items, fixed, spans, totals, cost)
+    if unsure:
+        _round_unsure(items, fixed, spans, totals, unsure, cost)
+    return np.ascontiguousarray(cost)
 
-    def find_open(element: int) -> NDArray[np.bool_]:
-        found, is_open = proposals[element], np.zeros(len(matrix.row_unit), np.bool_)
-        for unit, span in spans:
-            total = int(pools[unit, element])
-            places = open_places(found.whole[span], found.fraction[span], found.error[span], total)
-            is_open[span][places] = True
-        return is_open
 
-    at = np.flatnonzero(np.logical_or.reduce(_each_element(matrix.threads, find_open)))
-    rows = rows_of_entries(items, net_entries(matrix, at))
+@dataclass(frozen=True)
+class _Spans:
+    """The receivers of each unit that has some: unit [spans]; starts: [spans + 1]."""
+
+    unit: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+    def rows(self, span: int) -> slice:
+        """Where the receivers of a span are."""
+        return slice(int(self.starts[span]), int(self.starts[span + 1]))
+
+
+@dataclass(frozen=True)
+class _FixedCosts:
+    """Costs of all receivers in 64 bits, but for some.
+
+    costs: at 2^-shift fen and, in the last lane, Sum |measure| [rows, 8]; shift; inexact:
+    whether a rate is not exact [units, elements]; limit: the Sum |measure| from which on 64
+    bits are too few [units]; at: the receivers that have it; closer: their net entries.
+    """
+
+    costs: NDArray[np.int64]
+    shift: NDArray[np.int64]
+    inexact: NDArray[np.bool_]
+    limit: NDArray[np.int64]
+    at: NDArray[np.int64]
+    closer: ExactRows
+
+
+class _Doubt(NamedTuple):
+    """A span of an element in which some places need exact costs before it can be rounded.
+
+    piece: as cut_costs gives it, of the span; missing: what the span lacks, and reach of its
+    pieces; places: costs with a whole fen in reach, not yet cut in either.
+    """
+
+    element: int
+    span: int
+    piece: NDArray[np.int64]
+    reach: int
+    missing: int
+    places: NDArray[np.int64]
+
+
+def _round_sure(
+    items: ServiceItemCosts,
+    fixed: _FixedCosts,
+    spans: _Spans,
+    totals: NDArray[np.object_],
+    cost: NDArray[np.int64],
+) -> list[tuple[int, int]]:
+    """Round, into cost, where at most a few costs need more digits; the spans that are left."""
+    span_of = np.searchsorted(spans.starts, fixed.at, side="right") - 1
+    limit = fixed.limit[spans.unit]
+
+    def cut_element(element: int) -> list[_Doubt]:
+        shift = np.ascontiguousarray(fixed.shift[spans.unit, element])
+        exact = ~fixed.inexact[spans.unit, element]
+        cut = cost[:, element]
+        piece, sums, reach, near = cut_costs(
+            fixed.costs, element, spans.starts, shift, exact.view(np.uint8), limit, cut
+        )
+        closer = fixed.closer.costs(element)
+        cut[fixed.at], piece[fixed.at], is_near = first_cut(*closer)
+        near[span_of[is_near]] = True
+        np.maximum.at(reach, span_of, (closer[2] >> 2) + 2)
+        for span, fen in zip(span_of.tolist(), cut[fixed.at].tolist(), strict=True):
+            sums[span] += fen
+        doubts = []
+        for span, unit in enumerate(spans.unit.tolist()):
+            rows, places = spans.rows(span), np.empty(0, np.int64)
+            if near[span]:
+                proposed = _propose_span(fixed, spans, element, span)
+                places = np.flatnonzero(first_cut(*proposed)[2])
+            missing = int(totals[unit, element]) - sums[span]
+            doubts.append(_Doubt(element, span, piece[rows], int(reach[span]), missing, places))
+        return doubts
+
+    doubts = [
+        doubt for found in _each_element(items.matrix.threads, cut_element) for doubt in found
+    ]
+    few = [doubt for doubt in doubts if len(doubt.places) <= FEW_OPEN]
+    exact_of = _exact_costs(items, spans, [(d.element, d.span, d.places) for d in few])
+    left = [(d.element, d.span) for d in doubts if len(d.places) > FEW_OPEN]
+    open_fen: list[tuple[int, int, OpenFen]] = []
+
+    def hand_out_span(doubt: _Doubt) -> OpenFen | None:
+        cut, missing = cost[spans.rows(doubt.span), doubt.element], doubt.missing
+        for place in doubt.places.tolist():
+            missing += int(cut[place])
+            cut_exactly(cut, doubt.piece, place, exact_of(doubt.element, doubt.span, place))
+            missing -= int(cut[place])
+        return hand_out(cut, doubt.piece, doubt.reach, missing)
+
+    fen_of = map_in_threads(hand_out_span, few, items.matrix.threads)
+    for doubt, fen in zip(few, fen_of, strict=True):
+        if fen is not None and len(fen.places) > FEW_OPEN:
+            left.append((doubt.element, doubt.span))
+        elif fen is not None:
+            open_fen.append((doubt.element, doubt.span, fen))
+    exact_of = _exact_costs(items, spans, [(e, span, fen.places) for e, span, fen in open_fen])
+    for element, span, fen in open_fen:
+        exact = [exact_of(element, span, place) for place in fen.places.tolist()]
+        give_exactly(cost[spans.rows(span), element], fen, exact)
+    return left
+
+
+def _exact_costs(
+    items: ServiceItemCosts, spans: _Spans, wanted: list[tuple[int, int, NDArray[np.int64]]]
+) -> Callable[[int, int, int], Fraction]:
+    """Exact costs of places of spans, by element, span and place; their entries are found once."""
+    rows = [places + spans.starts[span] for _, span, places in wanted]
+    at = np.unique(np.concatenate([np.empty(0, np.int64), *rows]))
+    closer = rows_of_entries(items, net_entries(items.matrix, at))
     place_of = {row: place for place, row in enumerate(at.tolist())}
-    cost = np.zeros((len(matrix.row_unit), len(ELEMENTS)), np.int64)
 
-    def round_element(element: int) -> None:
-        found, exact_of = proposals[element], rows.exact_of(element)
-        found.whole[at], found.fraction[at], found.error[at] = rows.costs(element)
-        for unit, span in spans:
+    def exact_of(element: int, span: int, place: int) -> Fraction:
+        return closer.exact_of(element)(place_of[int(spans.starts[span]) + place])
 
-            def exact_of_place(place: int, row: int = span.start) -> Fraction:
-                row += place
-                if row in place_of:
-                    return exact_of(place_of[row])
-                # With more digits of another receiver a sure place can open, once in many years.
-                alone = rows_of_entries(items, net_entries(matrix, np.array([row])))
-                return alone.exact_of(element)(0)
+    return exact_of
 
-            cost[span, element] = round_together(
-                found.whole[span],
-                found.fraction[span],
-                found.error[span],
-                int(pools[unit, element]),
-                exact_of_place,
-            )
 
-    _each_element(matrix.threads, round_element)
-    return cost
+def _round_unsure(
+    items: ServiceItemCosts,
+    fixed: _FixedCosts | None,
+    spans: _Spans,
+    totals: NDArray[np.object_],
+    unsure: list[tuple[int, int]],
+    cost: NDArray[np.int64],
+) -> None:
+    """Round some spans of some elements, into cost, with as many digits as it takes."""
+    matrix = items.matrix
+    proposals = _propose(items, fixed, spans, unsure)
+
+    def find_open(place: int) -> NDArray[np.int64]:
+        (element, span), found = unsure[place], proposals[place]
+        total = int(totals[spans.unit[span], element])
+        open_in_span = open_places(found.whole, found.fraction, found.error, total)
+        return np.asarray(open_in_span + spans.starts[span], np.int64)
+
+    every = range(len(unsure))
+    at = np.unique(np.concatenate(map_in_threads(find_open, every, matrix.threads)))
+    closer = rows_of_entries(items, net_entries(matrix, at))
+    place_of = {row: place for place, row in enumerate(at.tolist())}
+
+    def round_span(place: int) -> None:
+        (element, span), found = unsure[place], proposals[place]
+        rows, exact_of = spans.rows(span), closer.exact_of(element)
+        _look_closer(found, rows, at, closer.costs(element))
+
+        def exact_of_place(place: int) -> Fraction:
+            row = rows.start + place
+            if row in place_of:
+                return exact_of(place_of[row])
+            # With more digits of another receiver a sure place can open, once in many years.
+            alone = rows_of_entries(items, net_entries(matrix, np.array([row])))
+            return alone.exact_of(element)(0)
+
+        total = int(totals[spans.unit[span], element])
+        whole, fraction, error = found
+        cost[rows, element] = round_together(whole, fraction, error, total, exact_of_place)
+
+    map_in_threads(round_span, every, matrix.threads)
+
+
+def _look_closer(found: Proposal, rows: slice, at: NDArray[np.int64], closer: Proposal) -> None:
+    """Put the closer costs of the receivers at into the proposal of some rows, in place."""
+    first, end = np.searchsorted(at, [rows.start, rows.stop])
+    for proposed, better in zip(found, closer, strict=True):
+        proposed[at[first:end] - rows.start] = better[first:end]
 
 
 def _each_element(threads: int, work: Callable[[int], Made]) -> list[Made]:
@@ -146,14 +302,19 @@ class ExactRows:
     base: NDArray[np.int64]
     known: dict[tuple[int, bytes, bytes], Fraction] = field(default_factory=dict)
 
-    def costs(
-        self, element: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.int64]]:
-        """Whole fen, 2^-64 fen and the error bound of each row, from 128-bit sums."""
+    def costs(self, element: int) -> Proposal:
+        """What each row costs, from 128-bit sums."""
         used, place = np.unique(self.activity, return_inverse=True)
         whole, part, inexact = _wide_rates(self.items, element, used)
-        return case_costs(
-            self.starts, place.astype(np.int64), self.base, whole, part, inexact.astype(np.bool_)
+        return Proposal(
+            *case_costs(
+                self.starts,
+                place.astype(np.int64),
+                self.base,
+                whole,
+                part,
+                inexact.astype(np.bool_),
+            )
         )
 
     def exact_of(self, element: int) -> Callable[[int], Fraction]:
@@ -201,13 +362,12 @@ def _out_of_range(element: int) -> Fault:
     return Fault("amount-out-of-range", what, ("ledger and service_lines",))
 
 
-def _unit_spans(row_unit: NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
+def _unit_spans(row_unit: NDArray[np.int64]) -> _Spans:
     """Each unit that has receivers, and where they are."""
-    if len(row_unit):
-        change = np.flatnonzero(row_unit[1:] != row_unit[:-1]) + 1
-        bounds = [0, *change.tolist(), len(row_unit)]
-        for first, end in pairwise(bounds):
-            yield int(row_unit[first]), slice(first, end)
+    if not len(row_unit):
+        return _Spans(row_unit, np.zeros(1, np.int64))
+    first = np.append(0, np.flatnonzero(row_unit[1:] != row_unit[:-1]) + 1)
+    return _Spans(row_unit[first], np.append(first, len(row_unit)))
 
 
 def _reach(book: PeriodBook, items: ServiceItemCosts) -> NDArray[np.float64]:
@@ -224,30 +384,96 @@ def _reach(book: PeriodBook, items: ServiceItemCosts) -> NDArray[np.float64]:
     return reach * (1 + 1e-9) + 1
 
 
-def _propose(items: ServiceItemCosts, reach: NDArray[np.float64]) -> list[Proposal]:
-    """Costs with an error below 2^-10 fen: in 64 bits where that does it, else in 128."""
+def _fixed_unless_wide(
+    items: ServiceItemCosts, reach: NDArray[np.float64], spans: _Spans
+) -> _FixedCosts | None:
+    """Costs in 64 bits with an error below 2^-10 fen but for some; None where that is too few."""
     matrix = items.matrix
-    shift = np.minimum(60 - np.ceil(np.log2(reach)), LARGEST_SHIFT).astype(np.int64)
-    if (shift < SMALLEST_SHIFT).any():
-        return [_propose_wide(items, element) for element in range(len(ELEMENTS))]
-    fixed, inexact = _fixed_costs(items, shift)
-    size = fixed[:, LANES - 1]
-    limit = (ROUGH >> (64 - shift))[matrix.row_unit]
-    is_rough = (size[:, None] >= limit) & inexact[matrix.row_unit]
-    rough = is_rough.any(axis=1)
-    if np.count_nonzero(rough) > len(rough) // 8 + 64:
-        return [_propose_wide(items, element) for element in range(len(ELEMENTS))]
-    at = np.flatnonzero(rough)
-    rows = rows_of_entries(items, net_entries(matrix, at))
+    for shift, most in _scales(items, reach, spans):
+        if (shift < SMALLEST_SHIFT).any():
+            continue
+        costs, inexact = _fixed_costs(items, shift)
+        largest = np.where(inexact, ROUGH >> (64 - shift), LARGEST_SIZE).min(axis=1)
+        limit = np.minimum(largest, most)
+        at = np.flatnonzero(costs[:, LANES - 1] >= limit[matrix.row_unit])
+        if len(at) <= len(costs) // 8 + 64:
+            closer = rows_of_entries(items, net_entries(matrix, at))
+            return _FixedCosts(costs, shift, inexact, limit, at, closer)
+    return None
 
-    def propose(element: int) -> Proposal:
-        scale = np.ascontiguousarray(shift[:, element])[matrix.row_unit]
-        exact = rough | np.ascontiguousarray(~inexact[:, element])[matrix.row_unit]
-        found = Proposal(*to_fractions(fixed, element, scale, exact.view(np.uint8)))
-        found.whole[at], found.fraction[at], found.error[at] = rows.costs(element)
-        return found
 
-    return _each_element(matrix.threads, propose)
+def _scales(
+    items: ServiceItemCosts, reach: NDArray[np.float64], spans: _Spans
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Scales to try [units, elements], and the Sum |measure| below which each is safe [units].
+
+    First what fits a receiver with 64 times the services of the mean one, then what fits
+    whoever takes all that there is. The first has some ten binary digits more.
+    """
+    matrix, measures = items.matrix, items.measures
+    activities = np.arange(len(matrix.activity_dept))
+    total = matrix.total[activities, measures.kind].astype(np.float64)
+    negative = matrix.negative[activities, measures.kind].astype(np.float64)
+    counted = np.where(measures.counts, (total - 2 * negative) / measures.step[measures.kind], 0)
+    gross = np.bincount(items.dept_unit[matrix.activity_dept], counted, len(reach))
+    mean = np.full(len(reach), 1.0)
+    mean[spans.unit] = np.maximum(gross[spans.unit] / np.diff(spans.starts), 1.0)
+    most = np.exp2(np.ceil(np.log2(64 * mean)))
+    safe = _shift_below(_largest_rates(items, len(reach)) * most[:, None] + most[:, None])
+    whoever = _shift_below(reach)
+    yield np.maximum(safe, whoever), np.minimum(most, LARGEST_SIZE).astype(np.int64)
+    yield whoever, np.full(len(reach), LARGEST_SIZE)
+
+
+def _shift_below(reach: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The scale at which no cost up to reach comes near the end of 64 bits."""
+    return np.asarray(np.minimum(60 - np.ceil(np.log2(reach)), LARGEST_SHIFT), np.int64)
+
+
+def _largest_rates(items: ServiceItemCosts, n_units: int) -> NDArray[np.float64]:
+    """What one unit of measure costs at most, fen, rounded up [units, elements]."""
+    measures, dept = items.measures, items.matrix.activity_dept
+    weight = np.zeros((len(items.dept_unit), measures.weight.shape[1]), np.int64)
+    first = np.flatnonzero(np.append(True, dept[1:] != dept[:-1]))[: len(dept)]
+    if len(first):
+        weight[dept[first]] = np.maximum.reduceat(measures.weight, first, axis=0)
+    net = np.maximum(measures.net, 1).astype(np.float64)
+    rates = np.abs(items.pool_left.astype(np.float64)) * weight / net
+    largest = np.zeros((n_units, len(ELEMENTS)))
+    np.maximum.at(largest, items.dept_unit, rates)
+    return largest * (1 + 1e-9)
+
+
+def _propose(
+    items: ServiceItemCosts,
+    fixed: _FixedCosts | None,
+    spans: _Spans,
+    unsure: list[tuple[int, int]],
+) -> list[Proposal]:
+    """Costs with an error below 2^-10 fen, in 128 bits where 64 are too few; of each span."""
+    wide: dict[int, Proposal] = {}
+    if fixed is None:
+        wide = {element: _propose_wide(items, element) for element in {e for e, _ in unsure}}
+
+    def propose(element: int, span: int) -> Proposal:
+        if fixed is not None:
+            return _propose_span(fixed, spans, element, span)
+        rows = spans.rows(span)
+        whole, fraction, error = wide[element]
+        return Proposal(whole[rows].copy(), fraction[rows].copy(), error[rows].copy())
+
+    return [propose(element, span) for element, span in unsure]
+
+
+def _propose_span(fixed: _FixedCosts, spans: _Spans, element: int, span: int) -> Proposal:
+    """Costs of a span in one element from 64 bits, closer ones where these are too few."""
+    rows, unit = spans.rows(span), int(spans.unit[span])
+    costs = fixed.costs[rows]
+    shift = np.full(len(costs), fixed.shift[unit, element])
+    exact = (costs[:, LANES - 1] >= fixed.limit[unit]) | ~fixed.inexact[unit, element]
+    found = Proposal(*to_fractions(costs, element, shift, exact.view(np.uint8)))
+    _look_closer(found, rows, fixed.at, fixed.closer.costs(element))
+    return found
 
 
 def _fixed_costs(
@@ -258,26 +484,52 @@ def _fixed_costs(
     """
     matrix = items.matrix
     rates, inexact = _narrow_rates(items, shift)
-    shape = (len(matrix.row_unit), LANES)
+    n_receivers = len(matrix.row_unit)
     of_thread = threading.local()
-    sums: list[NDArray[np.int64]] = []
+    shared = _lanes(n_receivers)
+    sums = [shared]
+    adding = threading.Lock()
 
     def look(part: MatrixPart) -> None:
-        if not hasattr(of_thread, "costs"):
-            of_thread.costs = np.zeros(shape, np.int64)
-            sums.append(of_thread.costs)
         activities = matrix.activities_of(part)
         measure, step = _base_of(items, part, activities)
+        of_part = np.take(rates, activities, axis=0, out=_lanes(len(activities)), mode="clip")
         receivers = matrix.receivers_of(part)
-        of_part = rates[activities]
-        add_costs(part.starts, part.activity, measure, step, of_part, receivers, of_thread.costs)
+        entries = part.starts, part.activity, measure, step, of_part
+        if NEAR_ROWS * len(receivers) > n_receivers:
+            # Scattered lines: a part has rows of many receivers, with few entries each.
+            if not hasattr(of_thread, "costs"):
+                of_thread.costs = _lanes(n_receivers)
+                sums.append(of_thread.costs)
+            add_costs(*entries, receivers, of_thread.costs)
+            return
+        # Rows of the part first, which the near cache holds; other parts may have rows of the
+        # same receivers.
+        found = _lanes(len(receivers))
+        add_costs(*entries, np.arange(len(receivers)), found)
+        with adding:
+            shared[receivers] = _added_lanes(shared[receivers], found)
 
     matrix.map_parts(look)
-    if not sums:
-        return np.zeros(shape, np.int64), inexact
     for more in sums[1:]:
-        sums[0] += more
-    return sums[0], inexact
+        shared[:] = _added_lanes(shared, more)
+    return shared, inexact
+
+
+def _added_lanes(costs: NDArray[np.int64], more: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sums of both, modulo 2^64; Sum |measure| stays at the largest int64 once it is there."""
+    added = costs + more
+    size = added[:, LANES - 1]
+    size[size < 0] = LARGEST_SIZE
+    return added
+
+
+def _lanes(n: int) -> NDArray[np.int64]:
+    """Zeros [n, lanes], each row in a line of the cache of its own."""
+    line = LANES * np.dtype(np.int64).itemsize
+    room = np.zeros((n + 1) * LANES, np.int64)
+    first = -room.ctypes.data % line // room.itemsize
+    return room[first : first + n * LANES].reshape(n, LANES)
 
 
 def _base_of(
@@ -303,74 +555,70 @@ def _narrow_rates(
     items: ServiceItemCosts, shift: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Floor of each activity's cost of one unit of measure, in 2^-shift fen [activities, 8]."""
-    matrix, measures = items.matrix, items.measures
+    matrix, measures, unit = items.matrix, items.measures, items.dept_unit
     dept = matrix.activity_dept
-    unit = items.dept_unit[dept]
-    rates = np.zeros((len(dept), LANES), np.int64)
     inexact = np.zeros(shift.shape, np.bool_)
     # An activity whose entries are all zero costs nobody anything, whatever its rate.
-    idle = (measures.base == 0) & (matrix.negative[np.arange(len(dept)), measures.kind] == 0)
     every = np.arange(len(dept))
+    idle = (measures.base == 0) & (matrix.negative[every, measures.kind] == 0)
 
-    def rates_in(element: int) -> None:
-        shares = _shares(items, element, every)
-        weight = np.where(idle, 0, shares.weight)
-        at = shift[unit, element]
-        rate, rest = scaled_rates(shares.pool, weight, shares.total, at)
-        for a, numerator, net in shares.wide:
+    def rates_in(element: int) -> NDArray[np.int64]:
+        weight = np.where(idle, 0, measures.weight_in(element))
+        pool, total = _narrow_shares(items, element)
+        scale = shift[:, element]
+        rates, has_rest = scaled_rates(dept, weight, pool, total, scale[unit])
+        inexact[unit[has_rest != 0], element] = True
+        for a, numerator, net in _wide_shares(items, element, every):
             if not idle[a]:
-                rate[a], left = divmod(numerator << int(at[a]), net)
-                rest[a] = left != 0
-        rates[:, element] = rate
-        inexact[unit[rest != 0], element] = True
+                rates[a], left = divmod(numerator << int(scale[unit[dept[a]]]), net)
+                inexact[unit[dept[a]], element] |= left != 0
+        return rates
 
-    _each_element(matrix.threads, rates_in)
-    return rates, inexact
+    rates = _each_element(matrix.threads, rates_in)
+    return np.stack([*rates, np.zeros(len(dept), np.int64)], axis=1), inexact
 
 
 def _wide_rates(
     items: ServiceItemCosts, element: int, activities: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint8]]:
     """Floor of the activities' cost of one unit of measure, in fen and 2^-64 fen."""
-    shares = _shares(items, element, activities)
+    pool, total = _narrow_shares(items, element)
+    dept = items.matrix.activity_dept[activities]
+    weight = items.measures.weight_in(element)[activities]
     try:
-        whole, part, inexact = activity_rates(shares.pool, shares.weight, shares.total)
-        for i, numerator, net in shares.wide:
+        whole, part, inexact = activity_rates(pool[dept], weight, total[dept])
+        for a, numerator, net in _wide_shares(items, element, activities):
+            at = int(np.searchsorted(activities, a))
             rate, rest = divmod(numerator << 64, net)
-            whole[i], part[i], inexact[i] = rate >> 64, rate & 0xFFFFFFFFFFFFFFFF, rest != 0
+            whole[at], part[at], inexact[at] = rate >> 64, rate & 0xFFFFFFFFFFFFFFFF, rest != 0
     except OverflowError:
         raise InputRejected([_out_of_range(element)]) from None
     return whole, part, inexact.astype(np.uint8)
 
 
-@dataclass(frozen=True)
-class _Shares:
-    """What the rates of some activities in one element are made of: pool x weight / total.
+def _narrow_shares(
+    items: ServiceItemCosts, element: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """What rates in one element are made of: pool x weight / total, int64 [departments].
 
-    pool: fen, 0 where the department is wide; weight; total: the department's net measure, 1
-    where it is wide [activities]. wide: place, pool x weight and net measure of each activity of
-    a wide department that has a rate, as Python integers.
+    The pool is 0 and the total 1 where the department is wide.
     """
-
-    pool: NDArray[np.int64]
-    weight: NDArray[np.int64]
-    total: NDArray[np.int64]
-    wide: list[tuple[int, int, int]]
-
-
-def _shares(items: ServiceItemCosts, element: int, activities: NDArray[np.int64]) -> _Shares:
     measures = items.measures
-    dept = items.matrix.activity_dept[activities]
-    pool = items.pool_left[dept, element]
-    weight = np.ascontiguousarray(measures.weight_in(element)[activities])
-    net = np.maximum(measures.net[:, element], 1)
-    total = np.where(measures.is_wide, 1, net).astype(np.int64)[dept]
-    is_wide = measures.is_wide[dept]
-    wide = [
-        (i, int(pool[i]) * int(weight[i]), int(net[dept[i]]))
-        for i in np.flatnonzero(is_wide & (pool != 0) & (weight != 0)).tolist()
-    ]
-    return _Shares(np.where(is_wide, 0, pool), weight, total, wide)
+    net = np.where(measures.is_wide, 1, np.maximum(measures.net[:, element], 1))
+    return np.where(measures.is_wide, 0, items.pool_left[:, element]), net.astype(np.int64)
+
+
+def _wide_shares(
+    items: ServiceItemCosts, element: int, activities: NDArray[np.int64]
+) -> Iterator[tuple[int, int, int]]:
+    """Of the activities of wide departments with a rate: activity, pool x weight, net measure."""
+    measures, dept = items.measures, items.matrix.activity_dept
+    if not measures.is_wide.any():
+        return
+    for a in activities[measures.is_wide[dept[activities]]].tolist():
+        pool, weight = int(items.pool_left[dept[a], element]), int(measures.weight_in(element)[a])
+        if pool and weight:
+            yield a, pool * weight, int(measures.net[dept[a], element])
 
 
 def _propose_wide(items: ServiceItemCosts, element: int) -> Proposal:

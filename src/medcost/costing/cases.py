@@ -7,7 +7,6 @@ department's net measure (arithmetic rule 3d); direct items and openings are who
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -22,6 +21,7 @@ from medcost.costing.case_rows import ExactRows, add_at_cost, cost_rows, net_ent
 from medcost.costing.service_items import ServiceItemCosts
 from medcost.costing.together import round_together, sum_exactly
 from medcost.period_book import NO_DATE, SETTINGS, PeriodBook
+from medcost.records import dataclass
 from medcost.tables import ELEMENTS
 
 STATUSES = ("costed", "visit", "ungrouped", "work_in_progress", "late")

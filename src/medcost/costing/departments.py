@@ -7,7 +7,6 @@ own (分项逐级结转, 国卫财务发〔2021〕4号); every giver's whole fen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -35,6 +34,7 @@ from medcost.costing.reciprocal import SingularSystem, System, build_system, sol
 from medcost.errors import Fault, InputRejected, count_of, quote
 from medcost.money import LARGEST_FEN, format_yuan
 from medcost.period_book import FUNDS, PROGRAMS, PeriodBook
+from medcost.records import dataclass
 from medcost.tables import CLASSES, ELEMENTS
 
 GROSS_COST_BOUND = 1_000_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -17,6 +16,7 @@ from medcost.costing.links import CLINICAL, MEDTECH
 from medcost.errors import Fault, quote
 from medcost.money import format_yuan
 from medcost.period_book import PeriodBook
+from medcost.records import dataclass
 from medcost.tables import ELEMENTS
 
 

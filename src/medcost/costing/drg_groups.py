@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from decimal import Context, Decimal
 
 import numpy as np
@@ -14,6 +13,7 @@ from medcost.book import Book, is_period, period_number
 from medcost.costing.cases import COSTED, CaseCosts
 from medcost.errors import Fault, InputRejected, count_of, quote
 from medcost.period_book import PeriodBook
+from medcost.records import dataclass
 
 QUANTILES = (5, 25, 50, 75, 95)
 # Enough digits that the square root of the exact variance is rounded once, to a double.

@@ -5,7 +5,7 @@ Departments are counted from the first of the figure's unit; those of a unit sta
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from medcost.costing.departments import DepartmentCosts
 from medcost.costing.service_items import ServiceItemCosts
 from medcost.costing.services_of import Services, ServicesOf
 from medcost.period_book import PeriodBook
+from medcost.records import dataclass
 from medcost.tables import ELEMENTS
 
 NO_FEN = np.zeros(len(ELEMENTS), np.int64)
@@ -87,8 +88,8 @@ def item_figure(
     item: int,
 ) -> Figure:
     """The cost of a service item in all departments of a unit; services are those of everyone."""
-    of_unit = book.registers.dept_unit[services.dept] == unit
-    services = _chosen(services, of_unit & (services.item == item))
+    services = services.where(services.item == item)
+    services = services.where(book.registers.dept_unit[services.dept] == unit)
     fen = items.cost[services.activity].sum(axis=0)
     return _figure_of_services("service_item_cost", book, costs, items, unit, services, fen, NO_FEN)
 
@@ -131,11 +132,6 @@ def costed_cases(
         (unit, schemes[scheme]): found[(pairs == (unit, scheme)).all(axis=1)]
         for unit, scheme in np.unique(pairs, axis=0).tolist()
     }
-
-
-def _chosen(services: Services, keep: NDArray[np.bool_]) -> Services:
-    columns = (services.activity, services.dept, services.item, services.base, services.traced)
-    return Services(*(column[keep] for column in columns))
 
 
 def _figure_of_services(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from medcost.allocation_model import OWN, AllocationModel, LoadedModel, Rule
 from medcost.book import Registers
 from medcost.errors import Fault, count_of, quote
 from medcost.period_book import PeriodBook
+from medcost.records import dataclass
 from medcost.tables import CLASSES
 
 NON_MEDICAL = CLASSES.index("non_medical")

@@ -8,7 +8,6 @@ add up to the published figure to the fen.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +30,7 @@ from medcost.costing.figures import Figure
 from medcost.costing.reciprocal import SingularSystem
 from medcost.errors import Fault, InputRejected, quote
 from medcost.period_book import PeriodBook
+from medcost.records import dataclass
 from medcost.tables import CLASSES, ELEMENTS
 
 TRACED, OPENING, ROUNDING = range(len(LEVEL_PATHS), len(LEVEL_PATHS) + 3)
@@ -89,12 +89,10 @@ def exact_parts(
     except SingularSystem:
         what = f"What departments handed on in {ELEMENTS[element]} cancels out between them."
         raise InputRejected([Fault("singular-system", what, (quote(figure.unit_id),))]) from None
-    exact = [
-        (dept, LEVEL_PATHS.index(name), fen * part)
-        for name, parts in multipliers.items()
-        for dept, (fen, part) in enumerate(zip(own, parts, strict=True))
-        if fen and part
-    ]
+    exact = []
+    for name, parts in multipliers.items():
+        path, pairs = LEVEL_PATHS.index(name), enumerate(zip(own, parts, strict=True))
+        exact += [(dept, path, fen * part) for dept, (fen, part) in pairs if fen and part]
     exact += [(dept, ROUNDING, value) for dept, value in rounding if value]
     traced = figure.traced[:, element]
     whole = [(dept, TRACED, int(traced[dept])) for dept in np.flatnonzero(traced).tolist()]
@@ -145,7 +143,9 @@ def round_parts(values: Sequence[int], total: int) -> tuple[list[int], int]:
         return parts, missing
     step = 1 if missing > 0 else -1
     rounds, count = divmod(abs(missing), len(taking))
-    taking.sort(key=lambda i: (step * ((parts[i] << QUANTUM_BITS) - quanta[i]), i))
+    # The sort keeps the order of equal pieces.
+    pieces = [step * ((part << QUANTUM_BITS) - q) for part, q in zip(parts, quanta, strict=True)]
+    taking.sort(key=pieces.__getitem__)
     for place, i in enumerate(taking):
         parts[i] += step * (rounds + (place < count))
     return parts, 0

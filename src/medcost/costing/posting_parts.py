@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +13,7 @@ from medcost.costing.figures import Figure
 from medcost.costing.origins import PATHS, Origins
 from medcost.errors import Fault, InputRejected
 from medcost.period_book import PeriodBook
+from medcost.records import dataclass
 from medcost.tables import ELEMENTS
 
 ROUNDING = PATHS.index("rounding")

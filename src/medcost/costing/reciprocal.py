@@ -14,13 +14,13 @@ det <= product of the columns' absolute sums (Hadamard), so refining ends.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medcost._core.residual import add_corrections, residuals
+from medcost.records import dataclass
 
 MARGIN_BITS = 20
 WORD = 1 << 64

@@ -66,7 +66,8 @@ def reconcile(
             unit_of = registers.dept_unit[items.matrix.activity_dept]
             amounts["not_carried_further"] = by_unit(unit_of, items.cost)
     if cases is not None:
-        chosen = np.flatnonzero(cases.chosen)
+        # A slice takes no copy of every case.
+        chosen = slice(None) if cases.chosen.all() else np.flatnonzero(cases.chosen)
         unit_of, status_of = book.cases.unit[chosen], cases.status[chosen]
         amounts["opening_work_in_progress"] = -by_unit(unit_of, book.cases.opening[chosen])
         amounts["unlinked_service"] = cases.unlinked

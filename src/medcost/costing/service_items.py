@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ from medcost.errors import Fault, InputRejected, count_of, quote
 from medcost.money import format_yuan
 from medcost.period_book import PeriodBook
 from medcost.tables import ELEMENTS
+from medcost.threads import map_in_threads
 
 # Net and gross measures up to this are summed in int64, larger ones in Python integers.
 LARGEST_MEASURE = 2.0**62
@@ -273,7 +275,9 @@ def _split_pools(
         rows = np.repeat(shared, counts)
         starts = np.concatenate([[0], np.cumsum(counts[shared])]).astype(np.int64)
         weights = (measures.base * measures.weight_in(elements[0]))[rows]
-        parts = split_rows(np.ascontiguousarray(amounts[shared]), starts, weights)
+        parts = _split_in_threads(
+            np.ascontiguousarray(amounts[shared]), starts, weights, matrix.threads
+        )
         cost[np.flatnonzero(rows)[:, None], elements] = parts
     for i in np.flatnonzero(~narrow).tolist():
         of_dept = np.arange(first[i], first[i] + counts[i])
@@ -283,6 +287,21 @@ def _split_pools(
             amount = int(pool_left[depts[i], element])
             cost[of_dept, element] = split_exactly(amount, wide)
     return cost
+
+
+def _split_in_threads(
+    amounts: NDArray[np.int64], starts: NDArray[np.int64], weights: NDArray[np.int64], threads: int
+) -> NDArray[np.int64]:
+    """split_rows, with about as many receivers for each thread."""
+    cuts = np.searchsorted(starts, len(weights) * np.arange(1, threads) // threads)
+    bounds = [0, *cuts.tolist(), len(amounts)]
+
+    def split(span: tuple[int, int]) -> NDArray[np.int64]:
+        first, end = span
+        of_span = weights[starts[first] : starts[end]]
+        return split_rows(amounts[first:end], starts[first : end + 1] - starts[first], of_span)
+
+    return np.concatenate(map_in_threads(split, list(pairwise(bounds)), threads))
 
 
 def _require_balance(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +12,7 @@ from medcost.balance import add_at
 from medcost.costing.activity_matrix import DIRECT_COST
 from medcost.costing.service_items import ServiceItemCosts
 from medcost.period_book import PeriodBook
+from medcost.records import dataclass
 from medcost.tables import ELEMENTS
 
 
@@ -30,6 +30,11 @@ class Services:
     item: NDArray[np.int64]
     base: NDArray[np.int64]
     traced: NDArray[np.int64]
+
+    def where(self, keep: NDArray[np.bool_]) -> Services:
+        """The activities to keep, bool [activities received]."""
+        columns = (self.activity, self.dept, self.item, self.base, self.traced)
+        return Services(*(column[keep] for column in columns))
 
 
 class ServicesOf(Protocol):

@@ -7,13 +7,14 @@ pieces is larger, the exact rational decides, so the result is that of exact ari
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medcost._core.fixed_point import first_cut
+from medcost._core.fixed_point import first_cut, give_largest
 from medcost.errors import InvariantBroken
 
 # Pieces are compared in 2^-62 fen, so that a signed piece fits int64.
@@ -56,6 +57,52 @@ def round_together(
         chosen = _largest(step * piece, bound, count, step, exact, exact_of)
         cut[chosen] += step
     return cut
+
+
+class OpenFen(NamedTuple):
+    """n fen, of this sign, that go to some of the costs at places, one each; places ascend."""
+
+    places: NDArray[np.int64]
+    n: int
+    step: int
+
+
+def hand_out(
+    cut: NDArray[np.int64], piece: NDArray[np.int64], reach: int, missing: int
+) -> OpenFen | None:
+    """Give the missing fen, in place, to the largest pieces, as far as it is certain which.
+
+    cut: whole fen; piece: 2^-62 fen, each less than reach off; as for round_together, with no
+    whole fen in reach of any. Returns what is left to be given, None where nothing is.
+
+    Time O(costs).
+    """
+    n, step = abs(missing), 1 if missing > 0 else -1
+    if n == 0:
+        return None
+    if n >= len(cut):
+        return OpenFen(np.arange(len(cut)), n, step)
+    between, left = give_largest(cut, piece, reach, n, step)
+    if len(between) > left:
+        return OpenFen(between, left, step)
+    cut[between] += step
+    return None
+
+
+def cut_exactly(
+    cut: NDArray[np.int64], piece: NDArray[np.int64], place: int, exact: Fraction
+) -> None:
+    """Cut one cost by what it is exactly, in place: whole fen toward zero, piece in 2^-62 fen."""
+    cut[place] = int(exact)
+    rest = exact - int(exact)
+    piece[place] = rest.numerator * PIECE_ONE // rest.denominator
+
+
+def give_exactly(cut: NDArray[np.int64], fen: OpenFen, exact: Sequence[Fraction]) -> None:
+    """Give fen that are open, in place, by the exact costs of their places; the first on ties."""
+    pieces = [fen.step * (cost - int(cost)) for cost in exact]
+    order = sorted(range(len(pieces)), key=lambda i: (-pieces[i], i))
+    cut[fen.places[order[: fen.n]]] += fen.step
 
 
 def open_places(
@@ -118,9 +165,7 @@ def _cut_toward_zero(
     exact: dict[int, Fraction] = {}
     for i in np.flatnonzero(near).tolist():
         exact[i] = exact_of(i)
-        cut[i] = int(exact[i])
-        rest = exact[i] - int(exact[i])
-        piece[i] = rest.numerator * PIECE_ONE // rest.denominator
+        cut_exactly(cut, piece, i, exact[i])
     return cut, piece, exact
 
 

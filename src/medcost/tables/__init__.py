@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+
+from medcost.records import dataclass
 
 FOLDER = Path(__file__).parent
 ELEMENTS = ("staff", "materials", "drugs", "depreciation", "amortisation", "risk_fund", "other")

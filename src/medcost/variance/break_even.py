@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from medcost.money import LARGEST_FEN, divide_half_away
+from medcost.records import dataclass
 from medcost.variance.cells import DEPARTMENT, ELEMENT_NAMES, UNIT, Costs, KeySpace, summed
 from medcost.variance.control import BudgetControl
 from medcost.variance.facts import Facts

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from medcost.book import TableRows, position_in
+from medcost.records import dataclass
 from medcost.variance.cells import (
     DEPARTMENT,
     DEPARTMENT_ELEMENT,

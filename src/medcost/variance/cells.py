@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from medcost._core.sums import group_sums
+from medcost.records import dataclass
 from medcost.tables import ELEMENTS
 from medcost.text_labels import text_array
 

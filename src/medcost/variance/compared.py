@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from medcost._core.sums import group_sums
 from medcost.quotients import scaled_quotients
+from medcost.records import dataclass
 from medcost.variance.cells import (
     DEPARTMENT,
     DEPARTMENT_ELEMENT,

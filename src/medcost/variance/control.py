@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
-
-from pydantic import Field
 
 from medcost.allocation_model import BUDGET_CONTROL
 from medcost.errors import InputRejected, quote
 from medcost.money import FEN_PER_YUAN
 from medcost.policy_file import (
     FoundFault,
-    Section,
     Share,
     Text,
     line_of,
+    placed,
     read_policy,
+    validated,
 )
+from medcost.records import dataclass
+from medcost.sections import Limits, Section
 from medcost.tables import ELEMENTS
 
-NOT_NEGATIVE = Field(ge=0, le=1_000_000, allow_inf_nan=False)
+NOT_NEGATIVE = Limits(ge=0, le=1_000_000, allow_inf_nan=False)
 Measure = Literal["visits", "bed_days", "discharges", "beds", "services"]
 Element = Literal[
     "staff", "materials", "drugs", "depreciation", "amortisation", "risk_fund", "other"
@@ -71,7 +71,11 @@ class Behaviour(Section):
 class Volume(Section):
     """[volume]: what the services of a department are counted in, the first that it has."""
 
-    measures: list[Measure] = Field(default=["bed_days", "visits", "services"], min_length=1)
+    measures: Annotated[list[Measure], Limits(min_length=1)] = [  # noqa: RUF012
+        "bed_days",
+        "visits",
+        "services",
+    ]
 
 
 class Input(Section):
@@ -109,8 +113,8 @@ class Freeze(Section):
 class Approval(Section):
     """[approval]: yuan up to which the unit approves, and from which the leading group does."""
 
-    unit_up_to: Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)] = 50_000
-    leading_group_from: Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)] = 500_000
+    unit_up_to: Annotated[float, Limits(ge=0, le=1e12, allow_inf_nan=False)] = 50_000
+    leading_group_from: Annotated[float, Limits(ge=0, le=1e12, allow_inf_nan=False)] = 500_000
 
     def tier(self, fen: int) -> str:
         """Who approves an amount."""
@@ -132,14 +136,14 @@ class Reward(Section):
     execution: Annotated[float, NOT_NEGATIVE] = 0.95
     reward: Share = 0.02
     cut: Share = 0.05
-    targets: list[Literal["volume", "within_budget"]] = Field(default=["volume"])
+    targets: list[Literal["volume", "within_budget"]] = ["volume"]  # noqa: RUF012
     volume_floor: Annotated[float, NOT_NEGATIVE] = 0.95
 
 
 class BreakEven(Section):
     """[break_even]: sources of income that are no income of care."""
 
-    sources_left_out: list[Text] = Field(default=["subsidy"])
+    sources_left_out: list[Text] = ["subsidy"]  # noqa: RUF012
 
 
 class BudgetControl(Section):
@@ -149,7 +153,7 @@ class BudgetControl(Section):
     actual: Actual = Actual()
     behaviour: Behaviour = Behaviour()
     volume: Volume = Volume()
-    input: list[Input] = Field(default_factory=list)
+    input: list[Input] = []  # noqa: RUF012
     standards: Standards = Standards()
     drg: Drg = Drg()
     alert: Alert = Alert()
@@ -185,11 +189,11 @@ def load_control(name: str | None = None) -> LoadedControl:
     Raises InputRejected with all faults of the file together.
     """
     path = shipped_control() if name is None else Path(name)
-    text = read_policy("control", BudgetControl, path, f" {BUDGET_CONTROL} ships.")
-    policy, found = text.validated()
+    text = read_policy("control", path, f" {BUDGET_CONTROL} ships.")
+    policy, found = validated(text, BudgetControl)
     found += _contradictions(text.content)
     if found or policy is None:
-        raise InputRejected(text.placed(found))
+        raise InputRejected(placed(text, found))
     return LoadedControl(policy, text.file, text.sha256, text.lines)
 
 
@@ -197,7 +201,7 @@ def _contradictions(content: dict[str, Any]) -> list[FoundFault]:
     """Values that are right alone and wrong together; looked for whatever else is wrong."""
     found = []
     approval = content.get("approval", {})
-    tiers = Approval().model_dump() | (approval if isinstance(approval, dict) else {})
+    tiers = vars(Approval()) | (approval if isinstance(approval, dict) else {})
     unit, group = tiers["unit_up_to"], tiers["leading_group_from"]
     if all(isinstance(fen, int | float) for fen in (unit, group)) and unit >= group:
         message = "approval: leading_group_from must lie above unit_up_to."

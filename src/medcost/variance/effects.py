@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medcost._core.sums import group_sums
 from medcost.money import LARGEST_FEN, divide_half_away
+from medcost.records import dataclass
 
 # Volumes and inputs are whole 1e-4, standard quantities and prices whole 1e-6. A price in 1e-6 yuan
 # times an input in 1e-6 x 1e-4 is 1e-16 yuan, of which a fen has 1e14.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medcost.book import Book, TableRows, position_in
 from medcost.errors import Fault, InputRejected, quote
+from medcost.records import dataclass
 from medcost.tables import CLASSES, load_table
 from medcost.variance.cells import (
     DEPARTMENT,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from medcost._core.sums import group_sums
+from medcost.records import dataclass
 from medcost.variance.budget_rows import Standards
 from medcost.variance.cells import DRG, DRG_ELEMENT, NONE, Figures, KeySpace
 from medcost.variance.effects import GroupPairs, split_by_cases

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from medcost._core.sums import group_sums
+from medcost.records import dataclass
 from medcost.variance.budget_rows import BudgetMonth, Standards
 from medcost.variance.cells import (
     DEPARTMENT,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from medcost.errors import Fault, InputRejected, quote
 from medcost.parquet_input import READ_ERRORS
 from medcost.publish import read_run_manifest, read_run_tables
+from medcost.records import dataclass
 from medcost.result_tables import labels_of, scaled_as_read
 from medcost.tables import ELEMENTS, load_table
 from medcost.variance.cells import ELEMENT_NAMES

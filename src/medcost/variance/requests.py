@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from medcost.money import divide_half_away
+from medcost.records import dataclass
 from medcost.variance.budget_rows import BudgetMonth, TaggedBudget
 from medcost.variance.cells import UNIT, Figures, KeySpace, rolled_up, summed
 from medcost.variance.compared import Comparison

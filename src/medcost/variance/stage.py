@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from medcost.book import Book, TableRows, period_label, period_number, year_to_date
 from medcost.errors import Fault, InputRejected, count_of, quote
+from medcost.records import dataclass
 from medcost.variance import tables
 from medcost.variance.break_even import break_even
 from medcost.variance.budget_rows import BudgetMonth, budget_month

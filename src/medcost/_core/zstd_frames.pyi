@@ -1,0 +1,18 @@
+"""Where frames of zstd begin and end, and what they unpack to, by their headers (RFC 8878)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+def join_frames(
+    chunk: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    stored_sizes: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+) -> NDArray[np.uint8] | None:
+    """The stored bytes of some pages one after the other, uint8, to be unpacked at once.
+
+    starts, stored_sizes: where each page lies in the chunk; sizes: what it unpacks to. None
+    where a page is not exactly one frame that says it unpacks to just its size, or lies outside
+    the chunk. Frames that follow each other unpack to what they unpack to one by one, and each
+    is held to what it says, so no byte can change pages. Raises ValueError where lengths differ.
+    """

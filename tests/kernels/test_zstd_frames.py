@@ -1,0 +1,111 @@
+"""Frames of zstd that may be unpacked together, against zstd itself."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from kernels.twins import always_the_same, frozen
+from medcost._core.zstd_frames import join_frames
+
+SIZES = (0, 1, 255, 256, 257, 65_535, 65_536, 65_791, 65_792, 300_000)
+
+
+def frame(content: bytes, level: int = 1) -> bytes:
+    return bytes(pa.Codec("zstd", level).compress(content).to_pybytes())
+
+
+def content_of(size: int, seed: int = 0) -> bytes:
+    """Half noise, which zstd keeps as it is, and half zeros, which it makes a run of."""
+    noise = np.random.default_rng(seed).integers(0, 256, size // 2, np.uint8).tobytes()
+    return noise + bytes(size - len(noise))
+
+
+def joined(frames: list[bytes], sizes: list[int], gap: bytes = b"??") -> NDArray[np.uint8] | None:
+    """Return the frames joined from a chunk in which a header of two bytes is before each."""
+    chunk = b"".join(gap + one for one in frames)
+    stored = np.array([len(one) for one in frames], np.int64)
+    starts = np.cumsum(stored + len(gap)) - stored
+    array = np.frombuffer(chunk, np.uint8)
+    return join_frames(array, starts, stored, np.array(sizes, np.int64))
+
+
+@pytest.mark.parametrize("level", [1, 3, 19])
+def test_frames_of_every_size_unpack_together_as_one_by_one(level: int) -> None:
+    contents = [content_of(size, seed) for seed, size in enumerate(SIZES)]
+    found = joined([frame(one, level) for one in contents], list(SIZES))
+    assert found is not None
+    unpacked = pa.Codec("zstd").decompress(pa.py_buffer(found), sum(SIZES))
+    assert b"".join(contents) == unpacked.to_pybytes()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_frame_that_unpacks_to_another_size_is_not_joined(size: int) -> None:
+    sound = frame(content_of(size))
+    assert joined([sound], [size]) is not None
+    for other in {size + 1, size - 1, size + 256, size - 256, 2**31 - 1, -1}:
+        assert joined([sound], [other]) is None
+
+
+def test_bytes_that_belong_to_the_frame_of_another_page_are_not_joined() -> None:
+    """Two pages of 300,000 bytes: the first keeps one byte of the second, or both, or lacks one."""
+    a, b = frame(content_of(300_000, 1)), frame(content_of(300_000, 2))
+    sizes = [300_000, 300_000]
+    assert joined([a, b], sizes) is not None
+    assert joined([a + b[:1], b[1:]], sizes) is None
+    assert joined([a[:-1], a[-1:] + b], sizes) is None
+    assert joined([a + b, b], sizes) is None
+    assert joined([a + a, b""], sizes) is None
+    assert joined([b"", a], [0, 300_000]) is None
+
+
+def test_frames_that_do_not_say_their_size_or_ask_for_more_are_not_joined() -> None:
+    """No size; a dictionary; a reserved bit; another magic number; a skippable frame."""
+    with pa.BufferOutputStream() as sink:
+        with pa.CompressedOutputStream(sink, "zstd") as stream:
+            stream.write(content_of(1000))
+        assert joined([sink.getvalue().to_pybytes()], [1000]) is None
+    sound = bytearray(frame(b"x" * 40))
+    for place, bits in ((4, 0b1), (4, 0b10), (4, 0b1000), (0, 1), (3, 1)):
+        other = bytearray(sound)
+        other[place] ^= bits
+        assert joined([bytes(other)], [40]) is None
+    assert joined([b"\x50\x2a\x4d\x18\x00\x00\x00\x00"], [0]) is None
+
+
+@always_the_same(max_examples=300)
+@given(st.binary(max_size=40), st.integers(0, 300), st.data())
+def test_damaged_frames_are_not_joined_or_refused_by_zstd(
+    noise: bytes, size: int, data: st.DataObject
+) -> None:
+    """Whatever is joined unpacks to the sizes said, page by page, or not at all."""
+    sound = bytearray(frame(content_of(size)))
+    at = data.draw(st.integers(0, len(sound) - 1))
+    sound[at : at + len(noise)] = noise
+    pages = [bytes(sound), frame(b"next page")]
+    found = joined(pages, [size, 9])
+    if found is None:
+        return
+    try:
+        unpacked = pa.Codec("zstd").decompress(pa.py_buffer(found), size + 9).to_pybytes()
+    except (OSError, pa.ArrowException):
+        return
+    alone = pa.Codec("zstd").decompress(pages[0], size).to_pybytes()
+    assert alone + b"next page" == unpacked
+
+
+@pytest.mark.parametrize(
+    ("start", "stored"), [(-1, 5), (0, 1000), (5, -1), (2**40, 5), (0, 0), (26, 0)]
+)
+def test_pages_outside_their_chunk_are_not_joined(start: int, stored: int) -> None:
+    chunk = frozen(np.frombuffer(frame(b"y" * 40), np.uint8))
+    numbers = [np.array([n], np.int64) for n in (start, stored, 40)]
+    assert join_frames(chunk, *numbers) is None
+
+
+def test_columns_of_unequal_length_are_refused() -> None:
+    one, two = np.zeros(1, np.int64), np.zeros(2, np.int64)
+    with pytest.raises(ValueError, match="same length"):
+        join_frames(np.zeros(9, np.uint8), two, one, one)
