@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from medcost.errors import Fault, InputRejected, printable, quote
+from medcost.errors import Fault, InputRejected, RowsAt, printable, quote
 from medcost.parquet_input import (
     READ_ERRORS,
     ColumnUnreadableError,
@@ -86,6 +86,13 @@ class TableRows:
         """'ledger.parquet row 17': file and row, counted from 1 within the file."""
         file = int(np.searchsorted(self.first_rows, row, "right")) - 1
         return f"{quote(self.files[file])[1:-1]} row {row - int(self.first_rows[file]) + 1}"
+
+    def rows_at(self, rows: NDArray[np.int64]) -> Iterator[RowsAt]:
+        """The rows file by file, counted from 1 within each."""
+        file = np.searchsorted(self.first_rows, rows, "right") - 1
+        for one in np.unique(file).tolist():
+            inside = rows[file == one] - self.first_rows[one] + 1
+            yield RowsAt(quote(self.files[one])[1:-1], inside)
 
     def codes(self, name: str) -> NDArray[np.int32]:
         """Codes of a text column; all -1 where the table does not have it."""

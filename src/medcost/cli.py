@@ -7,7 +7,8 @@ import gc
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -162,6 +163,12 @@ def _cost_opening(folder: Path, period: str) -> Any:
 @click.option("--model", help="Also check the allocation by this model: a file or a shipped name.")
 @click.option("--unit", "units", multiple=True, help="Only this unit; may be repeated.")
 @click.option("--threads", type=click.IntRange(1, 256), help="Default: one a processor.")
+@click.option(
+    "--report",
+    "report_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write all faults, every place and row of them, to this .xlsx file.",
+)
 @common_options
 def check(
     book: Path,
@@ -169,6 +176,7 @@ def check(
     model: str | None,
     units: tuple[str, ...],
     threads: int | None,
+    report_file: Path | None,
     json_log: bool,
     quiet: bool,
 ) -> None:
@@ -179,20 +187,39 @@ def check(
     from medcost.month_end import check_book, last_stage, line_count
 
     _set_up(json_log, quiet)
-    loaded = load_model(model, "departments") if model else None
-    through = last_stage(loaded) if loaded else "departments"
-    if model and loaded:
-        loaded = load_model(model, through)
-    opened = open_book(book, through)
-    chosen = _chosen_periods(opened, periods)
-    with progress_bar("check", line_count(opened), not (quiet or json_log)) as progress:
-        faults = check_book(
-            opened, chosen, units or None, loaded, threads or os.cpu_count() or 1, progress
-        )
-    if faults:
-        raise InputRejected(faults)
+    if report_file is not None and report_file.suffix.lower() != ".xlsx":
+        raise click.BadParameter("name a file that ends in .xlsx", param_hint="--report")
+    with _reported(report_file):
+        loaded = load_model(model, "departments") if model else None
+        through = last_stage(loaded) if loaded else "departments"
+        if model and loaded:
+            loaded = load_model(model, through)
+        opened = open_book(book, through)
+        chosen = _chosen_periods(opened, periods)
+        with progress_bar("check", line_count(opened), not (quiet or json_log)) as progress:
+            faults = check_book(
+                opened, chosen, units or None, loaded, threads or os.cpu_count() or 1, progress
+            )
+        if faults:
+            raise InputRejected(faults)
     if not quiet:
         click.echo(f"No fault found in {', '.join(chosen)}.")
+
+
+@contextmanager
+def _reported(file: Path | None) -> Iterator[None]:
+    """Write the faults that are raised inside, or that there are none, to a workbook."""
+    if file is None:
+        yield
+        return
+    from medcost.report.faults_workbook import write_faults
+
+    try:
+        yield
+    except InputRejected as rejected:
+        write_faults(rejected.faults, file)
+        raise
+    write_faults((), file)
 
 
 def _chosen_periods(opened: Any, periods: tuple[str, str] | None) -> list[str]:
@@ -555,6 +582,51 @@ def variance(
             terminal.show_variance(console, one.period, tables)
         for place in placed:
             terminal.show_files(console, out / place.folder.name, place.is_new)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--lang",
+    "language",
+    type=click.Choice(["zh", "en"]),
+    default="zh",
+    show_default=True,
+    help="Language of the workbook, and in which the page opens; the page has both.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Default: the folder reports beside the runs."
+)
+@click.option("--period", "periods", callback=parse_periods, help="P, P1..P2 or all (default).")
+@click.option("--unit", "units", multiple=True, help="Only this unit; may be repeated.")
+@click.option("--index", is_flag=True, help="Also write index.html, which lists published months.")
+@common_options
+def report(
+    folder: Path,
+    language: Any,
+    out: Path | None,
+    periods: tuple[str, str] | None,
+    units: tuple[str, ...],
+    index: bool,
+    json_log: bool,
+    quiet: bool,
+) -> None:
+    """Make a page and a workbook of the published results of FOLDER."""
+    from medcost.report.figures import read_figures
+    from medcost.report.files import default_place, write_index, write_report
+    from medcost.report.reconciliation import tie_out
+
+    _set_up(json_log, quiet)
+    figures = read_figures(folder, periods, units)
+    place = out or default_place(folder)
+    written = write_report(figures, place, language)
+    if index:
+        all_months = read_figures(folder, None, (), ("reconciliation",))
+        written.append(write_index(all_months, place, language))
+    if not quiet:
+        click.echo(tie_out(figures).of(language))
+        for file in written:
+            click.echo(f"written to {file}")
 
 
 def _folders_of(folder: Path, runs: Any) -> set[Path]:

@@ -5,14 +5,28 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import field
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medcost.money import format_yuan
 from medcost.records import dataclass
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 EXAMPLES_SHOWN = 5
 LONGEST_PATH = 4096
+
+
+@dataclass(frozen=True)
+class RowsAt:
+    """Rows of one file, counted from 1, int64 [rows]."""
+
+    file: str
+    rows: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -37,12 +51,15 @@ class Fault:
     """One fault of a book or model: how much, where. Why and fix follow from its code.
 
     what: a sentence with the count and the money; where: every place found, most important
-    first, already free of patient identifiers.
+    first, already free of patient identifiers; rows: every row at fault, where rows are;
+    column: the column that is wrong in them.
     """
 
     code: str
     what: str
     where: tuple[str, ...]
+    rows: tuple[RowsAt, ...] = field(default=(), compare=False)
+    column: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         """A code that the list does not have would print an error without a reason."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -15,6 +14,7 @@ from medcost.explanation_picture import draw_origins, shown
 from medcost.figure_words import ELEMENT_NAMES, FIGURE_NAMES, path_name, share_of
 from medcost.money import format_yuan
 from medcost.publish import write_table
+from medcost.whole_files import replace_file
 
 ROWS, LONG_LABEL = 8, 60
 STYLE = """
@@ -89,23 +89,13 @@ def write_explanation(found: Explanation, out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, table in found.tables.items():
-            _replace(out / f"{name}.parquet", partial(write_table, table))
+            replace_file(out / f"{name}.parquet", partial(write_table, table))
         page = build_page(found)
-        _replace(out / "explanation.html", lambda path: path.write_text(page, "utf-8"))
+        replace_file(out / "explanation.html", lambda path: path.write_text(page, "utf-8"))
     except OSError as error:
         reason = error.strerror or str(error)
         named = quote_path(error.filename or out)
         raise CannotPublish(f"Cannot write {named}: {reason}.") from error
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside the path and rename, so that nobody reads half a file."""
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        write(beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _credits(found: Explanation) -> str:

@@ -69,7 +69,9 @@ def _frozen(cls: type[Made]) -> type[Made]:
 
 
 def _values(record: Any) -> tuple[Any, ...]:
-    return tuple(getattr(record, name) for name in record.__match_args__)
+    """The fields by which records are compared."""
+    fields = record.__dataclass_fields__
+    return tuple(getattr(record, name) for name in record.__match_args__ if fields[name].compare)
 
 
 def _default(record: _Shared, name: str) -> object:

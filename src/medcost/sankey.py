@@ -56,6 +56,7 @@ def draw(headings: Sequence[str], nodes: Sequence[Node], links: Sequence[Link]) 
         x, anchor = _text_place(column, len(headings))
         parts.append(_text(x, LETTER, anchor, heading, ' font-weight="bold"'))
     parts += _ribbons(len(headings), nodes, links, places)
+    n_last = sum(node.column == len(headings) - 1 for node in nodes)
     for node, (y, height, _) in zip(nodes, places, strict=True):
         x = _column_place(node.column, len(headings))
         parts.append(
@@ -63,11 +64,14 @@ def draw(headings: Sequence[str], nodes: Sequence[Node], links: Sequence[Link]) 
             f'fill="{node.colour}"/>'
         )
         at, anchor = _text_place(node.column, len(headings))
-        # The last column has no room beside it: its one box is named above, below the heading.
+        # The last column has no room beside it: a single box is named above, below the heading,
+        # several at their left, on the ribbons.
         is_last = node.column == len(headings) - 1
-        middle = TOP - LINE + 4 if is_last else y + height / 2
+        is_alone = is_last and n_last == 1
+        middle = TOP - LINE + 4 if is_alone else y + height / 2
+        at -= NODE_WIDTH + 4 if is_last and not is_alone else 0
         parts.append(_text(at, middle - 1, anchor, node.label))
-        if is_last:
+        if is_alone:
             continue
         parts.append(_text(at, middle + LINE - 2, anchor, node.note, ' fill="#333"'))
     return "".join([*parts, "</svg>"])

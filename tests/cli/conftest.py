@@ -15,12 +15,13 @@ Medcost = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture(scope="session")
 def medcost() -> Medcost:
     """Run `medcost` in a fresh process; standard output and error as text."""
+    return run_medcost
 
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "medcost", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
-    return run
+def run_medcost(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run `medcost` with arguments; what it prints is text."""
+    command = [sys.executable, "-m", "medcost", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.fixture(scope="session")

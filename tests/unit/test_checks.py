@@ -649,7 +649,7 @@ ABOUT_BUDGETS = {
 }  # fmt: skip
 ABOUT_RUNS = {
     "run-not-found", "run-not-kept", "stage-not-in-run", "figure-not-in-run", "figure-ambiguous",
-    "run-ambiguous", "figure-not-as-published",
+    "run-ambiguous", "figure-not-as-published", "run-damaged",
 }  # fmt: skip
 
 

@@ -87,6 +87,19 @@ def test_records_are_equal_by_class_and_fields_and_hash_alike() -> None:
         hash(Posting("a"))  # by its list, as of the standard one
 
 
+def test_a_field_that_is_not_compared_tells_no_records_apart() -> None:
+    """As with the standard decorator: it may even be one that cannot be hashed."""
+
+    @dataclass(frozen=True)
+    class Seen:
+        what: str
+        where: list[int] = dataclasses.field(default_factory=list, compare=False)
+
+    assert Seen("a", [1]) == Seen("a", [2])
+    assert hash(Seen("a", [1])) == hash(Seen("a"))
+    assert Seen("a", [1]) != Seen("b", [1])
+
+
 def test_records_are_dataclasses_to_the_standard_library() -> None:
     posting = Posting("a", 5, ["n"])
     assert [field.name for field in dataclasses.fields(posting)] == ["account", "fen", "notes"]

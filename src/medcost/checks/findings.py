@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import field
 
-from medcost.errors import Fault, count_of, quote, worth
+from medcost.errors import Fault, RowsAt, count_of, quote, worth
 from medcost.records import dataclass
 
 ROWS_KEPT = 1000
@@ -75,6 +76,7 @@ class Finding:
     fen: int | None
     labels: tuple[tuple[str, int], ...]
     rows: tuple[str, ...]
+    at: tuple[RowsAt, ...] = field(default=(), compare=False)
 
 
 def merge_findings(findings: Iterable[Finding]) -> list[Finding]:
@@ -95,6 +97,7 @@ def merge_findings(findings: Iterable[Finding]) -> list[Finding]:
             fen,
             tuple(labels.items()),
             (first.rows + finding.rows)[:ROWS_KEPT],
+            first.at + finding.at,
         )
     return list(merged.values())
 
@@ -115,8 +118,8 @@ def to_fault(finding: Finding) -> Fault:
         where = [f"{quote(label)} ({count_of(n, 'row')})" for label, n in shown]
         files = ", ".join(sorted({place.rsplit(" row ", 1)[0] for place in finding.rows})[:3])
         where[0] = f"{files}, {finding.column}: {where[0]}"
-        return Fault(finding.code, what, tuple(where))
-    return Fault(finding.code, what, finding.rows)
+        return Fault(finding.code, what, tuple(where), finding.at, finding.column)
+    return Fault(finding.code, what, finding.rows, finding.at, finding.column)
 
 
 def faults_of(findings: Iterable[Finding]) -> list[Fault]:

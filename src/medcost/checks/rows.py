@@ -49,7 +49,8 @@ def row_finding(
     places = tuple(rows.place(int(row)) for row in found[:ROWS_KEPT])
     # Rows whose money itself cannot be read are worth nobody knows what.
     fen = None if column == MONEY_COLUMN.get(rows.table.name) else fen_of(rows, found)
-    return Finding(code, rows.table.name, column, len(found), fen, labels, places)
+    at_rows = tuple(rows.rows_at(found))
+    return Finding(code, rows.table.name, column, len(found), fen, labels, places, at_rows)
 
 
 def find_value_faults(rows: TableRows, considered: NDArray[np.bool_]) -> list[Finding]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from medcost.book import codes_in, is_period
 from medcost.checks.findings import ROWS_KEPT, Finding
 from medcost.checks.rows import PERSONAL, number_faults, text_faults
-from medcost.errors import Fault, quote
+from medcost.errors import Fault, RowsAt, quote
 from medcost.parquet_input import (
     ColumnUnreadableError,
     NumberColumn,
@@ -249,4 +249,5 @@ def _line_finding(
         labels = tuple((known[c], int(n)) for c, n in zip(codes, counts, strict=True))
     label = quote(source.label)[1:-1]
     rows = tuple(f"{label} row {first_row + int(row) + 1}" for row in found[:ROWS_KEPT])
-    return Finding(code, "service_lines", column, len(found), fen, labels, rows)
+    at = (RowsAt(label, first_row + found + 1),)
+    return Finding(code, "service_lines", column, len(found), fen, labels, rows, at)

@@ -1,0 +1,86 @@
+"""The sections of a report in the order in which they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from medcost.report.budget_control import break_even, control
+from medcost.report.drg_groups import drg_cost, over_cost_groups
+from medcost.report.effects import effects
+from medcost.report.execution import execution
+from medcost.report.figures import Figures
+from medcost.report.flows import department_flow
+from medcost.report.months import month_by_month
+from medcost.report.national import composition, direct_cost, full_cost
+from medcost.report.numbers import visible
+from medcost.report.overview import (
+    Tile,
+    consortium_name,
+    cover,
+    notes,
+    period_word,
+    runs_grid,
+    tiles,
+)
+from medcost.report.reconciliation import currency_word, is_tied, reconcile, tie_out
+from medcost.report.section import Section
+from medcost.report.service_items import item_cost, service_matrix
+from medcost.report.words import Word
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that the page and the workbook show.
+
+    cover: lines of the cover block; tie_out: the sentence of the reconciliation; notes: what the
+    runs noted, in the words in which they did; units: (id, name) for the choice of a unit.
+    """
+
+    name: Word
+    period: Word
+    n_periods: int
+    last_period: str
+    cover: tuple[tuple[Word, Word], ...]
+    currency: Word
+    tie_out: Word
+    is_tied: bool
+    tiles: tuple[Tile, ...]
+    notes: tuple[str, ...]
+    units: tuple[tuple[str, str], ...]
+    sections: tuple[Section, ...]
+    runs: Section
+
+
+def compose(figures: Figures) -> Report:
+    """The report of some published figures."""
+    runs = runs_grid(figures)
+    return Report(
+        consortium_name(figures),
+        period_word(figures),
+        len(figures.periods),
+        figures.periods[-1],
+        cover(figures),
+        currency_word(figures),
+        tie_out(figures),
+        is_tied(figures),
+        tiles(figures),
+        notes(figures),
+        tuple((unit, visible(figures.unit_name(unit))) for unit in figures.units),
+        (
+            direct_cost(figures),
+            full_cost(figures),
+            composition(figures),
+            department_flow(figures),
+            item_cost(figures),
+            drg_cost(figures),
+            service_matrix(figures),
+            over_cost_groups(figures),
+            execution(figures),
+            effects(figures),
+            break_even(figures),
+            control(figures),
+            month_by_month(figures),
+            reconcile(figures),
+        ),
+        Section("runs", runs.title, grids=(runs,)),
+    )

@@ -1,0 +1,440 @@
+"""What a report is made of: the published tables of some months, and names the runs keep.
+
+Nothing is costed here. Amounts are whole fen, added up exactly; every file is held against the
+SHA-256 that its run's manifest has for it before a figure of it is shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from medcost._core.sums import group_sums
+from medcost.book import TableRows, is_period, read_table
+from medcost.errors import Fault, InputRejected, quote
+from medcost.kept import BOOK, KEPT
+from medcost.parquet_input import READ_ERRORS, decode_number, find_files
+from medcost.publish import published_runs, read_run_manifest
+from medcost.tables import load_table
+
+Key = tuple[str, ...]
+Sums = dict[Key, list[int]]
+
+COST_TABLES = (
+    "department_cost",
+    "department_flow",
+    "service_item_cost",
+    "drg_cost",
+    "intercompany",
+    "reconciliation",
+)
+VARIANCE_TABLES = (
+    "budget_variance",
+    "variance_decomposition",
+    "drg_variance",
+    "break_even",
+    "budget_requests",
+    "budget_reward",
+)
+KEPT_TABLES = ("units", "departments", "service_items", "drg_groups", "income", "statistics")
+# Places of combined keys up to this are counted in 64 bits before they are numbered anew.
+MOST_PLACES = 1 << 62
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one table over all its runs.
+
+    labels: distinct texts of a column; codes: which of them, -1 where it is empty, int64 [rows];
+    numbers: whole numbers at the column's scale, 0 where empty, int64 [rows]; present: where
+    there is one; floats: columns of doubles.
+    """
+
+    n: int
+    labels: dict[str, list[str]] = field(default_factory=dict)
+    codes: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    numbers: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    present: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    floats: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def sums(self, keys: Sequence[str], values: Sequence[str]) -> Sums:
+        """Sums of some columns by others, '' for an empty key; in the order of the keys."""
+        if not self.n:
+            return {}
+        place, known = np.zeros(self.n, np.int64), 1
+        for key in keys:
+            n_labels = len(self.labels[key]) + 1
+            if known * n_labels > MOST_PLACES:
+                place = np.unique(place, return_inverse=True)[1].astype(np.int64)
+                known = int(place.max()) + 1
+            place = place * n_labels + self.codes[key] + 1
+            known *= n_labels
+        columns = [self.numbers[value] for value in values]
+        matrix = np.stack(columns, axis=1) if columns else np.zeros((self.n, 0), np.int64)
+        first = np.unique(place, return_index=True)[1]
+        _, sums = group_sums(place, np.ascontiguousarray(matrix))
+        texts = [
+            [["", *self.labels[key]][code + 1] for code in self.codes[key][first].tolist()]
+            for key in keys
+        ]
+        labels: list[Key] = list(zip(*texts, strict=True)) if keys else [()]
+        return dict(sorted(zip(labels, sums.tolist(), strict=True)))
+
+    def only(self, kept: NDArray[np.bool_]) -> Rows:
+        """Some of the rows."""
+        return Rows(
+            int(kept.sum()),
+            self.labels,
+            {name: values[kept] for name, values in self.codes.items()},
+            {name: values[kept] for name, values in self.numbers.items()},
+            {name: values[kept] for name, values in self.present.items()},
+            {name: values[kept] for name, values in self.floats.items()},
+        )
+
+    def where(self, column: str, *wanted: str) -> NDArray[np.bool_]:
+        """Where a text column has one of some texts, '' meaning none."""
+        known = self.labels[column]
+        codes = [i for i, label in enumerate(known) if label in wanted]
+        codes += [-1] if "" in wanted else []
+        return np.isin(self.codes[column], codes)
+
+    def texts(self, column: str) -> list[str]:
+        """A text column, '' where it is empty."""
+        known = ["", *self.labels[column]]
+        return [known[code + 1] for code in self.codes[column].tolist()]
+
+    def values(self, column: str) -> list[int | None]:
+        """A number column, None where it is empty."""
+        if column not in self.numbers:
+            return [None] * self.n
+        pairs = zip(self.numbers[column].tolist(), self.present[column].tolist(), strict=True)
+        return [value if there else None for value, there in pairs]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A published run and the units for which its period's figures are taken from it."""
+
+    period: str
+    folder: Path
+    units: tuple[str, ...]
+    manifest: Mapping[str, Any]
+
+    @property
+    def has_table(self) -> frozenset[str]:
+        """Names of its result tables."""
+        outputs = self.manifest["outputs"]
+        return frozenset(str(output["name"]).removesuffix(".parquet") for output in outputs)
+
+
+@dataclass(frozen=True)
+class Names:
+    """Display names, '' where there is none, and what departments are grouped by."""
+
+    unit: dict[str, str]
+    department: dict[Key, str]
+    department_class: dict[Key, str]
+    service_group: dict[Key, str]
+    item: dict[str, str]
+    drg: dict[Key, str]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All that a report shows, of some months and units.
+
+    tables: result tables by name, one that no run has without rows; income: fen by (period,
+    unit, department, source); statistics: 1e-4 by (period, unit, department, measure); unkept:
+    runs that keep no book, whose names, income and statistics are not known.
+    """
+
+    runs: tuple[Run, ...]
+    tables: dict[str, Rows]
+    names: Names
+    income: dict[Key, int]
+    statistics: dict[Key, int]
+    unkept: tuple[str, ...]
+
+    @cached_property
+    def periods(self) -> tuple[str, ...]:
+        """The months, ascending."""
+        return tuple(sorted({run.period for run in self.runs}))
+
+    @cached_property
+    def units(self) -> tuple[str, ...]:
+        """The member units, in the order of their ids."""
+        return tuple(sorted({unit for run in self.runs for unit in run.units}, key=str.encode))
+
+    @property
+    def newest(self) -> Run:
+        """The run of the last month."""
+        return self.runs[-1]
+
+    @property
+    def currency(self) -> str:
+        """The label of the money, of the last month's model."""
+        return str(self.newest.manifest["model"]["currency"])
+
+    def has(self, table: str) -> bool:
+        """Whether any run published a row of the table."""
+        return table in self.tables and self.tables[table].n > 0
+
+    def unit_name(self, unit: str) -> str:
+        """'U01 Name', or the id where there is no name."""
+        return " ".join(part for part in (unit, self.names.unit.get(unit, "")) if part)
+
+    def department_name(self, unit: str, dept: str) -> str:
+        """The department's name, or '' where the book has none."""
+        return self.names.department.get((unit, dept), "")
+
+    def group_name(self, drg: str, scheme: str = "") -> str:
+        """A group's name; where the scheme is not known, that of the first scheme that has it."""
+        if scheme or (scheme, drg) in self.names.drg:
+            return self.names.drg.get((scheme, drg), "")
+        return self._any_group.get(drg, "")
+
+    @cached_property
+    def _any_group(self) -> dict[str, str]:
+        ordered = sorted(self.names.drg.items(), reverse=True)
+        return {drg: name for (_, drg), name in ordered}
+
+    @cached_property
+    def class_of(self) -> dict[Key, str]:
+        """The class of each department, by (unit, department); of several, the last month's."""
+        found = self.tables["department_cost"].sums(("period", "unit_id", "dept_id", "class"), ())
+        costed = {(unit, dept): kind for _, unit, dept, kind in found}
+        return self.names.department_class | costed
+
+
+def read_figures(
+    folder: Path,
+    periods: tuple[str, str] | None,
+    units: Sequence[str] = (),
+    tables: Sequence[str] = (*COST_TABLES, *VARIANCE_TABLES),
+) -> Figures:
+    """The published figures of an output folder, or of one run.
+
+    periods: first and last month, None for all; units: only these. Raises InputRejected
+    (run-not-found, run-damaged, file-unreadable).
+    """
+    runs = tuple(_runs(folder, periods, units))
+    if not runs:
+        asked = " ".join(
+            part
+            for part in (periods and "..".join(dict.fromkeys(periods)), *map(quote, units))
+            if part
+        )
+        what = f"{quote(str(folder))} has no published run{' of ' + asked if asked else ''}."
+        raise InputRejected([Fault("run-not-found", what, (quote(str(folder)),))])
+    there = [name for name in tables if any(name in run.has_table for run in runs)]
+    found = {name: _read_table(name, runs) for name in there}
+    empty = {name: _no_rows(name) for name in tables if name not in found}
+    names, income, statistics, unkept = _kept(runs)
+    return Figures(runs, found | empty, names, income, statistics, unkept)
+
+
+def _runs(folder: Path, periods: tuple[str, str] | None, units: Sequence[str]) -> Iterator[Run]:
+    """The runs asked for, by month and then by folder."""
+    for period, places in sorted(published_runs(folder).items()):
+        if periods is not None and not periods[0] <= period <= periods[1]:
+            continue
+        by_folder: dict[Path, list[str]] = {}
+        for unit, place in sorted(places.items(), key=lambda pair: pair[0].encode()):
+            if not units or unit in units:
+                by_folder.setdefault(place, []).append(unit)
+        for place, of_run in sorted(by_folder.items()):
+            manifest = read_run_manifest(place)
+            if manifest is None or not is_period(period) or not _is_manifest(manifest):
+                raise _damaged(place, "manifest.json")
+            yield Run(period, place, tuple(of_run), manifest)
+
+
+def _is_manifest(manifest: Any) -> bool:
+    """Whether what the report takes from a manifest is there."""
+    if not isinstance(manifest, dict):
+        return False
+    model = manifest.get("model")
+    lists = [manifest.get(name, []) for name in ("outputs", "units", "notes", "kept")]
+    return (
+        isinstance(model, dict)
+        and {"id", "title", "authority", "currency"} <= set(model)
+        and "outputs" in manifest
+        and all(isinstance(one, list) for one in lists)
+        and all(
+            isinstance(record, dict) and {"name", "sha256"} <= set(record)
+            for record in (*lists[0], *lists[3])
+        )
+    )
+
+
+def _damaged(run: Path, name: str) -> InputRejected:
+    what = f"{quote(run.name)} is not as it was published: {quote(name)} is missing or changed."
+    return InputRejected([Fault("run-damaged", what, (quote(str(run / name)),))])
+
+
+def _read_table(name: str, runs: Sequence[Run]) -> Rows:
+    """The rows of one result table, of each run the units that are taken from it."""
+    unit_column = "from_unit_id" if name == "intercompany" else "unit_id"
+    parts = []
+    for run in runs:
+        if name in run.has_table:
+            table = _verified(run, name)
+            # Rows without a unit are of all units of the run together.
+            if set(run.units) != set(run.manifest.get("units", ())):
+                table = table.filter(pc.is_in(table[unit_column], value_set=pa.array(run.units)))
+            parts.append(table)
+    try:
+        table = pa.concat_tables(parts, promote_options="default")
+        return _rows(table, name)
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        what = f"Table {name} of {quote(str(runs[0].folder.parent))} cannot be read: {error}."
+        places = tuple(quote(run.folder.name) for run in runs)
+        raise InputRejected([Fault("file-unreadable", what, places)]) from None
+
+
+def _verified(run: Run, name: str) -> pa.Table:
+    """One result table of a run, its bytes those that were published."""
+    path = run.folder / f"{name}.parquet"
+    wanted = {o["name"]: o["sha256"] for o in run.manifest["outputs"]}[path.name]
+    try:
+        content = path.read_bytes()
+    except OSError:
+        raise _damaged(run.folder, path.name) from None
+    if hashlib.sha256(content).hexdigest() != wanted:
+        raise _damaged(run.folder, path.name)
+    try:
+        return pq.read_table(pa.BufferReader(content))
+    except READ_ERRORS:
+        raise _damaged(run.folder, path.name) from None
+
+
+def _rows(table: pa.Table, name: str) -> Rows:
+    labels: dict[str, list[str]] = {}
+    codes: dict[str, NDArray[np.int64]] = {}
+    numbers: dict[str, NDArray[np.int64]] = {}
+    present: dict[str, NDArray[np.bool_]] = {}
+    floats: dict[str, NDArray[np.float64]] = {}
+    for column in load_table(f"out_{name}").columns:
+        array = table[column.name].combine_chunks()
+        if column.type == "string":
+            coded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+            labels[column.name] = coded.dictionary.to_pylist()
+            indices = coded.indices.cast(pa.int64()).fill_null(-1)
+            codes[column.name] = indices.to_numpy(zero_copy_only=False)
+        elif column.type == "double":
+            floats[column.name] = array.fill_null(np.nan).to_numpy(zero_copy_only=False)
+        elif column.type == "int64":
+            numbers[column.name] = array.fill_null(0).to_numpy(zero_copy_only=False)
+            present[column.name] = array.is_valid().to_numpy(zero_copy_only=False)
+        else:
+            decoded = decode_number(array, column)
+            numbers[column.name], present[column.name] = decoded.values, decoded.present
+    return Rows(table.num_rows, labels, codes, numbers, present, floats)
+
+
+def _no_rows(name: str) -> Rows:
+    """A table that no run published."""
+    columns = load_table(f"out_{name}").columns
+    texts = [column.name for column in columns if column.type == "string"]
+    others = [column.name for column in columns if column.type not in ("string", "double")]
+    return Rows(
+        0,
+        {column: [] for column in texts},
+        {column: np.zeros(0, np.int64) for column in texts},
+        {column: np.zeros(0, np.int64) for column in others},
+        {column: np.zeros(0, np.bool_) for column in others},
+    )
+
+
+def _kept(
+    runs: Sequence[Run],
+) -> tuple[Names, dict[Key, int], dict[Key, int], tuple[str, ...]]:
+    """Names of all months, the later ones first in rank, and income and statistics of each."""
+    names = Names({}, {}, {}, {}, {}, {})
+    income: dict[Key, int] = {}
+    statistics: dict[Key, int] = {}
+    unkept: list[str] = []
+    read: dict[tuple[str, ...], dict[str, TableRows]] = {}
+    for run in runs:
+        book = run.folder / KEPT / BOOK
+        if not book.is_dir():
+            unkept.append(run.folder.name)
+            continue
+        # Runs of one batch keep equal files: each is read once.
+        same = _kept_hashes(run)
+        if same not in read:
+            read[same] = dict(_kept_tables(book))
+        tables = read[same]
+        _add_names(names, tables)
+        _add_numbers(income, tables.get("income"), run, "source", "amount")
+        _add_numbers(statistics, tables.get("statistics"), run, "measure", "quantity")
+    return names, income, statistics, tuple(unkept)
+
+
+def _kept_hashes(run: Run) -> tuple[str, ...]:
+    prefixes = tuple(f"{KEPT}/{BOOK}/{name}" for name in KEPT_TABLES)
+    records = run.manifest.get("kept", ())
+    known = tuple(
+        f"{record['name']} {record['sha256']}"
+        for record in records
+        if str(record["name"]).startswith(prefixes)
+    )
+    return known or (str(run.folder),)
+
+
+def _kept_tables(book: Path) -> Iterator[tuple[str, TableRows]]:
+    for name in KEPT_TABLES:
+        files, faults = find_files(book, name)
+        if files and not faults:
+            rows, faults = read_table(name, files)
+            if rows is not None:
+                yield name, rows
+        if faults:
+            raise InputRejected(faults)
+
+
+def _texts(rows: TableRows, column: str) -> list[str]:
+    known = ["", *rows.labels(column)]
+    return [known[code + 1] for code in rows.codes(column).tolist()]
+
+
+def _add_names(names: Names, tables: Mapping[str, TableRows]) -> None:
+    """Names of one book over those of earlier months."""
+    wanted: tuple[tuple[str, tuple[str, ...], str, dict[Any, str]], ...] = (
+        ("units", ("unit_id",), "name", names.unit),
+        ("departments", ("unit_id", "dept_id"), "name", names.department),
+        ("departments", ("unit_id", "dept_id"), "class", names.department_class),
+        ("departments", ("unit_id", "dept_id"), "service_group", names.service_group),
+        ("service_items", ("item_id",), "name", names.item),
+        ("drg_groups", ("scheme", "drg_id"), "name", names.drg),
+    )
+    for table, keys, column, into in wanted:
+        if table in tables:
+            rows = tables[table]
+            texts = zip(*(_texts(rows, key) for key in keys), strict=True)
+            for key, name in zip(texts, _texts(rows, column), strict=True):
+                into[key[0] if len(keys) == 1 else key] = name
+
+
+def _add_numbers(
+    into: dict[Key, int], rows: TableRows | None, run: Run, key: str, value: str
+) -> None:
+    """Add one month's numbers of the run's units."""
+    if rows is None:
+        return
+    keys = ("period", "unit_id", "dept_id", key)
+    texts = zip(*(_texts(rows, column) for column in keys), strict=True)
+    units = set(run.units)
+    for place, number in zip(texts, rows.values(value).tolist(), strict=True):
+        if place[0] == run.period and place[1] in units:
+            into[place] = into.get(place, 0) + number

@@ -1,0 +1,107 @@
+"""Pictures: well-formed, without style or script, every label escaped, lengths in proportion."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from medcost.report import charts
+from medcost.report.charts import Series, Step
+from report.published import HOSTILE
+
+TEXT = str
+COLOURS = ("#112233", "#445566", "#778899")
+NAMESPACE = "{http://www.w3.org/2000/svg}"
+
+
+def drawn(name: str, label: str) -> str:
+    """One picture of each kind with a label."""
+    series = [Series(label, "#123456"), Series("b", "#654321")]
+    return {
+        "stacked_bars": lambda: charts.stacked_bars(
+            [(label, [5, -3]), ("x", [0, 1])], series, TEXT
+        ),
+        "diverging_bars": lambda: charts.diverging_bars([(label, 4), ("x", -4)], COLOURS[:2], TEXT),
+        "month_columns": lambda: charts.month_columns(
+            [label, "x"], series, [[1, 2], [-3, 4]], TEXT
+        ),
+        "waterfall": lambda: charts.waterfall(
+            [Step(label, 10, True), Step("x", -3), Step("y", 7, True)], COLOURS, TEXT
+        ),
+        "heat_map": lambda: charts.heat_map(
+            [(label, [1, None])], ["a", label], lambda _: "#abcdef", TEXT
+        ),
+    }[name]()
+
+
+KINDS = ("stacked_bars", "diverging_bars", "month_columns", "waterfall", "heat_map")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("label", [x for x in HOSTILE if x.isprintable()], ids=range(16))
+def test_a_hostile_label_stays_text(kind: str, label: str) -> None:
+    root = ET.fromstring(drawn(kind, label))
+    tags = {node.tag.removeprefix(NAMESPACE) for node in root.iter()}
+    assert tags <= {"svg", "rect", "text", "title", "line"}
+    attributes = {name for node in root.iter() for name in node.attrib}
+    assert not attributes & {"style", "href", "onload", "class"}
+    assert label in "".join(root.itertext())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_stands_outside_the_picture(kind: str) -> None:
+    root = ET.fromstring(drawn(kind, "W" * 300))
+    width, height = map(float, root.attrib["viewBox"].split()[2:])
+    for node in root.iter(f"{NAMESPACE}rect"):
+        x, y, w, h = (float(node.attrib[a]) for a in ("x", "y", "width", "height"))
+        assert 0 <= x <= x + w <= width + 0.1
+        assert 0 <= y <= y + h <= height + 0.1
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        charts.stacked_bars([], [Series("a", "#123456")], TEXT),
+        charts.diverging_bars([], COLOURS[:2], TEXT),
+        charts.month_columns([], [Series("a", "#123456")], [[]], TEXT),
+        charts.waterfall([], COLOURS, TEXT),
+        charts.heat_map([], [], lambda _: "#ffffff", TEXT),
+        charts.stacked_bars([("a", [0])], [Series("a", "#123456")], TEXT),
+        charts.waterfall([Step("a", 0, True)], COLOURS, TEXT),
+    ],
+)
+def test_a_picture_of_nothing_is_a_picture(empty: str) -> None:
+    assert ET.fromstring(empty).tag == f"{NAMESPACE}svg"
+
+
+def widths(picture: str) -> list[float]:
+    return [float(w) for w in re.findall(r'<rect [^>]*width="([\d.]+)"[^>]*><title>', picture)]
+
+
+def test_bars_are_as_long_as_their_amounts() -> None:
+    """10, 20 and 40: each twice the one before."""
+    one, two, four = widths(
+        charts.diverging_bars([("a", 10), ("b", 20), ("c", 40)], COLOURS[:2], TEXT)
+    )
+    assert two == pytest.approx(2 * one, abs=0.2)
+    assert four == pytest.approx(4 * one, abs=0.2)
+
+
+def test_a_waterfall_ends_where_its_steps_lead() -> None:
+    """100 - 30 + 10 = 80: the last step ends at the height of the total."""
+    picture = charts.waterfall(
+        [Step("a", 100, True), Step("b", -30), Step("c", 10), Step("d", 80, True)], COLOURS, TEXT
+    )
+    rects = re.findall(r'y="([\d.]+)" width="[\d.]+" height="([\d.]+)" fill="(#\w+)"', picture)
+    tops = [float(y) for y, _, _ in rects]
+    assert tops[2] == pytest.approx(tops[3])
+    assert [colour for *_, colour in rects] == [COLOURS[0], COLOURS[2], COLOURS[1], COLOURS[0]]
+
+
+@pytest.mark.parametrize(
+    ("span", "step"), [(10, 2), (99, 20), (5_000_000, 1_000_000), (1, 1), (0, 1)]
+)
+def test_ticks_are_round(span: int, step: int) -> None:
+    assert charts.nice_step(span) == step

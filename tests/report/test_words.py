@@ -1,0 +1,74 @@
+"""The words of a report: both languages, each used, none missing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import medcost.report
+from medcost.figure_words import ELEMENT_NAMES
+from medcost.report.words import all_words, word
+from medcost.tables import CLASSES, ELEMENTS, load_table
+from medcost.terminal import CLASS_NAMES
+
+FOLDER = Path(medcost.report.__file__).parent
+SHEETS = [key for key in all_words() if key.endswith((".sheet", "_sheet")) or key == "cover"]
+
+
+def test_every_word_has_both_languages_and_the_same_gaps() -> None:
+    for key, both in all_words().items():
+        assert both.zh, key
+        assert both.en, key
+        gaps = [sorted(set(re.findall(r"{\w+}", text))) for text in both]
+        assert gaps[0] == gaps[1], key
+
+
+def test_every_word_is_used() -> None:
+    """A key stands in the source as it is, or fits a key that is put together there."""
+    source = "".join(path.read_text("utf-8") for path in FOLDER.glob("*.py"))
+    literal = set(re.findall(r'"([\w.-]+)"', source))
+    made = [
+        re.escape(re.sub(r"{[^}]*}", "\0", key)).replace("\0", r"[\w-]+")
+        for key in re.findall(r'word\(\s*f"([^"]+)"', source)
+    ]
+    unused = [
+        key
+        for key in all_words()
+        if key not in literal and not any(re.fullmatch(pattern, key) for pattern in made)
+    ]
+    assert unused == []
+
+
+def test_every_value_of_the_published_columns_that_are_named_has_a_word() -> None:
+    """budget_variance.alert over is alert.over, and so on."""
+    prefixes = {"requested_met": "met", "approved_met": "met", "base": "drg_base"}
+    named = {
+        "budget_variance": ("element", "favourable", "alert", "freeze", "approval_tier"),
+        "variance_decomposition": ("level", "method"),
+        "drg_variance": ("against", "base"),
+        "break_even": ("measure", "verdict"),
+        "budget_requests": ("scope", "requested_met", "approved_met", "approval_tier"),
+        "budget_reward": ("targets",),
+        "reconciliation": ("reason",),
+    }
+    for table, columns in named.items():
+        for column in columns:
+            for value in load_table(f"out_{table}").column(column).values:
+                assert f"{prefixes.get(column, column)}.{value}" in all_words()
+
+
+def test_elements_and_classes_have_the_names_that_terminals_show() -> None:
+    for element in ELEMENTS:
+        assert ELEMENT_NAMES[element] == f"{word(f'element.{element}').zh} {element}"
+    for kind in CLASSES:
+        assert CLASS_NAMES[kind].split()[0] == word(f"class.{kind}").zh.removesuffix("类")
+
+
+def test_names_of_sheets_are_those_that_excel_takes() -> None:
+    for key in SHEETS:
+        for name in all_words()[key]:
+            assert len(name) <= 31, name
+            assert not re.search(r"[\[\]:*?/\\]", name), name
+    for language in (0, 1):
+        names = [all_words()[key][language] for key in SHEETS]
+        assert len(set(names)) == len(names)
