@@ -15,10 +15,12 @@ from books import MONTH, Row, Tables, model, model_file, number, written
 from oracle.parquet_tables import write_tables
 
 from medcost.allocation_model import load_model
+from medcost.batch import run_month_end
 from medcost.book import open_book
 from medcost.errors import Fault, InputRejected
-from medcost.month_end import BatchOptions, run_month_end
-from medcost.publish import output_folder, published_runs
+from medcost.month_end import BatchOptions
+from medcost.output_folder import output_folder
+from medcost.publish import published_runs
 from medcost.variance.control import load_control
 from medcost.variance_run import periods_chosen, read_budget, runs_in, vary
 
@@ -56,8 +58,8 @@ def published(
     loaded = load_model(str(model_file(tmp_path, model)), through)
     policy = load_control(str(control_file(tmp_path, control))) if control else None
     options = BatchOptions(units, through, control=policy)
-    with output_folder(out) as staging:
-        run_month_end(open_book(folder, through), loaded, list(periods), options, out, staging)
+    with output_folder(out) as held:
+        run_month_end(open_book(folder, through), loaded, list(periods), options, held)
     return out
 
 

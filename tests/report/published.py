@@ -10,10 +10,11 @@ from typing import Any
 from books import Tables, model_file, written
 
 from medcost.allocation_model import load_model
+from medcost.batch import run_month_end
 from medcost.book import open_book
 from medcost.cli import _cost_opening
-from medcost.month_end import BatchOptions, periods_of_book, run_month_end
-from medcost.publish import output_folder
+from medcost.month_end import BatchOptions, periods_of_book
+from medcost.output_folder import output_folder
 from medcost.report.contents import Report, compose
 from medcost.report.figures import read_figures
 from medcost.report.grid import Grid
@@ -63,8 +64,8 @@ def publish(
     loaded = load_model(name, through)
     opened = open_book(book, through)
     options = BatchOptions(units, through, keep=keep)
-    with output_folder(place) as staging:
-        run_month_end(opened, loaded, periods_of_book(opened), options, place, staging)
+    with output_folder(place) as held:
+        run_month_end(opened, loaded, periods_of_book(opened), options, held)
     return place
 
 

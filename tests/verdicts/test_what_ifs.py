@@ -27,14 +27,15 @@ from books import (
 from explain.explained import by_posting, explained, parts
 
 from medcost.allocation_model import load_model
+from medcost.batch import run_month_end
 from medcost.book import open_book
 from medcost.errors import InputRejected
 from medcost.explanation import Explanation, explain
 from medcost.explanation_page import build_page
 from medcost.figure_found import Question
 from medcost.kept_run import load_run, only_run
-from medcost.month_end import BatchOptions, run_month_end
-from medcost.publish import output_folder
+from medcost.month_end import BatchOptions
+from medcost.output_folder import output_folder
 from medcost.recost import Recosted, recost_run
 
 TWO_CASES = ward(line("C", "a", "K", 1, charge=1), line("C", "a", "L", 3, charge=2))
@@ -46,10 +47,10 @@ def published(
     """Return the output folder of a book's month."""
     loaded = load_model(str(model_file(tmp_path, text or model())), through)
     out = options.pop("out", tmp_path / "runs")
-    with output_folder(out) as staging:
+    with output_folder(out) as held:
         opened = open_book(written(tmp_path, tables), through)
         batch = BatchOptions(through=through, **options)
-        run_month_end(opened, loaded, [MONTH], batch, out, staging)
+        run_month_end(opened, loaded, [MONTH], batch, held)
     return out
 
 
@@ -69,9 +70,9 @@ def recosted(
     """Return the what-if with other tables or another model."""
     folder = written(tmp_path, tables) if tables else Path()
     replaced = {name: folder / f"{name}.parquet" for name in tables or {}}
-    with output_folder(tmp_path / out) as staging:
+    with output_folder(tmp_path / out) as held:
         other = str(model_file(tmp_path, text)) if text else None
-        return recost_run(only_run(runs, None, unit), tmp_path / out, staging, other, replaced)
+        return recost_run(only_run(runs, None, unit), held, other, replaced)
 
 
 def codes(call: Callable[[], object]) -> list[str]:
