@@ -282,5 +282,6 @@ def test_the_log_is_one_json_object_a_line(medcost: Medcost, runs: Path, budget:
     assert ["2026-01", "2026-02"] == [line["period"] for line in lines]
     assert set(TABLES) == set(lines[0]["rows"])
     bad = medcost("variance", runs, "--budget", budget, "--period", "2030-01", "--json-log")
-    (fault,) = [json.loads(line) for line in bad.stderr.splitlines()]
+    fault, summary = [json.loads(line) for line in bad.stderr.splitlines()]
     assert ("run-not-found", "error") == (fault["code"], fault["level"])
+    assert ("summary", 3) == (summary["event"], summary["exit_code"])

@@ -647,6 +647,11 @@ ABOUT_BUDGETS = {
     "budget-standards-disagree", "budget-standards-twice", "control-key-missing",
     "control-key-unknown", "control-unreadable", "control-value",
 }  # fmt: skip
+ABOUT_PUBLISHED = {
+    "chain-broken", "current-dangling", "current-unreadable", "file-added", "file-changed",
+    "file-missing", "manifest-unreadable", "period-closed", "run-id-wrong", "signature-missing",
+    "signature-wrong", "table-unbalanced",
+}  # fmt: skip
 ABOUT_RUNS = {
     "run-not-found", "run-not-kept", "stage-not-in-run", "figure-not-in-run", "figure-ambiguous",
     "run-ambiguous", "figure-not-as-published", "run-damaged",
@@ -656,10 +661,11 @@ ABOUT_RUNS = {
 def test_every_fault_code_has_a_test() -> None:
     """Of models: test_allocation_model.py; of runs: tests/explain and verdicts; the last below.
 
-    Of budgets: tests/verdicts/test_budget.py and tests/variance/test_control.py.
+    Of budgets: tests/verdicts/test_budget.py and tests/variance/test_control.py. Of what is
+    published: tests/cli/test_verify.py.
     """
     tested = {scenario.code for scenario in SCENARIOS.values()}
-    elsewhere = ABOUT_MODELS | ABOUT_BUDGETS | ABOUT_RUNS | {"book-not-found"}
+    elsewhere = ABOUT_MODELS | ABOUT_BUDGETS | ABOUT_PUBLISHED | ABOUT_RUNS | {"book-not-found"}
     assert tested | elsewhere == set(fault_codes())
 
 
