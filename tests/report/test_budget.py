@@ -47,6 +47,27 @@ def test_a_total_of_execution_is_computed_from_its_sums(sample: Path) -> None:
 
 
 @pytest.mark.parametrize("periods", [FEBRUARY, None])
+def test_variance_is_actual_less_budget_in_every_line_and_total(sample: Path, periods) -> None:
+    """Cost without a budget is part of a total's variance, as it is of the published one."""
+    found = grids(report_of(sample, periods))
+    for name in ("units", "elements", "departments", "groups"):
+        rows = [*rows_of(found[f"variance_{name}"]), *rows_of(found[f"variance_{name}"], "total")]
+        for row in rows:
+            if row["budget"] is None:
+                assert row["variance"] is None
+            else:
+                assert row["variance"] == row["actual"] - row["budget"]
+
+
+def test_lines_of_departments_and_of_groups_are_not_added_up_together(sample: Path) -> None:
+    """They are the same cost twice: a total of both would be no figure that is published."""
+    lines = grids(report_of(sample, FEBRUARY))["variance_lines"]
+    levels = {(bool(row["dept_id"]), bool(row["drg_id"])) for row in rows_of(lines)}
+    assert levels == {(True, False), (False, True)}
+    assert rows_of(lines, "total") == []
+
+
+@pytest.mark.parametrize("periods", [FEBRUARY, None])
 def test_effects_add_up_to_the_variance_in_every_line(sample: Path, periods) -> None:
     found = grids(report_of(sample, periods))
     for key in ("effects", "effect_lines"):

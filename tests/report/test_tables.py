@@ -47,6 +47,8 @@ def small(tmp_path: Path, **more) -> Report:
         of("W", "source", "subsidy", "amount", 999),
         of("P", "source", "outpatient", "amount", "50.50"),
     ]
+    earning = more.pop("income_of", ("W", "P"))
+    tables["income"] = [row for row in tables["income"] if row["dept_id"] in earning]
     tables["statistics"] = [
         of("W", "measure", "bed_days", "quantity", 11),
         of("P", "measure", "visits", "quantity", 8),
@@ -104,6 +106,16 @@ def test_table_03_has_shares_income_margin_and_unit_costs(tmp_path: Path) -> Non
     assert (clinic["margin"], clinic["bed_day_cost"], clinic["visit_cost"]) == (-1450, None, 813)
     total = rows_of(grid, "total")[-1]
     assert (total["total"], total["income"], total["margin"]) == (23000, 25050, 2050)
+
+
+def test_a_department_without_income_is_part_of_the_margin_of_its_unit(tmp_path: Path) -> None:
+    """Without income of its own P (65) earns 0: W 200 - 165 = 35, P -65, 200 - 230 = -30 in all."""
+    report = small(tmp_path, income_of=("W",))
+    rows = {row["dept_id"]: row for row in rows_of(grids(report)["national_03"])}
+    assert (rows["P"]["income"], rows["P"]["margin"]) == (0, -6500)
+    for name in ("national_03", "indicators"):
+        total = rows_of(grids(report)[name], "total")[-1]
+        assert (total["income"], total["margin"]) == (20000, -3000)
 
 
 def test_a_share_of_a_total_is_computed_from_the_totals(tmp_path: Path) -> None:

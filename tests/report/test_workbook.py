@@ -84,7 +84,7 @@ def test_every_total_is_a_formula_whose_value_agrees(workbook: bytes) -> None:
 
 def test_every_total_of_the_report_is_a_formula(sample: Path, workbook: bytes) -> None:
     found = sum(
-        cell is not None and (column.is_sum or column.ratio is not None)
+        cell is not None and bool(column.is_sum or column.ratio or column.less)
         for grid in grids(report_of(sample)).values()
         for line in grid.lines
         if line.kind in ("total", "difference")

@@ -99,7 +99,7 @@ def _execution_columns(by: str, single: bool) -> tuple[Column, ...]:
         *names[by],
         Column("budget", word("budget"), "money"),
         Column("actual", word("actual"), "money"),
-        Column("variance", word("variance.amount"), "money"),
+        Column("variance", word("variance.amount"), "money", less=("actual", "budget")),
         Column("execution_rate", word("execution_rate"), "rate", ratio=("actual", "budget")),
         *of_month,
     )
@@ -126,7 +126,7 @@ def _execution_grid(
         single = False
     columns = _execution_columns(by, single)
     compared = [name for group in COMPARED for name in group] + [name for name, _ in YEAR_TO_DATE]
-    values = ["budget", "actual", "variance", "execution_rate", *(compared if single else ())]
+    values = ["budget", "actual", "execution_rate", *(compared if single else ())]
     found = added(rows, keys, values, FLAGS if single else ())
     lines = Lines(columns)
     unit_before: str | None = None
@@ -139,14 +139,16 @@ def _execution_grid(
             lines.heading(unit_heading(figures, unit), unit, 1)
         unit_before = unit
         lines.rows([tuple(_execution_cells(figures, by, of, total, single))], unit)
-    if found:
+    # A department's elements and a group's are the same cost twice: they have no total together.
+    if found and by != "all":
         lines.total(word("total_of_all"), 0, level=1)
+    notes = ["variance.note", *(["variance.note_sums"] if len(figures.periods) > 1 else [])]
     return Grid(
         key,
         word(f"{key}.table"),
         columns,
         tuple(lines.found),
-        (word("variance.note"), *(() if single else (word("variance.note_sums"),))),
+        tuple(word(note) for note in notes),
         rank="actual",
         sheet=word(f"{key}.sheet"),
         on_page=by != "all",
@@ -176,7 +178,8 @@ def _execution_cells(
     values = total.values
     yield values["budget"]
     yield values["actual"]
-    yield values["variance"]
+    budget, actual = values["budget"], values["actual"]
+    yield None if budget is None or actual is None else actual - budget
     yield values["execution_rate"] if single else rate_of(values["actual"], values["budget"])
     if single:
         for flag in FLAGS:

@@ -21,9 +21,10 @@ class Column:
     """One column.
 
     band: the heading over it, shared with its neighbours, which the page shows in one cell;
-    ratio: the columns that a quotient is made of, which total lines compute anew; adds: whether
-    total lines add it up; on_page: whether the page shows it too, or only the workbook;
-    is_label: where total lines have their name.
+    ratio: the columns that a quotient is made of, which total lines compute anew; less: the columns
+    that a difference is between, which total lines compute anew too, as one of the two may be
+    missing in a row; adds: whether total lines add it up; on_page: whether the page shows it too,
+    or only the workbook; is_label: where total lines have their name.
     """
 
     key: str
@@ -31,6 +32,7 @@ class Column:
     kind: Kind = "text"
     band: Word | None = None
     ratio: tuple[str, str] | None = None
+    less: tuple[str, str] | None = None
     adds: bool = True
     on_page: bool = True
     is_label: bool = False
@@ -39,7 +41,7 @@ class Column:
     @property
     def is_sum(self) -> bool:
         """Whether total lines add the column up."""
-        return self.kind != "text" and self.adds and self.ratio is None
+        return self.kind != "text" and self.adds and self.ratio is None and self.less is None
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def _whole(cell: Cell) -> int:
 def total_cells(
     columns: Sequence[Column], rows: Sequence[Sequence[Cell]], label: Word
 ) -> tuple[Cell, ...]:
-    """Cells of a total: sums, quotients of sums, and the label; None where nothing adds up.
+    """Cells of a total: sums, differences and quotients of sums, and the label; else None.
 
     A sum over no value at all is None too.
     """
@@ -145,6 +147,11 @@ def total_cells(
         elif column.is_sum:
             values = [row[i] for row in rows if row[i] is not None]
             cells[i] = sum(_whole(value) for value in values) if values else None
+    for i, column in enumerate(columns):
+        if column.less is not None:
+            whole, part = (cells[place[key]] for key in column.less)
+            known = isinstance(whole, int) and isinstance(part, int)
+            cells[i] = whole - part if known else None  # type: ignore[operator]
     for i, column in enumerate(columns):
         if column.ratio is not None:
             top, bottom = (place[key] for key in column.ratio)

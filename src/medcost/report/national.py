@@ -231,7 +231,7 @@ def composition(figures: Figures) -> Section:
         ),
         Column("total", word("full_cost"), "money"),
         Column("income", word("income"), "money"),
-        Column("margin", word("margin"), "money"),
+        Column("margin", word("margin"), "money", less=("income", "total")),
         Column("bed_days", word("bed_days"), "quantity", on_page=False),
         Column("bed_day_cost", word("bed_day_cost"), "money", adds=False),
         Column("visits", word("visits"), "quantity", on_page=False),
@@ -323,7 +323,8 @@ def _composed(
     for part in fen:
         yield part
         yield ratio(part, total, MILLION)
-    earned = income.get((unit, dept))
+    # Where its unit has income, a department without any has earned nothing.
+    earned = income.get((unit, dept), 0 if any(of == unit for of, _ in income) else None)
     yield total
     yield earned
     yield None if earned is None else earned - total
@@ -356,7 +357,7 @@ def indicators(figures: Figures) -> Grid:
         Column("unit_name", word("name")),
         Column("full_cost", word("full_cost"), "money"),
         Column("income", word("income"), "money"),
-        Column("margin", word("margin"), "money"),
+        Column("margin", word("margin"), "money", less=("income", "full_cost")),
         Column("inpatient_cost", word("inpatient_cost"), "money"),
         Column("bed_days", word("bed_days"), "quantity"),
         Column("bed_day_cost", word("bed_day_cost"), "money", ratio=("inpatient_cost", "bed_days")),

@@ -316,13 +316,15 @@ def _formula(columns: Sequence[Column], line: Line, at: Sequence[int], place: in
         return f"={more}-{less}"
     if line.kind != "total" or line.level > 3:
         return ""
-    if column.ratio is not None:
+    of = column.ratio or column.less
+    if of is not None:
         keys = [one.key for one in columns]
-        top, bottom = (keys.index(key) for key in column.ratio)
-        if any(_is_large(line.cells[one]) for one in (top, bottom)):
+        places = [keys.index(key) for key in of]
+        if any(_is_large(line.cells[one]) for one in places):
             return ""
-        a, b = (xl_rowcol_to_cell(at[place], one) for one in (top, bottom))
-        return f'=IF({b}=0,"",ROUND({a}/{b},{DECIMALS[column.kind]}))'
+        a, b = (xl_rowcol_to_cell(at[place], one) for one in places)
+        ratio = f'=IF({b}=0,"",ROUND({a}/{b},{DECIMALS[column.kind]}))'
+        return f"={a}-{b}" if column.ratio is None else ratio
     if column.is_sum:
         name = xl_col_to_name(i)
         return f"=SUBTOTAL(9,{name}{at[line.first] + 1}:{name}{at[place]})"
