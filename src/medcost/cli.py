@@ -534,7 +534,7 @@ def explain(
     help="P, P1..P2 or all (default): what is published and budgeted.",
 )
 @click.option("--unit", "units", multiple=True, help="Only this unit; may be repeated.")
-@click.option("--out", type=click.Path(path_type=Path), help="Publish the tables here.")
+@click.option("--out", type=OUTPUT, help="Publish the tables here.")
 @common_options
 def variance(
     folder: Path,
@@ -594,9 +594,7 @@ def variance(
     show_default=True,
     help="Language of the workbook, and in which the page opens; the page has both.",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Default: the folder reports beside the runs."
-)
+@click.option("--out", type=OUTPUT, help="Default: the folder reports beside the runs.")
 @click.option("--period", "periods", callback=parse_periods, help="P, P1..P2 or all (default).")
 @click.option("--unit", "units", multiple=True, help="Only this unit; may be repeated.")
 @click.option("--index", is_flag=True, help="Also write index.html, which lists published months.")
@@ -640,7 +638,7 @@ def _folders_of(folder: Path, runs: Any) -> set[Path]:
 @cli.command()
 @click.argument("run_a", type=click.Path(path_type=Path))
 @click.argument("run_b", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Write difference.parquet here.")
+@click.option("--out", type=OUTPUT, help="Write difference.parquet here.")
 @common_options
 def diff(run_a: Path, run_b: Path, out: Path | None, json_log: bool, quiet: bool) -> None:
     """Show which table, key and column of two run folders differ, old and new."""
@@ -694,10 +692,6 @@ def verify(
         )
     if not quiet:
         click.echo(f"{found.summary}: as published, chained and balanced.")
-
-
-# How a stream ends that nobody reads any more, or that is full.
-STREAM_FAILURES = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF)
 
 
 def _show_result(opened: Any, result: Any, folder: Path, is_new: bool, currency: str) -> None:
@@ -759,8 +753,6 @@ def main() -> None:
     """Run the command and turn every expected error into its exit code, without a traceback."""
     stop_on_signals()
     _require_streams()
-    # Our threads are over row groups and elements; those of the linear algebra only cost time.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Arrow takes its memory where everything else does, from what was freed.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     # A batch makes no cyclic garbage worth looking for, least of all while it imports.

@@ -95,11 +95,6 @@ def _differences(out: Path, run: RunToPublish, closed: Mapping[str, str]) -> Ite
             ) from None
 
 
-def _reach(through: str) -> int:
-    """How far a run went; what is no stage, such as a variance by itself, is nowhere."""
-    return STAGES.index(through) if through in STAGES else -1
-
-
 def _without_carrying(difference: pa.Table) -> pa.Table:
     """Without the reasons that money is under only because the run was carried further."""
     rows = zip(*(difference[name].to_pylist() for name in ("table", "old", "key")), strict=True)

@@ -174,10 +174,11 @@ def _columns(part: Mapping[str, Any]) -> dict[str, pa.Array]:
     texts = {name: chunked.take(pa.array(at)).combine_chunks() for name, chunked in labels.items()}
     unit = unit_column(list(texts))
     others = [name for name in texts if name not in ("period", unit)]
-    rest = zip(*(texts[name].to_pylist() for name in others), strict=True)
+    n = len(rows)
+    # A table of one row a unit, as that of the budget's control, has no other key.
+    rest = zip(*(texts[name].to_pylist() for name in others), strict=True) if others else [()] * n
     keys = [json.dumps(dict(zip(others, row, strict=True)), ensure_ascii=False) for row in rest]
     old, new = (values.take(pa.array(rows)) for values in part["values"])
-    n = len(rows)
     return {
         "period": texts["period"],
         "table": pa.array([part["table"]] * n, pa.string()),

@@ -138,6 +138,8 @@ def named_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        named = error.filename if error.filename is not None else path
+        # Of a copy or a rename the second name is the one that was to be written.
+        names = (error.filename2, error.filename, path)
+        named = next(name for name in names if name is not None)
         reason = error.strerror or str(error)
         raise CannotPublish(f"Cannot write {quote_path(named)}: {reason}.") from error

@@ -149,9 +149,11 @@ def read_current(out: Path) -> dict[str, Any]:
 def require_form(current: dict[str, Any]) -> int:
     """The fence of CURRENT.json; raises KeyError, TypeError or ValueError unless it is one."""
     runs, fence = current["runs"], current["fence"]
-    if not isinstance(fence, int) or not isinstance(runs, dict):
+    if type(fence) is not int or fence < 0 or not isinstance(runs, dict):
         raise ValueError("not the form of CURRENT.json")
     if not all(isinstance(units, dict) for units in runs.values()):
+        raise ValueError("not the form of CURRENT.json")
+    if not all(isinstance(name, str) for units in runs.values() for name in units.values()):
         raise ValueError("not the form of CURRENT.json")
     return fence
 

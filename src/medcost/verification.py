@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from medcost.chain import MANIFEST, RUN, chained_folders, find_breaks, link_of
-from medcost.errors import Fault, InputRejected, InvariantBroken, count_of, quote
+from medcost.errors import Fault, InputRejected, InvariantBroken, count_of, quote, quote_path
 from medcost.file_hashes import file_sha256
 from medcost.manifest import run_id_of, totals_of
 from medcost.output_folder import CURRENT, read_current, require_form, restatement_fence
@@ -27,22 +27,26 @@ UNBALANCED_CODE = "table-unbalanced"
 
 @dataclass(frozen=True)
 class Verified:
-    """What was looked at, and every fault of it."""
+    """What was looked at, and every fault of it.
+
+    is_checked: whether signatures were held against a key, and not only counted.
+    """
 
     n_runs: int
     n_restatements: int
     n_files: int
     n_signed: int
+    is_checked: bool
     faults: tuple[Fault, ...]
 
     @property
     def summary(self) -> str:
-        """'2 runs, 1 restatement, 61 files, 3 signatures'."""
+        """'2 runs, 1 restatement, 61 files, 3 signatures', or '3 unchecked signatures'."""
         counted = [
             (self.n_runs, "run"),
             (self.n_restatements, "restatement"),
             (self.n_files, "file"),
-            (self.n_signed, "signature"),
+            (self.n_signed, "signature" if self.is_checked else "unchecked signature"),
         ]
         return ", ".join(count_of(n, noun) for n, noun in counted if n)
 
@@ -63,8 +67,8 @@ def verify_folder(folder: Path, verifier: Verifier | None = None, threads: int =
     signed. Reads every byte. Raises InputRejected (run-not-found) where there is no such folder.
     """
     if not folder.is_dir():
-        what = f"There is no folder {quote(str(folder))}."
-        raise InputRejected([Fault("run-not-found", what, (quote(str(folder)),))])
+        what = f"There is no folder {quote_path(folder)}."
+        raise InputRejected([Fault("run-not-found", what, (quote_path(folder),))])
     if folder.name.startswith(RUN) or (folder / MANIFEST).exists():
         read = [_read(folder)]
         faults: list[Fault] = []
@@ -82,6 +86,7 @@ def verify_folder(folder: Path, verifier: Verifier | None = None, threads: int =
         len(read) - len(runs),
         sum(len(_records(one.manifest)) + 1 for one in read if one.manifest),
         sum((one.path / SIGNATURE).exists() for one in read),
+        verifier is not None,
         tuple(faults),
     )
 
@@ -122,7 +127,7 @@ def _current_faults(out: Path, read: Sequence[_Folder]) -> Iterator[Fault]:
         require_form(current)
     except (OSError, ValueError, KeyError, TypeError) as error:
         what = f"{CURRENT} cannot be read: {error}."
-        yield Fault("current-unreadable", what, (quote(str(path)),))
+        yield Fault("current-unreadable", what, (quote_path(path),))
         return
     there = {one.path.name: one.manifest for one in read}
     lost: dict[str, list[str]] = {}
@@ -147,7 +152,7 @@ def _current_faults(out: Path, read: Sequence[_Folder]) -> Iterator[Fault]:
 def _chain_faults(read: Sequence[_Folder]) -> Iterator[Fault]:
     links = [link_of(one.path.name, one.content, one.manifest) for one in read if one.manifest]
     for name, wrong in find_breaks(links):
-        yield Fault("chain-broken", f"{quote(name)} {wrong}.", (quote(f"{name}/{MANIFEST}"),))
+        yield Fault("chain-broken", f"{quote(name)} {wrong}.", (quote_path(f"{name}/{MANIFEST}"),))
 
 
 def _folder_faults(one: _Folder, verifier: Verifier | None) -> list[Fault]:
@@ -155,7 +160,7 @@ def _folder_faults(one: _Folder, verifier: Verifier | None) -> list[Fault]:
     name = one.path.name
     if one.manifest is None:
         what = f"{quote(name)} has no manifest that can be read."
-        return [Fault("manifest-unreadable", what, (quote(f"{name}/{MANIFEST}"),))]
+        return [Fault("manifest-unreadable", what, (quote_path(f"{name}/{MANIFEST}"),))]
     return [
         *_file_faults(one.path, _records(one.manifest)),
         *_id_faults(name, one.manifest),
@@ -182,7 +187,7 @@ def _file_faults(folder: Path, records: Mapping[str, str]) -> Iterator[Fault]:
         if names:
             many = count_of(len(names), "file")
             what = f"{many} of {quote(folder.name)}: {words[kind]}."
-            where = tuple(quote(f"{folder.name}/{name}") for name in names)
+            where = tuple(quote_path(f"{folder.name}/{name}") for name in names)
             yield Fault(f"file-{kind}", what, where)
 
 
@@ -203,14 +208,14 @@ def _id_faults(name: str, manifest: Mapping[str, Any]) -> Iterator[Fault]:
         identity = ""
     if f"{RUN}{identity}" != name or manifest.get("run") != identity:
         what = f"{quote(name)} is not the run that its manifest describes: '{RUN}{identity}'."
-        yield Fault("run-id-wrong", what, (quote(f"{name}/{MANIFEST}"),))
+        yield Fault("run-id-wrong", what, (quote_path(f"{name}/{MANIFEST}"),))
 
 
 def _signature_faults(one: _Folder, verifier: Verifier | None) -> Iterator[Fault]:
     if verifier is None:
         return
     path = one.path / SIGNATURE
-    where = (quote(f"{one.path.name}/{SIGNATURE}"),)
+    where = (quote_path(f"{one.path.name}/{SIGNATURE}"),)
     try:
         signature = path.read_bytes()
     except OSError:

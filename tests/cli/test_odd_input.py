@@ -215,9 +215,13 @@ def test_an_output_folder_without_a_name_is_not_the_current_one(
     runs: Path, medcost: Medcost, sample_book: Path
 ) -> None:
     """--out "$OUT" with OUT not set."""
+    run, budget = run_of(runs), sample_book / "budget.parquet"
     for command in (
         ("recost", runs),
         ("run", sample_book, "--period", "2026-01", "--model", MODEL),
+        ("variance", runs, "--budget", budget),
+        ("report", runs),
+        ("diff", run, run),
     ):
         done = medcost(*command, "--out", "")
         assert (2, "") == (done.returncode, done.stdout)

@@ -150,6 +150,26 @@ def test_only_the_units_that_a_run_replaces_are_looked_at(tmp_path: Path, run: R
     assert run(two_units(tmp_path, 140), "--unit", "U") == 3
 
 
+def test_a_row_that_its_unit_alone_names_is_compared_too(tmp_path: Path) -> None:
+    """budget_reward has one row a unit: reward 2.00, then 5.00. A key beside it would be {}."""
+
+    def rewards(name: str, amounts: dict[str, str]) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        table = {
+            "period": ["2026-01"] * len(amounts),
+            "unit_id": list(amounts),
+            "reward": pa.array(map(Decimal, amounts.values()), pa.decimal128(18, 2)),
+        }
+        pq.write_table(pa.table(table), folder / "budget_reward.parquet")
+        return folder
+
+    old = rewards("old", {"U": "2.00", "V": "1.00"})
+    found = compare_runs(old, rewards("new", {"U": "5.00", "V": "1.00"})).to_pylist()
+    (row,) = [row for row in found if row["column"] == "reward"]
+    assert ("U", "{}", "2.00", "5.00") == (row["unit_id"], row["key"], row["old"], row["new"])
+
+
 def test_a_reason_without_words_is_wrong_usage(tmp_path: Path, run: Run) -> None:
     assert run(two_units(tmp_path), "--restate", " ") == 2
 
@@ -310,6 +330,8 @@ def first_run(out: Path) -> Path:
         (lambda out: shutil.rmtree(run_of(out)), ["chain-broken", "current-dangling"]),
         (lambda out: (out / "CURRENT.json").unlink(), ["current-unreadable"]),
         (lambda out: (out / "CURRENT.json").write_text("[]"), ["current-unreadable"]),
+        (lambda out: (out / "CURRENT.json").write_text('{"fence": -1, "runs": {}}'),
+         ["current-unreadable"]),
         (lambda out: run_of(out).rename(out / "run=2026-01-000000000000"),
          ["chain-broken", "current-dangling", "run-id-wrong"]),
     ],
@@ -426,7 +448,9 @@ def test_a_signature_is_verified_by_the_public_key_and_by_other_tools(
     assert run(two_units(tmp_path), "--sign-key", private) == 0
     assert run(two_units(tmp_path, 140), "--restate", "late", "--sign-key", private) == 0
     assert medcost(("verify", out, "--public-key", public)) == 0
-    assert "3 signatures" in capsys.readouterr().out
+    assert ", 3 signatures: as published" in capsys.readouterr().out
+    assert medcost(("verify", out)) == 0
+    assert ", 3 unchecked signatures: as published" in capsys.readouterr().out
     assert medcost(("verify", out, "--public-key", other)) == 3
     assert capsys.readouterr().err.count("[signature-wrong]") == 3
     signed = run_of(out)

@@ -187,14 +187,18 @@ def test_an_output_path_that_is_a_file_exits_5(good_book: Path, tmp_path: Path) 
     assert (tmp_path / "o").read_text() == "a file"
 
 
+@pytest.mark.parametrize(
+    "content", ["{]", '{"fence": 1, "runs": {"2026-01": {"U01": 5}}}', '{"fence": -1, "runs": {}}']
+)
 def test_a_current_file_of_somebody_else_is_not_overwritten(
-    good_book: Path, tmp_path: Path
+    good_book: Path, tmp_path: Path, content: str
 ) -> None:
     (tmp_path / "o").mkdir()
-    (tmp_path / "o" / "CURRENT.json").write_text("{]")
+    (tmp_path / "o" / "CURRENT.json").write_text(content)
     done = run(good_book, tmp_path / "o")
     assert done.returncode == 5
-    assert (tmp_path / "o" / "CURRENT.json").read_text() == "{]"
+    assert "not a file that medcost wrote" in done.stderr
+    assert (tmp_path / "o" / "CURRENT.json").read_text() == content
 
 
 def small_files() -> None:

@@ -1,8 +1,10 @@
 """Messages: the contract's form, and text that cannot act on a terminal."""
 
 import csv
+import errno
 import unicodedata
 from importlib import resources
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +19,7 @@ from medcost.errors import (
     InvariantBroken,
     count_of,
     fault_codes,
+    named_errors,
     quote,
     render_fault,
     render_faults,
@@ -219,3 +222,10 @@ def test_of_many_files_the_first_three_are_named() -> None:
 def test_a_file_with_the_word_row_in_its_name_is_named_whole() -> None:
     fault = to_fault(finding(1, None, {"a": 1}, "ledger/a row 5.parquet row 17"))
     assert fault.where == ("ledger/a row 5.parquet, dept_id: 'a' (1 row)",)
+
+
+def test_a_copy_that_fails_names_the_file_that_was_to_be_written(tmp_path: Path) -> None:
+    """A full disk is no fault of the ledger that was copied to it."""
+    full = OSError(errno.ENOSPC, "No space left on device", "book/ledger", None, "kept/ledger")
+    with pytest.raises(CannotPublish, match="'kept/ledger': No space left"), named_errors(tmp_path):
+        raise full
