@@ -105,3 +105,14 @@ def test_a_waterfall_ends_where_its_steps_lead() -> None:
 )
 def test_ticks_are_round(span: int, step: int) -> None:
     assert charts.nice_step(span) == step
+
+
+def test_totals_over_a_cut_axis_are_broken_and_steps_up_have_their_sign() -> None:
+    """1,000 + 2 + 0 = 1,002: both totals carry two white lines, and a step of 0 no colour."""
+    steps = [Step("a", 1000, True), Step("b", 2), Step("c", 0), Step("d", 1002, True)]
+    cut = charts.waterfall(steps, COLOURS, TEXT)
+    assert 4 == cut.count('stroke="#fff"')
+    assert ">+" in cut
+    assert COLOURS[2] not in cut
+    whole = charts.waterfall([Step("a", 3, True), Step("b", 2), Step("d", 5, True)], COLOURS, TEXT)
+    assert 'stroke="#fff"' not in whole

@@ -166,7 +166,7 @@ def waterfall(
         middle = 10 + slot * (i + 0.5)
         ends = (max(before, low), max(after, low))
         y1, y2 = (height - (end - low) * unit for end in (max(ends), min(ends)))
-        colour = colours[0] if step.is_total else colours[1 if step.amount >= 0 else 2]
+        colour = _step_colour(step, colours)
         drawn.append(
             _bar(
                 middle - width / 2,
@@ -177,8 +177,11 @@ def waterfall(
                 f"{step.label} {text(step.amount)}",
             )
         )
-        drawn.append(_text(middle, y1 - 5, text(step.amount), "middle", INK))
+        sign = "+" if not step.is_total and step.amount > 0 else ""
+        drawn.append(_text(middle, y1 - 5, f"{sign}{text(step.amount)}", "middle", INK))
         drawn.append(_label(middle, height + 17, step.label, "middle", slot / SIZE - 0.6))
+        if step.is_total and low > 0:
+            drawn += _break_mark(middle - width / 2, height - 22, width)
         if i + 1 < len(steps):
             y = height - (after - low) * unit
             drawn.append(_line(middle + width / 2, y, middle + slot - width / 2, y, SOFT, "3 3"))
@@ -186,6 +189,24 @@ def waterfall(
     if low > 0:
         drawn.append(_text(10, 12, cut_axis.format(text(low)), "start", SOFT))
     return _svg(height + 26, drawn)
+
+
+def _step_colour(step: Step, colours: tuple[str, str, str]) -> str:
+    if step.is_total:
+        return colours[0]
+    if step.amount == 0:
+        return SOFT
+    return colours[1 if step.amount > 0 else 2]
+
+
+def _break_mark(x: float, y: float, width: float) -> list[str]:
+    """Two slanted lines across a bar that does not begin at nothing."""
+    ends = (x - 4, y + 5, x + width + 4, y - 5)
+    return [
+        f'<line x1="{ends[0]:.1f}" y1="{ends[1] + shift:.1f}" x2="{ends[2]:.1f}" '
+        f'y2="{ends[3] + shift:.1f}" stroke="#fff" stroke-width="3"/>'
+        for shift in (0, 7)
+    ]
 
 
 def heat_map(
