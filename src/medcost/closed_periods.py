@@ -17,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 
 from medcost.book import STAGES
-from medcost.difference import compare_runs, equal_tables
 from medcost.errors import CannotPublish, Fault, InputRejected, count_of, quote
 from medcost.money import format_yuan
 from medcost.output_folder import read_current
@@ -70,6 +69,11 @@ def _compare(out: Path, name: str, run: RunToPublish, reason: str | None) -> Res
 
 def _differences(out: Path, run: RunToPublish, closed: Mapping[str, str]) -> Iterator[pa.Table]:
     """What changes against each published run, in the units that it is the published one of."""
+    if not closed:
+        return
+    # Only now: most runs close a period, few meet a closed one.
+    from medcost.difference import compare_runs, equal_tables
+
     for old in sorted(set(closed.values())):
         units = [unit for unit, name in closed.items() if name == old]
         manifest = read_run_manifest(out / old) or {}

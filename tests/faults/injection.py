@@ -148,6 +148,7 @@ def medcost(arguments: Sequence[object], injector: Injector | None = None) -> in
     try:
         with pytest.MonkeyPatch.context() as patch, at_work:
             patch.setattr(sys, "argv", ["medcost", *map(str, arguments)])
+            patch.setattr(sys, "meta_path", [*sys.meta_path])
             # A process that goes on needs its garbage collected.
             patch.setattr(gc, "disable", lambda: None)
             patch.setattr(gc, "freeze", lambda: None)
