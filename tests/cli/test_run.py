@@ -6,6 +6,8 @@ import hashlib
 import json
 import re
 import shutil
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -300,3 +302,16 @@ def test_sample_does_not_write_into_a_folder_that_holds_something(
     done = medcost("sample", tmp_path, "--lines", 1000)
     assert done.returncode == 2
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_run_imports_nothing_that_it_does_not_use(tmp_path: Path, sample_book: Path) -> None:
+    """Arrow would import pandas, a quarter of a second, to make arrays of lists."""
+    script = (
+        "import sys; import medcost.cli\n"
+        "try: medcost.cli.main()\n"
+        "finally: print(sorted({'pandas', 'jinja2', 'xlsxwriter', 'ortools'} & set(sys.modules)))"
+    )
+    options = ["--period", "2026-01", "--model", "three_level_step_down_2021", "--quiet"]
+    command = [sys.executable, "-c", script, "run", sample_book, *options, "--out", tmp_path / "o"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "[]\n" == done.stdout
