@@ -11,8 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from medcost.allocation_model import LoadedModel
 from medcost.book import Book
 from medcost.checkpoints import (
@@ -58,15 +56,13 @@ from medcost.output_folder import OutputFolder
 from medcost.parquet_input import READ_ERRORS
 from medcost.period_book import read_period
 from medcost.publish import (
-    EncodedTable,
+    EncodedTables,
     KeptFiles,
     PublishedRun,
     RunToPublish,
     Signer,
     StagedTables,
     add_tables,
-    described,
-    encode_table,
     publish,
     published_runs,
     read_tables,
@@ -204,18 +200,6 @@ class _Costed:
     resumed: tuple[str, ...] = ()
 
 
-class _Encoded:
-    """A period's result tables by name, each encoded as soon as it is there."""
-
-    def __init__(self, encoder: ThreadPoolExecutor) -> None:
-        self._encoder = encoder
-        self.tables: dict[str, Future[EncodedTable]] = {}
-
-    def table_made(self, name: str, table: pa.Table) -> None:
-        """Begin to encode a table."""
-        self.tables[name] = self._encoder.submit(encode_table, described(name, table))
-
-
 def _recorded(book: Book, inputs: Future[tuple[FileRecord, ...]]) -> tuple[FileRecord, ...]:
     try:
         return inputs.result()
@@ -253,7 +237,7 @@ def _cost_and_keep(batch: _Batch, period: str) -> _Costed:
     with named_errors(staging):
         (kept / ACTIVITY).mkdir(parents=True)
     records: list[Future[tuple[FileRecord, ...]]] = []
-    encoded = _Encoded(batch.encoder)
+    encoded = EncodedTables(batch.encoder)
     seconds: dict[str, float] = {}
 
     def record() -> tuple[FileRecord, ...]:
@@ -288,7 +272,7 @@ def _cost_from_kept(batch: _Batch, period: str, found: Checkpoint) -> _Costed:
         period_book = with_known_cases(book, period_book)
         with named_errors(staging):
             activity = load_activity(kept, options.threads)
-    encoded = _Encoded(batch.encoder)
+    encoded = EncodedTables(batch.encoder)
     result = cost_activity(
         book, period_book, batch.loaded, activity, options.through, seconds, encoded.table_made
     )
@@ -320,7 +304,7 @@ def _costed_before(batch: _Batch, period: str, found: Checkpoint) -> _Costed:
 def _stage(
     batch: _Batch,
     result: PeriodResult,
-    encoded: _Encoded,
+    encoded: EncodedTables,
     kept: Path,
     records: Future[tuple[FileRecord, ...]] | None,
     resumed: tuple[str, ...] = (),

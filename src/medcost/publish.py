@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -290,6 +290,18 @@ class EncodedTable(NamedTuple):
 
     content: pa.Buffer
     sha256: str
+
+
+class EncodedTables:
+    """A period's result tables by name, each encoded as soon as it is there."""
+
+    def __init__(self, encoder: ThreadPoolExecutor) -> None:
+        self._encoder = encoder
+        self.tables: dict[str, Future[EncodedTable]] = {}
+
+    def table_made(self, name: str, table: pa.Table) -> None:
+        """Begin to encode a table."""
+        self.tables[name] = self._encoder.submit(encode_table, described(name, table))
 
 
 def encode_table(table: pa.Table) -> EncodedTable:

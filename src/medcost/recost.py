@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,12 +29,10 @@ from medcost.output_folder import OutputFolder
 from medcost.parquet_input import READ_ERRORS
 from medcost.period_book import read_period
 from medcost.publish import (
-    EncodedTable,
+    EncodedTables,
     KeptFiles,
     PublishedRun,
     RunToPublish,
-    described,
-    encode_table,
     publish,
     read_run_tables,
     stage_tables,
@@ -92,18 +90,14 @@ def recost_run(
         faults.append(Fault("measure-missing", what, (loaded.place("service_items.method"),)))
     if faults:
         raise InputRejected(faults)
-    encoded: dict[str, Future[EncodedTable]] = {}
     # Tables are encoded while later ones are computed and all are compared.
     with ThreadPoolExecutor(1) as encoder:
-
-        def table_made(name: str, table: pa.Table) -> None:
-            encoded[name] = encoder.submit(encode_table, described(name, table))
-
-        result = cost_activity(book, period_book, loaded, activity, through, {}, table_made)
+        encoded = EncodedTables(encoder)
+        result = cost_activity(book, period_book, loaded, activity, through, {}, encoded.table_made)
         original = read_run_tables(run, manifest, tables_compared())
         comparison = compare_tables(original, result.tables)
         result.tables["comparison"] = comparison
-        table_made("comparison", comparison)
+        encoded.table_made("comparison", comparison)
     with named_errors(staging):
         (staged / MODEL).write_bytes(loaded.content)
         if activity is not None:
@@ -113,7 +107,7 @@ def recost_run(
         records = record_kept(staged, activity_only)
         inputs = record_inputs(book.files)
     options = RunOptions(period, tuple(units), through, manifest["run"])
-    tables = stage_tables(staged.parent / TABLES, result.tables, encoded)
+    tables = stage_tables(staged.parent / TABLES, result.tables, encoded.tables)
     to_publish = RunToPublish(
         loaded,
         options,
