@@ -359,6 +359,8 @@ def test_a_main_thread_that_hears_no_signal_is_ended_within_two_seconds(
         with subprocess.Popen([sys.executable, "-c", DEAF], stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == b"on\n"
+            # Until the kernel has begun, Python would still hear the signal.
+            time.sleep(0.3)
             begun = time.monotonic()
             process.send_signal(sent)
             assert process.wait(30) == code
