@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -818,6 +818,25 @@ def main() -> None:
         ignore_signals()
         # Python would look through everything once more before it ends, 50 ms.
         gc.freeze()
+
+
+def console() -> None:
+    """The program medcost: main, and an end without a look back.
+
+    Everything is written, synced and closed by then; taking Python's modules down again would
+    cost as much as costing a small month.
+    """
+    try:
+        main()
+        code = 0
+    except SystemExit as ended:
+        if not isinstance(ended.code, int):
+            raise
+        code = ended.code
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _require_streams() -> None:
