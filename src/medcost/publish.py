@@ -77,7 +77,7 @@ class RunToPublish:
     """One period's staged tables with what the manifest says of them.
 
     is_complete: whether the run went through the model's last stage; resumed: stages that were
-    taken from a stopped run.
+    taken from a stopped run; budget_control: what is said of the policy of its variances.
     """
 
     loaded: LoadedModel
@@ -89,6 +89,7 @@ class RunToPublish:
     n_lines: int = 0
     is_complete: bool = False
     resumed: tuple[str, ...] = ()
+    budget_control: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True)
@@ -354,6 +355,8 @@ def _complete_run(
         name.removeprefix(RUN), run.loaded, run.options, inputs, run.tables.outputs,
         run.tables.totals, run.notes, run.seconds,
     )  # fmt: skip
+    if run.budget_control is not None:
+        manifest["budget_control"] = dict(run.budget_control)
     manifest["complete"] = run.is_complete
     manifest["results"] = vars(
         FileRecord(RUN_RESULTS, len(results), hashlib.sha256(results).hexdigest())

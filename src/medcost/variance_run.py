@@ -226,7 +226,9 @@ def publish_variances(
         options = RunOptions(variance.period, variance.units, THROUGH)
         folder = period_folder(held.staging, variance.period)
         tables = stage_tables(folder, variance.tables)
-        runs.append(RunToPublish(loaded, options, tables, notes, {THROUGH: varied.seconds}))
+        seconds = {THROUGH: varied.seconds}
+        policy = control.record()
+        runs.append(RunToPublish(loaded, options, tables, notes, seconds, budget_control=policy))
     return publish(held, runs, inputs)
 
 

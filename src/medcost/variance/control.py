@@ -173,6 +173,19 @@ class LoadedControl:
     sha256: str
     lines: dict[str, int]
 
+    def record(self) -> dict[str, object]:
+        """What a manifest says of the policy: whose it is, its bytes, and when it gives alerts."""
+        header, alert = self.policy.control, self.policy.alert
+        return {
+            "id": header.id,
+            "title": header.title,
+            "authority": header.authority,
+            "effective_from": header.effective_from.isoformat(),
+            "file": self.file,
+            "sha256": self.sha256,
+            "alert": {"over": alert.over, "under": alert.under},
+        }
+
     def place(self, path: str) -> str:
         """'budget_control.toml line 12, input[0].driver'."""
         return f"{quote(self.file)[1:-1]} line {line_of(self.lines, path)}, {path}"
