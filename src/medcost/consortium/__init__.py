@@ -1,0 +1,1 @@
+"""The consortium: sharing cost, lending from the pool, allocating funds and equipment."""

@@ -1,0 +1,236 @@
+"""The least satisfied first: leximin by linear programs, each level with what it stops at.
+
+A group is a request, or all requests of a member; its satisfied share is what it gets of what it
+asked for. Everybody's share is raised together. Where some cannot rise any further, because of a
+ceiling or because a rule stands in the way (its price is not 0), they stay there and the others
+go on. The satisfied shares that come out are the only ones that are best in this sense, so no
+order of rows and no path of the solver can change them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medcost.consortium.funding.problem import Floats, Ints, Problem
+from medcost.consortium.solver import LinearProgram, SolverFailure, solve
+from medcost.records import dataclass
+
+RISING, AT_LEVEL, AT_CEILING, AT_FLOOR = 0, 1, 2, 3
+# A price counts beside what it would be if all that can rise were stopped by one rule.
+PRICE_TOLERANCE = 1e-7
+SHARE_TOLERANCE = 1e-9
+# Rows are this much larger than shares of all money, which solvers take to be equal within 1e-7.
+ENLARGED = 1e4
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level: a satisfied share at which groups are stopped.
+
+    name: for people; value: the share; groups: those stopped; program: what was solved, the
+    share its last column; prices: of each rule, float [rules], in share for one more fen that the
+    rule asks for (not above 0); floor_prices, ceiling_prices: the same of the bounds of each
+    request, float [requests].
+    """
+
+    name: str
+    value: float
+    groups: Ints
+    program: LinearProgram
+    prices: Floats
+    floor_prices: Floats
+    ceiling_prices: Floats
+
+
+@dataclass(frozen=True)
+class Raised:
+    """What raising came to.
+
+    status: int64 [groups], AT_LEVEL, AT_CEILING or AT_FLOOR; level_of: int64 [groups], -1 where at
+    a bound; fen: float [requests].
+    """
+
+    levels: tuple[Level, ...]
+    status: Ints
+    level_of: Ints
+    fen: Floats
+
+
+class _Raising:
+    """The programs of one problem, which differ in the groups that still rise."""
+
+    def __init__(self, problem: Problem, group: Ints, equal: NDArray[np.bool_]) -> None:
+        from scipy import sparse
+
+        self.problem, self.group = problem, group
+        self.n_groups = int(group.max()) + 1
+        n, asked, scale = problem.n, problem.asked.astype(np.float64), float(problem.scale)
+        self.asked_of = np.bincount(group, weights=asked, minlength=self.n_groups)
+        per_fen = np.array([rule.per_fen for rule in problem.rules], np.float64)
+        unit = per_fen * (scale / ENLARGED)
+        weights = np.array([rule.coefficients for rule in problem.rules], np.float64)
+        self.rules = sparse.csr_matrix(weights.reshape(len(per_fen), n) * asked / unit[:, None])
+        self.rule_lower = np.array([float(rule.bound) for rule in problem.rules]) / unit
+        self.rule_upper = np.where(equal, self.rule_lower, np.inf)
+        self.shares = sparse.csr_matrix(
+            (ENLARGED * asked / self.asked_of[group], (group, np.arange(n))), shape=(self.n_groups, n)
+        )
+        self.low, self.high = problem.low / asked, problem.high / asked
+
+    def shares_of(self, parts: Floats) -> Floats:
+        """The satisfied share of each group, of that of each request."""
+        return np.asarray(self.shares @ parts) / ENLARGED
+
+    def program(self, rising: NDArray[np.bool_], least: Floats, span: tuple[float, float]) -> Any:
+        """Maximise the common share of those rising while the others keep at least theirs."""
+        from scipy import sparse
+
+        n_rules, n = self.rules.shape
+        common = sparse.csr_matrix(-ENLARGED * rising.reshape(-1, 1))
+        matrix = sparse.bmat(
+            [[self.rules, sparse.csr_matrix((n_rules, 1))], [self.shares, common]], format="csr"
+        )
+        return LinearProgram(
+            np.append(np.zeros(n), -1.0),
+            np.append(self.low, span[0]),
+            np.append(self.high, span[1]),
+            matrix,
+            np.concatenate([self.rule_lower, np.where(rising, 0.0, ENLARGED * least)]),
+            np.concatenate([self.rule_upper, np.full(self.n_groups, np.inf)]),
+            None,
+        )
+
+    def keeping(self, least: Floats, gain: Floats | None = None) -> LinearProgram:
+        """All groups keep at least these shares; gain: float [requests], what is maximised."""
+        from scipy import sparse
+
+        return LinearProgram(
+            np.zeros(self.problem.n) if gain is None else -gain,
+            self.low,
+            self.high,
+            sparse.vstack([self.rules, self.shares], format="csr"),
+            np.concatenate([self.rule_lower, ENLARGED * least]),
+            np.concatenate([self.rule_upper, np.full(self.n_groups, np.inf)]),
+            None,
+        )
+
+    def most_above(self, rising: NDArray[np.bool_], least: Floats) -> Floats:
+        """What each request gets when those rising get as much as they can together."""
+        gain = np.asarray(self.shares[np.flatnonzero(rising)].sum(axis=0)).reshape(-1)
+        return np.asarray(solve(self.keeping(least, gain)).values)
+
+
+def _is_solvable(program: LinearProgram) -> bool:
+    try:
+        solve(program)
+    except SolverFailure as failure:
+        if failure.kind != "infeasible":
+            raise
+        return False
+    return True
+
+
+def raise_shares(
+    problem: Problem,
+    group: Ints,
+    equal: NDArray[np.bool_] | None = None,
+    name: str = "satisfied",
+) -> Raised:
+    """Raise the satisfied shares of all groups, the least first.
+
+    group: int64 [requests], 0 to groups - 1; equal: bool [rules], rules that hold with equality.
+    The problem must have a solution. Ceilings are met by bisection over their sorted shares, a
+    rule that stops the rise takes one program: O((rules + 1) log requests) programs in all.
+    Raises SolverFailure.
+    """
+    if equal is None:
+        equal = np.zeros(len(problem.rules), np.bool_)
+    of = _Raising(problem, group, equal)
+    ceiling = of.shares_of(of.high)
+    floor = of.shares_of(of.low)
+    status = np.full(of.n_groups, RISING)
+    level_of = np.full(of.n_groups, -1)
+    least = floor.copy()
+    levels: list[Level] = []
+    reached = 0.0
+    while (status == RISING).any():
+        rising = status == RISING
+        reached, above = _stretch(of, rising, least, ceiling, reached)
+        full = rising & (ceiling <= reached + SHARE_TOLERANCE)
+        status[full], least[full] = AT_CEILING, ceiling[full]
+        rising &= ~full
+        if not rising.any():
+            break
+        level = _next_level(of, rising, least, (reached, above), f"{name} {len(levels) + 1}")
+        if level is None:
+            # The whole stretch can be had: those at its end are at their ceilings.
+            reached = above
+            continue
+        reached = max(level.value, reached)
+        stopped = level.groups
+        levels.append(level)
+        status[stopped], level_of[stopped], least[stopped] = AT_LEVEL, len(levels) - 1, level.value
+        at_floor = stopped[floor[stopped] >= level.value - SHARE_TOLERANCE]
+        status[at_floor], level_of[at_floor], least[at_floor] = AT_FLOOR, -1, floor[at_floor]
+        rising[stopped] = False
+        if rising.any() and _are_held(of, rising, least, floor):
+            status[rising] = AT_FLOOR
+    values = of.most_above(np.ones(of.n_groups, np.bool_), least)
+    return Raised(tuple(levels), status, level_of, values * problem.asked)
+
+
+def _stretch(
+    of: _Raising, rising: NDArray[np.bool_], least: Floats, ceiling: Floats, reached: float
+) -> tuple[float, float]:
+    """The highest share of a ceiling that all who rise can have, and the next one above."""
+    points = np.unique(np.append(ceiling[rising], reached))
+    points = points[points >= reached]
+
+    def holds(share: float) -> bool:
+        wanted = np.where(rising, np.maximum(np.minimum(share, ceiling), least), least)
+        return _is_solvable(of.keeping(wanted))
+
+    low, high = 0, len(points)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if holds(float(points[middle])) else (low, middle)
+    last = float(points[high]) if high < len(points) else float(points[-1])
+    return float(points[low]), last
+
+
+def _next_level(
+    of: _Raising,
+    rising: NDArray[np.bool_],
+    least: Floats,
+    span: tuple[float, float],
+    name: str,
+) -> Level | None:
+    program = of.program(rising, least, span)
+    found = solve(program)
+    n_rules, n = of.rules.shape
+    duals, stopping = -found.duals[:n_rules], found.duals[n_rules:]
+    share_of_asked = of.asked_of / of.asked_of[rising].sum()
+    stopped = np.flatnonzero(rising & (ENLARGED * stopping > PRICE_TOLERANCE * share_of_asked))
+    if not len(stopped):
+        return None
+    at_bound = -found.reduced_costs[:n] / of.problem.asked
+    return Level(
+        name,
+        float(found.values[-1]),
+        stopped,
+        program,
+        ENLARGED * duals / of.problem.scale,
+        np.minimum(at_bound, 0.0),
+        np.maximum(at_bound, 0.0),
+    )
+
+
+def _are_held(
+    of: _Raising, rising: NDArray[np.bool_], least: Floats, floor: Floats
+) -> bool:
+    """Whether none of those still rising can have more than its floor."""
+    most = of.shares_of(of.most_above(rising, least))
+    return bool((most[rising] <= floor[rising] + SHARE_TOLERANCE).all())
