@@ -6,12 +6,10 @@ deletion filter takes rows away for as long as the rest still cannot hold.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from medcost.consortium.solver import LinearProgram, SolverFailure, solve
+from medcost.consortium.solver import Level, LinearProgram, SolverFailure, solve, solve_in_order
 from medcost.records import dataclass
 
 Floats = NDArray[np.float64]
@@ -80,7 +78,7 @@ def explain_conflict(
     may_give: bool [rows], rows that may be changed; the others and the bounds always hold.
     weights: what a unit of giving of each row costs, by default 1 each. Where the rows that may
     give cannot help, gives is all 0 and rows are found among all rows. Of several smallest
-    changes the solver's is taken.
+    changes the one that changes the earliest rows is taken.
     """
     if weights is None:
         weights = np.ones(len(may_give))
@@ -165,16 +163,21 @@ def _smallest_change(program: LinearProgram, may_give: Flags, weights: Floats) -
     if not may_give.any():
         return None
     n = len(program.cost)
+    elastic = _elastic(program, may_give, weights)
+    below = np.flatnonzero(may_give & np.isfinite(program.row_lower))
+    above = np.flatnonzero(may_give & np.isfinite(program.row_upper))
+    row = np.concatenate([below, above])
+    earliest = np.append(np.zeros(n), row + 1.0)
     try:
-        values: Any = solve(_elastic(program, may_give, weights)).values
+        values = solve_in_order(
+            elastic, [Level("change", elastic.cost), Level("earliest rows", earliest)]
+        ).values
     except SolverFailure as failure:
         if failure.kind != "infeasible":
             raise
         return None
-    below = np.flatnonzero(may_give & np.isfinite(program.row_lower))
-    above = np.flatnonzero(may_give & np.isfinite(program.row_upper))
     gives = np.zeros(len(may_give))
-    np.add.at(gives, np.concatenate([below, above]), values[n:])
+    np.add.at(gives, row, values[n:])
     largest = max(_largest(program.row_lower), _largest(program.row_upper), 1.0)
     return np.where(gives > TOLERANCE * largest, gives, 0.0)
 

@@ -9,58 +9,104 @@ import numpy as np
 
 from medcost.consortium.funding.levels import AT_CEILING, AT_FLOOR, AT_LEVEL, Raised
 from medcost.consortium.funding.problem import Ints, Problem
+from medcost.records import dataclass
 
 
-def exact_fen(problem: Problem, raised: Raised, equal: Sequence[int] = ()) -> list[Fraction] | None:
+@dataclass(frozen=True)
+class _Known:
+    """What is known of each request: its fen at a bound, or else which unknown share it has."""
+
+    at: list[int]
+    unknown: list[int]
+    n_unknown: int
+
+
+def exact_fen(
+    problem: Problem,
+    raised: Raised,
+    equal: Sequence[int] = (),
+    totals: tuple[Ints, Raised] | None = None,
+) -> list[Fraction] | None:
     """What each request gets in fractions of a fen; None where the levels do not tell it.
 
     Each request is a group of its own. At a bound it gets the bound, at a level its share of what
-    it asked. The rules whose price at some level is not 0, and those of equal, hold with equality:
-    as many equations as it takes for the levels' shares. The result is checked against every
-    bound and rule.
+    it asked. The rules whose price at some level is not 0, and those of equal, hold with equality,
+    and so do totals of groups raised before (group int64 [requests], and what that came to): as
+    many equations as it takes for the levels' shares. The result is checked against every bound
+    and rule.
     """
-    # A level at which floors alone stop has nothing to be solved for.
-    used = np.unique(raised.level_of[raised.status == AT_LEVEL]).tolist()
-    n_levels, place = len(used), {level: i for i, level in enumerate(used)}
-    tight = sorted({*equal, *(int(r) for one in raised.levels for r in np.flatnonzero(one.prices))})
-    at = [
-        {AT_CEILING: int(high), AT_FLOOR: int(low)}.get(status, 0)
-        for status, low, high in zip(
-            raised.status.tolist(), problem.low.tolist(), problem.high.tolist(), strict=True
-        )
+    levels = [*raised.levels, *(() if totals is None else totals[1].levels)]
+    tight = sorted({*equal, *(int(r) for one in levels for r in np.flatnonzero(one.prices))})
+    known = _known(problem, raised)
+    groups = [] if totals is None else _levels_used(totals[1])
+    width = known.n_unknown + len(groups)
+    rows = [
+        _equation(problem.rules[r].coefficients, problem.rules[r].bound, problem, known, width)
+        for r in tight
     ]
-    level_of = [
-        place[level] if status == AT_LEVEL else -1
-        for status, level in zip(raised.status.tolist(), raised.level_of.tolist(), strict=True)
-    ]
-    rows = [_equation(problem, r, at, level_of, n_levels) for r in tight]
-    shares = solve_exactly(rows, n_levels)
+    if totals is not None:
+        rows += _of_totals(problem, *totals, known, groups)
+    shares = solve_exactly(rows, width)
     if shares is None:
         return None
     fen = [
-        Fraction(at[j]) if level < 0 else shares[level] * int(problem.asked[j])
-        for j, level in enumerate(level_of)
+        Fraction(known.at[j]) if level < 0 else shares[level] * int(problem.asked[j])
+        for j, level in enumerate(known.unknown)
     ]
-    holds = all(rule.exact_slack(fen) >= 0 for rule in problem.rules) and all(
-        low <= part <= high
-        for part, low, high in zip(fen, problem.low.tolist(), problem.high.tolist(), strict=True)
-    )
-    return fen if holds else None
+    return fen if _holds(problem, fen) else None
+
+
+def _levels_used(raised: Raised) -> list[int]:
+    """Levels with an unknown share; one at which floors alone stop has none."""
+    return [int(level) for level in np.unique(raised.level_of[raised.status == AT_LEVEL])]
+
+
+def _known(problem: Problem, raised: Raised) -> _Known:
+    used = _levels_used(raised)
+    bounds = zip(raised.status.tolist(), problem.low.tolist(), problem.high.tolist(), strict=True)
+    at = [{AT_CEILING: high, AT_FLOOR: low}.get(status, 0) for status, low, high in bounds]
+    of_level = zip(raised.status.tolist(), raised.level_of.tolist(), strict=True)
+    unknown = [used.index(level) if status == AT_LEVEL else -1 for status, level in of_level]
+    return _Known(at, unknown, len(used))
 
 
 def _equation(
-    problem: Problem, r: int, at: Sequence[int], level_of: Sequence[int], n_levels: int
+    coefficients: Ints, bound: int, problem: Problem, known: _Known, width: int
 ) -> list[Fraction]:
-    """A rule with equality in the levels' shares: their weights and, last, what they add up to."""
-    rule = problem.rules[r]
-    row = [Fraction(0)] * n_levels + [Fraction(rule.bound)]
-    for j in np.flatnonzero(rule.coefficients).tolist():
-        weight = int(rule.coefficients[j])
-        if level_of[j] < 0:
-            row[-1] -= weight * at[j]
+    """A sum that equals its bound, in the unknown shares: their weights and, last, the rest."""
+    row = [Fraction(0)] * width + [Fraction(bound)]
+    for j in np.flatnonzero(coefficients).tolist():
+        weight = int(coefficients[j])
+        if known.unknown[j] < 0:
+            row[-1] -= weight * known.at[j]
         else:
-            row[level_of[j]] += weight * int(problem.asked[j])
+            row[known.unknown[j]] += weight * int(problem.asked[j])
     return row
+
+
+def _of_totals(
+    problem: Problem, group: Ints, raised: Raised, known: _Known, used: Sequence[int]
+) -> list[list[Fraction]]:
+    """Each group's requests add up to its share of what it asked, or to its bound."""
+    rows = []
+    for place, status in enumerate(raised.status.tolist()):
+        inside = group == place
+        bound = problem.low if status == AT_FLOOR else problem.high
+        fixed = 0 if status == AT_LEVEL else sum(bound[inside].tolist())
+        width = known.n_unknown + len(used)
+        row = _equation(inside.astype(np.int64), fixed, problem, known, width)
+        if status == AT_LEVEL:
+            column = known.n_unknown + used.index(int(raised.level_of[place]))
+            row[column] -= sum(problem.asked[inside].tolist())
+        rows.append(row)
+    return rows
+
+
+def _holds(problem: Problem, fen: list[Fraction]) -> bool:
+    bounds = zip(fen, problem.low.tolist(), problem.high.tolist(), strict=True)
+    return all(low <= part <= high for part, low, high in bounds) and all(
+        rule.exact_slack(fen) >= 0 for rule in problem.rules
+    )
 
 
 def solve_exactly(rows: list[list[Fraction]], n: int) -> list[Fraction] | None:

@@ -45,7 +45,9 @@ def require_rules(problem: Problem, fen: Ints) -> None:
     for rule in problem.rules:
         short = -rule.slack(fen)
         if short > 0:
-            raise InvariantBroken(f"the allocation is {short / rule.per_fen} fen short: {rule.name}")
+            raise InvariantBroken(
+                f"the allocation is {short / rule.per_fen} fen short: {rule.name}"
+            )
 
 
 class _Moves:
@@ -88,7 +90,7 @@ def _repair(problem: Problem, fen: Ints, exact: Sequence[Fraction]) -> None:
         more, less = moves.best(fen, 1), moves.best(fen, -1)
         for up, gains in enumerate([None, *more]):
             for down, loses in enumerate([None, *less]):
-                if gains == -1 or loses == -1 or gains == loses:
+                if gains == -1 or loses in (-1, gains):
                     continue
                 change = [0] * len(slack)
                 if gains is not None:
