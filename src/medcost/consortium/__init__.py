@@ -1,1 +1,1 @@
-"""The consortium: sharing cost, lending from the pool, allocating funds and equipment."""
+"""The consortium: shared cost, the capital pool, funds, equipment and consolidated statements."""

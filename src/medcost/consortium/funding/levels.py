@@ -136,8 +136,8 @@ class _Raising:
         self.shares = _share_rows(asked, group)
         if fixed is not None:
             self.rules = sparse.vstack([rows.matrix, _share_rows(asked, fixed.group)], format="csr")
-            self.rule_lower = np.append(self.rule_lower, ENLARGED * fixed.shares)
-            self.rule_upper = np.append(self.rule_upper, ENLARGED * fixed.shares)
+            self.rule_lower = np.append(self.rule_lower, ENLARGED * (fixed.shares - KEPT))
+            self.rule_upper = np.append(self.rule_upper, ENLARGED * (fixed.shares + KEPT))
         self.low, self.high = problem.low / asked, problem.high / asked
 
     def shares_of(self, parts: Floats) -> Floats:
