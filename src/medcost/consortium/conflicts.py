@@ -9,13 +9,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from medcost.consortium.solver import Level, LinearProgram, SolverFailure, solve, solve_in_order
+from medcost.consortium.solver import LinearProgram, SolverFailure, solve
 from medcost.records import dataclass
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 # Below this share of the largest bound a row counts as not giving.
 TOLERANCE = 1e-9
+# By how much of its price the last row is dearer than the first, so that equal changes are ordered.
+PREFERRED = 1e-6
 
 
 @dataclass(frozen=True)
@@ -163,15 +165,12 @@ def _smallest_change(program: LinearProgram, may_give: Flags, weights: Floats) -
     if not may_give.any():
         return None
     n = len(program.cost)
-    elastic = _elastic(program, may_give, weights)
     below = np.flatnonzero(may_give & np.isfinite(program.row_lower))
     above = np.flatnonzero(may_give & np.isfinite(program.row_upper))
     row = np.concatenate([below, above])
-    earliest = np.append(np.zeros(n), row + 1.0)
+    earlier = weights * (1 + PREFERRED * np.arange(len(weights)) / len(weights))
     try:
-        values = solve_in_order(
-            elastic, [Level("change", elastic.cost), Level("earliest rows", earliest)]
-        ).values
+        values = solve(_elastic(program, may_give, earlier)).values
     except SolverFailure as failure:
         if failure.kind != "infeasible":
             raise

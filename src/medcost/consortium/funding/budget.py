@@ -23,13 +23,14 @@ from medcost.consortium.funding.levels import (
     raise_shares,
     rule_rows,
 )
-from medcost.consortium.funding.problem import Ints, Problem
+from medcost.consortium.funding.problem import Floats, Ints, Problem
 from medcost.consortium.funding.whole_fen import to_whole_fen
 from medcost.consortium.funding.worth import GOAL, Worth, most_worth
 from medcost.consortium.solver import LinearProgram
 from medcost.errors import InvariantBroken
 from medcost.records import dataclass
 
+Kind = Literal["rule", "floor", "ceiling"]
 # By how much a goal re-solved may lie above what the price promises, of the goal's size.
 PRICE_CHECK = 1e-6
 
@@ -48,7 +49,7 @@ class Goals:
 class Bound:
     """A rule, or the floor or ceiling of a request, by position."""
 
-    kind: Literal["rule", "floor", "ceiling"]
+    kind: Kind
     position: int
 
 
@@ -182,7 +183,9 @@ def require_possible(problem: Problem) -> None:
         Bound("ceiling" if is_upper else "floor", int(j))
         for j, is_upper in zip(named.column, named.is_upper, strict=True)
     ]
-    conflict = explain_conflict(named.program, np.ones(len(bounds), np.bool_))
+    # However far a floor gives, nobody is allocated less than nothing.
+    freed = dataclasses.replace(named.program, lower=np.zeros(n))
+    conflict = explain_conflict(freed, np.ones(len(bounds), np.bool_))
     if conflict is None:
         return
 
@@ -212,14 +215,15 @@ def price_bounds(
     found: dict[Bound, Price] = {}
     own = {"floor": inner.low == problem.low, "ceiling": inner.high == problem.high}
     for place, level in enumerate(levels):
-        for kind, prices in (
+        every: tuple[tuple[Kind, Floats], ...] = (
             ("rule", level.prices),
             ("floor", level.floor_prices),
             ("ceiling", level.ceiling_prices),
-        ):
+        )
+        for kind, prices in every:
             for position in np.flatnonzero(prices).tolist():
                 bound = Bound(kind, position)
-                is_own = kind == "rule" or level.name == GOAL or own[kind][position]
+                is_own = kind == "rule" or level.name == GOAL or bool(own[kind][position])
                 if is_own and bound not in found:
                     price = float(prices[position])
                     found[bound] = _checked(level, place, bound, price, step)

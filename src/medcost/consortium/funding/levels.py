@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medcost.consortium.funding.problem import Floats, Ints, Problem
-from medcost.consortium.solver import LinearProgram, SolverFailure, solve
+from medcost.consortium.solver import LinearProgram, Solution, SolverFailure, solve
 from medcost.records import dataclass
 
 if TYPE_CHECKING:
@@ -149,10 +149,8 @@ class _Raising:
         tolerance = 5 * KEPT * self.problem.scale / self.asked_of + SHARE_TOLERANCE
         return np.asarray(shares <= floor + tolerance)
 
-    def program(
-        self, rising: NDArray[np.bool_], least: Floats, span: tuple[float, float]
-    ) -> LinearProgram:
-        """Maximise the common share of those rising while the others keep at least theirs."""
+    def program(self, rising: NDArray[np.bool_], least: Floats, above: float) -> LinearProgram:
+        """Maximise the common share of those rising, up to above, while the others keep theirs."""
         from scipy import sparse
 
         n_rules, n = self.rules.shape
@@ -162,8 +160,8 @@ class _Raising:
         )
         return LinearProgram(
             np.append(np.zeros(n), -1.0),
-            np.append(self.low, span[0]),
-            np.append(self.high, span[1]),
+            np.append(self.low, 0.0),
+            np.append(self.high, above),
             matrix,
             np.concatenate([self.rule_lower, np.where(rising, 0.0, ENLARGED * (least - KEPT))]),
             np.concatenate([self.rule_upper, np.full(self.n_groups, np.inf)]),
@@ -187,12 +185,25 @@ class _Raising:
     def most_above(self, rising: NDArray[np.bool_], least: Floats) -> Floats:
         """What each request gets when those rising get as much as they can together."""
         gain = np.asarray(self.shares[np.flatnonzero(rising)].sum(axis=0)).reshape(-1)
-        return np.asarray(solve(self.keeping(least, gain)).values)
+        return np.asarray(solved(self.keeping(least, gain)).values)
+
+
+def solved(program: LinearProgram) -> Solution:
+    """The solution of HiGHS or, where that stumbles over a last bit, of GLOP; raises SolverFailure.
+
+    Programs of a rise are degenerate: much is kept exactly where it can only just be.
+    """
+    try:
+        return solve(program)
+    except SolverFailure as failure:
+        if failure.kind != "numerical":
+            raise
+        return solve(program, solver="glop")
 
 
 def _is_solvable(program: LinearProgram) -> bool:
     try:
-        solve(program)
+        solved(program)
     except SolverFailure as failure:
         if failure.kind != "infeasible":
             raise
@@ -233,7 +244,7 @@ def raise_shares(
         rising &= ~full
         if not rising.any():
             break
-        level = _next_level(of, rising, least, (reached, above), f"{name} {len(levels) + 1}")
+        level = _next_level(of, rising, least, above, f"{name} {len(levels) + 1}")
         if level is None:
             # The whole stretch can be had: those at its end are at their ceilings.
             reached = above
@@ -273,11 +284,11 @@ def _next_level(
     of: _Raising,
     rising: NDArray[np.bool_],
     least: Floats,
-    span: tuple[float, float],
+    above: float,
     name: str,
 ) -> Level | None:
-    program = of.program(rising, least, span)
-    found = solve(program)
+    program = of.program(rising, least, above)
+    found = solved(program)
     n_rules, n = of.rules.shape
     duals, stopping = -found.duals[:n_rules], ENLARGED * found.duals[n_rules:]
     share_of_asked = of.asked_of / of.asked_of[rising].sum()
@@ -314,7 +325,7 @@ def _resolved(program: LinearProgram, problem: Problem, move: Move) -> float | N
         upper[j] += move.fen / problem.asked[j]
     moved = dataclasses.replace(program, lower=lower, upper=upper, row_lower=row_lower)
     try:
-        return -solve(moved).objective
+        return -solved(moved).objective
     except SolverFailure as failure:
         if failure.kind != "infeasible":
             raise

@@ -60,7 +60,8 @@ class Problem:
     @property
     def scale(self) -> int:
         """Fen that one unit of the linear programs' rows is: all that was asked for."""
-        return int(sum(self.asked.tolist()))
+        asked: list[int] = self.asked.tolist()
+        return sum(asked)
 
 
 def at_most(name: str, total: int, n: int) -> Rule:

@@ -45,9 +45,8 @@ def require_rules(problem: Problem, fen: Ints) -> None:
     for rule in problem.rules:
         short = -rule.slack(fen)
         if short > 0:
-            raise InvariantBroken(
-                f"the allocation is {short / rule.per_fen} fen short: {rule.name}"
-            )
+            missing = Fraction(short, rule.per_fen)
+            raise InvariantBroken(f"rule {rule.name}: {missing} fen are missing")
 
 
 class _Moves:
@@ -67,9 +66,13 @@ class _Moves:
         return sum((Fraction(-over, per) for over, per in pairs if over < 0), Fraction(0))
 
     def best(self, fen: Ints, step: int) -> list[int]:
-        """Of each kind the request that a fen more (or less) distorts least, -1 for none."""
+        """Of each kind the request that a fen more (or less) distorts least, -1 for none.
+
+        Of equal ones the first has a fen more and the last a fen less.
+        """
         found, cost = [-1] * len(self.columns), [Fraction(0)] * len(self.columns)
-        for j, kind in enumerate(self.kind_of.tolist()):
+        for j in range(self.problem.n)[::step]:
+            kind = int(self.kind_of[j])
             after = int(fen[j]) + step
             if not self.problem.low[j] <= after <= self.problem.high[j]:
                 continue
