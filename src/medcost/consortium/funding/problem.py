@@ -29,8 +29,9 @@ class Rule:
     def slack(self, fen: Ints) -> int:
         """By how much an allocation is above the bound, in steps of 1 / per_fen; exact."""
         used = np.flatnonzero(self.coefficients)
-        parts = zip(self.coefficients[used].tolist(), fen[used].tolist(), strict=True)
-        return sum(weight * amount for weight, amount in parts) - self.bound
+        weights: list[int] = self.coefficients[used].tolist()
+        amounts: list[int] = fen[used].tolist()
+        return sum(a * b for a, b in zip(weights, amounts, strict=True)) - self.bound
 
     def exact_slack(self, fen: list[Fraction]) -> Fraction:
         """The same for fractions of a fen."""
