@@ -8,7 +8,10 @@ place of their duals, no reduced costs, and prints a banner on standard output.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -49,7 +52,8 @@ class LinearProgram:
     """Least cost · x with lower ≤ x ≤ upper and row_lower ≤ matrix · x ≤ row_upper.
 
     cost, lower, upper: float64 [variables]; matrix: [rows, variables]; row_lower, row_upper:
-    float64 [rows]; bounds may be infinite; integer: bool [variables], None for none.
+    float64 [rows]; bounds may be infinite; integer: bool [variables], None for none; gap: how far
+    above the least value the answer of an integer program may lie.
     """
 
     cost: NDArray[np.float64]
@@ -59,6 +63,7 @@ class LinearProgram:
     row_lower: NDArray[np.float64]
     row_upper: NDArray[np.float64]
     integer: NDArray[np.bool_] | None = None
+    gap: float = 1e-9
 
     def __post_init__(self) -> None:
         """Shapes that do not fit each other are a mistake of the caller."""
@@ -304,6 +309,30 @@ def _values(result: Any, n_variables: int) -> NDArray[np.float64]:
     raise SolverFailure("numerical", what)
 
 
+@contextmanager
+def _nothing_printed() -> Iterator[None]:
+    """HiGHS writes a line of its own on standard output at times, whatever its options say.
+
+    Standard output carries the command's result alone, so it is closed to the solver.
+    """
+    sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:
+        # There is no standard output.
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
+
+
+@_nothing_printed()
 def _solved(program: LinearProgram, entries: Any, solver: Solver, seconds: float | None) -> Any:
     """The solver's answer as it gives it. Raises SolverFailure where it gives none."""
     from ortools.math_opt import callback_pb2, model_parameters_pb2, parameters_pb2
@@ -315,7 +344,7 @@ def _solved(program: LinearProgram, entries: Any, solver: Solver, seconds: float
         parameters.highs.string_options["parallel"] = "off"
         parameters.highs.int_options["random_seed"] = 0
         parameters.highs.double_options["mip_rel_gap"] = 0.0
-        parameters.highs.double_options["mip_abs_gap"] = 1e-9
+        parameters.highs.double_options["mip_abs_gap"] = program.gap
         parameters.highs.double_options["mip_feasibility_tolerance"] = 1e-9
     else:
         kind = parameters_pb2.SOLVER_TYPE_GLOP

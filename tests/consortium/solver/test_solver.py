@@ -1,5 +1,8 @@
 """Programs solved alone: the optimum, its prices, and every way to have no answer by name."""
 
+import dataclasses
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 from scipy.sparse import csr_matrix
 
-from medcost.consortium.solver import LinearProgram, SolverFailure, solve
+from medcost.consortium.solver import LinearProgram, SolverFailure, _nothing_printed, solve
 
 INF = np.inf
 
@@ -115,6 +118,25 @@ def test_a_program_of_nothing_is_solved():
     lone = program([-1], [], [], [], upper=[5])
     assert solve(lone).values.tolist() == [5]
     assert solve(lone).reduced_costs.tolist() == [-1]
+
+
+def test_a_gap_that_is_allowed_is_not_exceeded():
+    """3x + 3y + 3z + 2w with 2x + 2y + 2z + w ≥ 5: least is 2 of the threes and w, 8.
+
+    With a gap of 2 an answer of 8 to 10 will do, and nothing above.
+    """
+    costs, rows = [3, 3, 3, 2], [[2, 2, 2, 1]]
+    whole = program(costs, rows, [5], [INF], upper=[1] * 4, integer=[True] * 4)
+    assert solve(whole).objective == 8
+    assert 8 <= solve(dataclasses.replace(whole, gap=2.0)).objective <= 10
+
+
+def test_what_a_solver_prints_by_itself_is_not_on_standard_output(capfd):
+    """HiGHS 1.11 in OR-Tools prints a line of its inner workings on some programs."""
+    with _nothing_printed():
+        os.write(1, b"from the solver")
+    os.write(1, b"the result")
+    assert capfd.readouterr().out == "the result"
 
 
 def test_lengths_that_differ_are_refused():
