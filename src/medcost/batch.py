@@ -240,19 +240,18 @@ def _cost_and_keep(batch: _Batch, period: str) -> _Costed:
     encoded = EncodedTables(batch.encoder)
     seconds: dict[str, float] = {}
 
-    def record() -> tuple[FileRecord, ...]:
+    def keep(activity: Activity | None, seconds_so_far: dict[str, float]) -> tuple[FileRecord, ...]:
+        keep_book(book, loaded, kept)
+        if activity is not None:
+            keep_activity(activity, kept)
         recorded = record_kept(kept)
-        _keep_checkpoint(batch, period, ACTIVITY_READ, dict(seconds), recorded)
+        _keep_checkpoint(batch, period, ACTIVITY_READ, seconds_so_far, recorded)
         return recorded
 
     def lines_read(activity: Activity | None) -> None:
         batch.inputs()
         if options.keep:
-            with named_errors(staging):
-                keep_book(book, loaded, kept)
-                if activity is not None:
-                    keep_activity(activity, kept)
-            records.append(batch.recorder.submit(record))
+            records.append(batch.recorder.submit(keep, activity, dict(seconds)))
 
     look_on = LookOn(ignore, lines_read, encoded.table_made)
     result = cost_period(

@@ -297,7 +297,11 @@ def open_book(folder: Path, through: str = "cases", has_lines: bool = True) -> B
         return _Read(tuple(found), problems, None, [])
 
     names = (*SMALL_TABLES, "service_lines")
-    for name, read in zip(names, map_in_threads(find_and_read, names, 2), strict=True):
+    # The largest first: what is short fits in beside it.
+    longest_first = sorted(names, key=lambda name: name != "cases")
+    reads = dict(zip(longest_first, map_in_threads(find_and_read, longest_first, 2), strict=True))
+    for name in names:
+        read = reads[name]
         faults += [*read.problems, *read.faults]
         files[name] = read.files
         if not read.files and name in needed and not read.problems:

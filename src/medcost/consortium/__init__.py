@@ -1,0 +1,1 @@
+"""The consortium: shared cost, the capital pool, funds, equipment and consolidated statements."""
