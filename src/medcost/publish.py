@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from medcost.allocation_model import LoadedModel
 from medcost.chain import (
     MANIFEST,
     RESTATEMENT,
@@ -34,6 +33,7 @@ from medcost.durable_files import json_bytes, swap, sync_folder, sync_folders, w
 from medcost.errors import named_errors
 from medcost.manifest import (
     FileRecord,
+    Rules,
     RunOptions,
     build_manifest,
     find_damaged,
@@ -41,18 +41,28 @@ from medcost.manifest import (
     totals_of,
     utc_now,
 )
-from medcost.output_folder import OutputFolder, read_current, require_fence, turn_current
+from medcost.output_folder import (
+    CONSORTIUM,
+    RUNS,
+    OutputFolder,
+    read_current,
+    require_fence,
+    turn_current,
+)
 from medcost.published_balance import require_published_balance
 from medcost.records import dataclass
 from medcost.run_results import RUN_RESULTS, build_run_results
 from medcost.tables import file_metadata, load_table, table_names
 from medcost.threads import map_in_threads
+from medcost.turns import COPY, announce, turn_name
 
 SIGNATURE = "manifest.sig"
 # Tables encoded at once: two are large, the others are done beside them.
 WRITERS = 4
 # Signs the bytes of a manifest.
 Signer = Callable[[bytes], bytes]
+# Raises InvariantBroken where tables do not tie out; else what they add up to, as text.
+TieOut = Callable[[Mapping[str, pa.Table]], dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -77,10 +87,11 @@ class RunToPublish:
     """One period's staged tables with what the manifest says of them.
 
     is_complete: whether the run went through the model's last stage; resumed: stages that were
-    taken from a stopped run; budget_control: what is said of the policy of its variances.
+    taken from a stopped run; budget_control: what is said of the policy of its variances; kind: of
+    a result of the consortium, empty for costs.
     """
 
-    loaded: LoadedModel
+    loaded: Rules
     options: RunOptions
     tables: StagedTables
     notes: tuple[str, ...]
@@ -90,6 +101,7 @@ class RunToPublish:
     is_complete: bool = False
     resumed: tuple[str, ...] = ()
     budget_control: Mapping[str, object] | None = None
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,35 +155,47 @@ def read_run_tables(
 def published_runs(folder: Path) -> dict[str, dict[str, Path]]:
     """Run folders by period and unit, of an output folder or, by its manifest, of one run.
 
-    Empty where the folder is neither.
+    Empty where the folder is neither; a result of the consortium is no run of costing.
     """
     manifest = read_run_manifest(folder)
     try:
         if manifest is not None:
-            return {str(manifest["period"]): dict.fromkeys(manifest["units"], folder)}
-        return {
-            str(period): {str(unit): folder / name for unit, name in units.items()}
-            for period, units in read_current(folder)["runs"].items()
-        }
+            units = () if "kind" in manifest else manifest["units"]
+            return {str(manifest["period"]): dict.fromkeys(units, folder)} if units else {}
+        return folders_in(folder, read_current(folder)[RUNS])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
+
+
+def folders_in(out: Path, published: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, Path]]:
+    """The folders that a part of an output folder's CURRENT.json names."""
+    return {
+        str(period): {str(of): out / name for of, name in names.items()}
+        for period, names in published.items()
+    }
+
+
+def tie_out_costs(tables: Mapping[str, pa.Table]) -> dict[str, str]:
+    """Require that a period's costs tie out; the totals of their reconciliation, if it has one."""
+    require_published_balance(tables)
+    return totals_of(tables["reconciliation"]) if "reconciliation" in tables else {}
 
 
 def stage_tables(
     folder: Path,
     tables: Mapping[str, pa.Table],
     encoded: Mapping[str, Future[EncodedTable]] | None = None,
+    tie_out: TieOut = tie_out_costs,
 ) -> StagedTables:
     """Check that a period's tables tie out, and write and sync them to a new folder.
 
     encoded: described tables by name that are being encoded already. Raises InvariantBroken, or
     CannotPublish.
     """
-    require_published_balance(tables)
+    totals = tie_out(tables)
     with named_errors(folder):
         folder.mkdir(parents=True)
         outputs = _write_tables(tables, folder, encoded or {})
-    totals = totals_of(tables["reconciliation"]) if "reconciliation" in tables else {}
     return StagedTables(folder, tuple(outputs), totals)
 
 
@@ -229,7 +253,7 @@ def publish(
     """
     out = held.path
     with named_errors(out):
-        require_fence(held)
+        current = require_fence(held)
         named = [(run_name(run), run) for run in runs]
         to_place = [(name, run) for name, run in named if not _is_whole(out / name, run)]
         last = last_link(out)
@@ -243,13 +267,17 @@ def publish(
             folder = held.staging / _restatement_name(restatement, held.fence)
             last = _write_restatement(folder, restatement, chain_after(last), signer)
             recorded.append(folder)
+        changed = _turned(current, named)
+        turned = json_bytes({**current, **changed, "fence": held.fence + 1})
+        if changed:
+            turn = held.staging / turn_name(held.fence + 1)
+            _write_turn(turn, held.fence + 1, turned, chain_after(last), signer)
+            announce(out, turn, bool(recorded))
         for name, run in to_place:
             _place(held, name, run)
         for folder in recorded:
             os.rename(folder, out / folder.name)
-        current = read_current(out)["runs"]
-        turned = _turned(current, named)
-        if turned != current:
+        if changed:
             turn_current(held, turned)
         elif to_place:
             sync_folder(out)
@@ -358,6 +386,8 @@ def _complete_run(
     if run.budget_control is not None:
         manifest["budget_control"] = dict(run.budget_control)
     manifest["complete"] = run.is_complete
+    if run.kind:
+        manifest["kind"] = run.kind
     manifest["results"] = vars(
         FileRecord(RUN_RESULTS, len(results), hashlib.sha256(results).hexdigest())
     )
@@ -404,6 +434,19 @@ def _write_restatement(
     return link
 
 
+def _write_turn(
+    folder: Path, fence: int, turned: bytes, chain: Mapping[str, object], signer: Signer | None
+) -> Link:
+    """Stage the record of a turn: what CURRENT.json becomes."""
+    folder.mkdir()
+    write_durably(folder / COPY, turned)
+    record = FileRecord(COPY, len(turned), hashlib.sha256(turned).hexdigest())
+    manifest = {"chain": chain, "turn": fence, "created": utc_now(), "outputs": [vars(record)]}
+    link = _write_manifest(folder, folder.name, manifest, signer)
+    sync_folder(folder)
+    return link
+
+
 def _place(held: OutputFolder, name: str, run: RunToPublish) -> None:
     """Make the staged folder whole and move it to its place in the output folder."""
     folder, target = held.staging / name, held.path / name
@@ -434,14 +477,19 @@ def _is_whole(folder: Path, run: RunToPublish) -> bool:
 
 
 def _turned(
-    current: Mapping[str, Mapping[str, str]], named: Sequence[tuple[str, RunToPublish]]
-) -> dict[str, dict[str, str]]:
-    """CURRENT.json's runs with the periods and units of these replaced, all others kept."""
-    published = {period: dict(units) for period, units in current.items()}
-    for name, run in named:
-        of_period = published.setdefault(run.options.period, {})
-        of_period.update(dict.fromkeys(run.options.units, name))
-    return {
-        period: {unit: units[unit] for unit in sorted(units)}
-        for period, units in sorted(published.items())
-    }
+    current: Mapping[str, Any], named: Sequence[tuple[str, RunToPublish]]
+) -> dict[str, dict[str, dict[str, str]]]:
+    """What of CURRENT.json changes: the periods and units, or kinds, of these runs are theirs."""
+    turned = {}
+    for part in (RUNS, CONSORTIUM):
+        published = {period: dict(names) for period, names in current.get(part, {}).items()}
+        for name, run in named:
+            if (part == CONSORTIUM) == bool(run.kind):
+                of_period = published.setdefault(run.options.period, {})
+                of_period.update(dict.fromkeys([run.kind] if run.kind else run.options.units, name))
+        ordered = {
+            period: dict(sorted(names.items())) for period, names in sorted(published.items())
+        }
+        if ordered != current.get(part, {}):
+            turned[part] = ordered
+    return turned
