@@ -36,6 +36,7 @@ COST_TABLES = (
     "department_flow",
     "service_item_cost",
     "drg_cost",
+    "drg_matrix",
     "intercompany",
     "reconciliation",
 )
