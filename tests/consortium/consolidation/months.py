@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from consortium.consolidation import twin
 from medcost.book import TableRows
-from medcost.consortium.consolidation.inputs import _Reader
+from medcost.consortium.consolidation.inputs import arrays_of
+from medcost.consortium.consolidation.month import consolidate_month
 from medcost.consortium.consolidation.policy import (
     ConsolidationPolicy,
     Kind,
@@ -20,7 +21,6 @@ from medcost.consortium.consolidation.policy import (
     Rules,
     Scope,
 )
-from medcost.consortium.consolidation.stage import consolidate_month
 from medcost.consortium.consolidation.tables import result_tables
 from medcost.parquet_input import decode_number, encode_text, join_numbers
 from medcost.policy_file import Header
@@ -76,11 +76,11 @@ def table_rows(name, rows):
     return TableRows(table, (f"{name}.parquet",), np.array([0, len(rows)], np.int64), text, numbers)
 
 
-def tables_of(members, rules, **given):
+def tables_of(members, rules, evidence=None, **given):
     """The engine's tables of one or several months, from rows by table."""
     read = {name: table_rows(name, rows) for name, rows in given.items() if rows}
     units = tuple(unit for unit in members if unit not in rules.policy.scope.leave_out)
-    return _Reader(read, rules, units, frozenset(rules.policy.scope.leave_out)).read()
+    return arrays_of(read, rules, units, evidence or {})
 
 
 def consolidated(members, month, rules=None, **given):

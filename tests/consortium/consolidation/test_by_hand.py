@@ -9,10 +9,10 @@ import pytest
 
 from consortium.consolidation.months import consolidated, lines_of, row, rules_of, tables_of
 from medcost.checks.ownership import Holdings, find_impossible
+from medcost.consortium.consolidation.month import consolidate_month
 from medcost.consortium.consolidation.ownership import consortium_shares
 from medcost.consortium.consolidation.pairs import REASONS
 from medcost.consortium.consolidation.policy import Rules, load_consolidation
-from medcost.consortium.consolidation.stage import consolidate_month
 from medcost.consortium.consolidation.tables import result_tables
 from medcost.errors import InputRejected
 

@@ -118,16 +118,17 @@ def overdrawn_fault(
 
 def unmatched_fault(tables: Tables, rules: Rules, pairs: Pairs, one: Unmatched) -> Fault:
     """What is not matched, with the rows that it stands in."""
-    what = f"{unmatched_name(tables, rules, one)}: {_what_differs(tables, pairs, one)}."
+    what = unmatched_sentence(tables, rules, pairs, one)
     return Fault("intercompany-unmatched", what, _places(tables, pairs, one))
 
 
-def unmatched_name(tables: Tables, rules: Rules, one: Unmatched) -> str:
-    """Services from 'A' to 'B' under 'P1'."""
+def unmatched_sentence(tables: Tables, rules: Rules, pairs: Pairs, one: Unmatched) -> str:
+    """Services from 'A' to 'B' under 'P1': 60.00 yuan claimed, and the other booked nothing."""
     claimant, debtor = (quote(tables.unit_ids[unit]) for unit in (one.claimant, one.debtor))
     reference = tables.references[one.reference]
     under = f" under {quote(reference)}" if reference else ""
-    return f"{rules.policy.kind[one.kind].en} from {claimant} to {debtor}{under}"
+    name = f"{rules.policy.kind[one.kind].en} from {claimant} to {debtor}{under}"
+    return f"{name}: {_what_differs(tables, pairs, one)}."
 
 
 def _what_differs(tables: Tables, pairs: Pairs, one: Unmatched) -> str:
@@ -147,11 +148,18 @@ def _what_differs(tables: Tables, pairs: Pairs, one: Unmatched) -> str:
     return f"{booked}, and the other booked nothing"
 
 
+def _place(tables: Tables, row: int) -> str:
+    """Where a booking stands: a row of intercompany, or a published table."""
+    if row < 0:
+        return tables.evidence[-1 - row].place
+    return tables.sources["intercompany"].place(row)
+
+
 def _places(tables: Tables, pairs: Pairs, one: Unmatched) -> tuple[str, ...]:
     """The rows that it stands in."""
     if one.pair != NONE:
         rows = tables.rows[pairs.of_booking == one.pair]
-        return tuple(tables.sources["intercompany"].place(int(row)) for row in rows)
+        return tuple(_place(tables, row) for row in sorted(rows.tolist()))
     stock = tables.stock
     same = stock.reference == one.reference
     for column, value in (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from medcost.checks.findings import Finding, faults_of
 from medcost.checks.ownership import OwnershipRows, ownership_rows
 from medcost.checks.rows import row_finding
 from medcost.consortium.consolidation.eliminations import Stock
+from medcost.consortium.consolidation.evidence import Evidence
 from medcost.consortium.consolidation.pairs import CLAIM, NONE, SIDES, Bookings
 from medcost.consortium.consolidation.policy import Rules
 from medcost.consortium.inputs import ConsortiumInputs
@@ -41,7 +43,8 @@ class Tables:
     unit_ids: labels that units have in the arrays below: first the members that are consolidated,
     sorted, n_units of them, then partners that are not listed, sorted. references: labels by code,
     '' first. rows: of each booking its row in intercompany; stock_rows: of each stock its row.
-    n_outside: rows of business with members that the policy leaves out; sources: the tables read.
+    n_outside: rows of business with members that the policy leaves out; sources: the tables read;
+    evidence: what published results say of deals, whose bookings have the rows -1, -2, ...
     """
 
     unit_ids: tuple[str, ...]
@@ -54,11 +57,20 @@ class Tables:
     stock_rows: NDArray[np.int64]
     ownership: OwnershipRows
     n_outside: int
+    evidence: tuple[Evidence, ...]
     sources: Mapping[str, TableRows]
 
 
-def read_tables(inputs: ConsortiumInputs, policy: LoadedPolicy[Any], rules: Rules) -> Tables:
-    """The tables as arrays; raises InputRejected with all faults that only the policy shows."""
+def read_tables(
+    inputs: ConsortiumInputs,
+    policy: LoadedPolicy[Any],
+    rules: Rules,
+    evidence: Mapping[str, Sequence[Evidence]],
+) -> Tables:
+    """The tables as arrays, and what published results say by month.
+
+    Raises InputRejected with all faults that only the policy shows.
+    """
     members = inputs.members.unit_ids
     left_out = rules.policy.scope.leave_out
     unknown = [unit for unit in left_out if unit not in members]
@@ -70,7 +82,17 @@ def read_tables(inputs: ConsortiumInputs, policy: LoadedPolicy[Any], rules: Rule
     if faults:
         raise InputRejected(faults)
     units = tuple(unit for unit in members if unit not in left_out)
-    return _Reader(inputs.tables, rules, units, frozenset(left_out)).read()
+    return arrays_of(inputs.tables, rules, units, evidence)
+
+
+def arrays_of(
+    tables: Mapping[str, TableRows],
+    rules: Rules,
+    units: tuple[str, ...],
+    evidence: Mapping[str, Sequence[Evidence]],
+) -> Tables:
+    """Tables without a fault as arrays, of the members that are consolidated."""
+    return _Reader(tables, rules, units, evidence).read()
 
 
 def _months(rows: TableRows, column: str) -> NDArray[np.int64]:
@@ -87,9 +109,17 @@ class _Reader:
         tables: Mapping[str, TableRows],
         rules: Rules,
         units: tuple[str, ...],
-        left_out: frozenset[str],
+        evidence: Mapping[str, Sequence[Evidence]],
     ) -> None:
         self.tables, self.rules, self.units = tables, rules, units
+        left_out = rules.policy.scope.leave_out
+        # Of members that are consolidated; what is evidence of others is external.
+        self.evidence = [
+            (period_number(month), one)
+            for month in sorted(evidence)
+            for one in evidence[month]
+            if one.claimant in units and one.debtor in units
+        ]
         partners: set[str] = set()
         references: set[str] = set()
         if "intercompany" in tables:
@@ -101,12 +131,14 @@ class _Reader:
             partners.update(rows.labels("partner_id"))
             references.update(rows.labels("reference"))
         by_bytes = str.encode
-        self.unit_ids = (*units, *sorted(partners - {*units} - left_out, key=by_bytes))
-        self.references = ("", *sorted(references, key=by_bytes))
+        references.update(one.reference for _, one in self.evidence)
+        self.unit_ids = (*units, *sorted(partners - {*units, *left_out}, key=by_bytes))
+        self.references = ("", *sorted(references - {""}, key=by_bytes))
 
     def read(self) -> Tables:
         """Every table as arrays."""
         bookings, rows, n_outside = self._bookings()
+        bookings, rows = self._with_evidence(bookings, rows)
         stock, stock_rows = self._stock()
         return Tables(
             self.unit_ids,
@@ -119,6 +151,7 @@ class _Reader:
             stock_rows,
             self._ownership(),
             n_outside,
+            tuple(one for _, one in self.evidence),
             self.tables,
         )
 
@@ -168,6 +201,27 @@ class _Reader:
             np.where(is_sale & (source > 0), source, NONE),
         )
         return bookings, kept, rows.n - len(kept)
+
+    def _with_evidence(
+        self, bookings: Bookings, rows: NDArray[np.int64]
+    ) -> tuple[Bookings, NDArray[np.int64]]:
+        """Add what published results say of sides that booked nothing themselves."""
+        keys = ("period", "kind", "claimant", "debtor", "reference", "side")
+        booked = set(zip(*(getattr(bookings, key).tolist() for key in keys), strict=True))
+        found = []
+        for place, (month, one) in enumerate(self.evidence):
+            kind, side = self.rules.kind_ids.index(one.kind), SIDES.index(one.side)
+            claimant, debtor = self.units.index(one.claimant), self.units.index(one.debtor)
+            key = (month, kind, claimant, debtor, self.references.index(one.reference), side)
+            if key not in booked:
+                line = int(self.rules.default_lines[kind, side])
+                found.append((*key, line, one.fen, 0, NONE, NONE, -1 - place))
+        if not found:
+            return bookings, rows
+        added = np.array(found, np.int64).T
+        columns = [getattr(bookings, one.name) for one in fields(Bookings)]
+        joined = [np.concatenate(pair) for pair in zip((*columns, rows), added, strict=True)]
+        return Bookings(*joined[:-1]), joined[-1]
 
     def _stock(self) -> tuple[Stock, NDArray[np.int64]]:
         none = np.empty(0, np.int64)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medcost.consortium.consolidation.eliminations import GOODS, TREATMENTS, Kinds
+from medcost.consortium.consolidation.evidence import Source
 from medcost.consortium.consolidation.pairs import NONE
 from medcost.consortium.consolidation.statement import NATURES
 from medcost.consortium.policy import LoadedPolicy, PolicySection, load_policy
@@ -72,6 +73,15 @@ class Kind(Section):
     opening: Text | None = None
 
 
+class EvidenceRule(Section):
+    """[[evidence]]: published results that stand for a side that booked nothing itself."""
+
+    results: Literal["costing", "share"]
+    kind: Text
+    side: Literal["claim", "debt"] = "claim"
+    reference: Annotated[str, Limits(pattern=r"^(\S(.*\S)?)?$")] = ""
+
+
 class ConsolidationPolicy(PolicySection):
     """One policy of consolidation, validated; frozen."""
 
@@ -80,6 +90,7 @@ class ConsolidationPolicy(PolicySection):
     ownership: OwnershipRule = OwnershipRule()
     line: Annotated[list[Line], Limits(min_length=1)]
     kind: Annotated[list[Kind], Limits(min_length=1)]
+    evidence: list[EvidenceRule] = []  # noqa: RUF012
 
 
 class Rules:
@@ -95,6 +106,14 @@ class Rules:
     def tolerance_fen(self) -> int:
         """Fen by which the two sides of a pair may differ."""
         return round(self.policy.matching.tolerance * FEN_PER_YUAN)
+
+    @property
+    def evidence(self) -> list[Source]:
+        """The published results that the policy takes for evidence."""
+        return [
+            Source(rule.results, rule.kind, rule.side, rule.reference)
+            for rule in self.policy.evidence
+        ]
 
     def line_of(self, name: str | None) -> int:
         """Place of a line, NONE where there is no name."""
@@ -147,6 +166,12 @@ def _contradictions(content: dict[str, Any]) -> list[FoundFault]:
     lines, kinds = _entries(content, "line"), _entries(content, "kind")
     found = [*_twice("line", lines), *_twice("kind", kinds)]
     natures = {one.get("id"): one.get("nature") for _, one in lines}
+    treatments = {one.get("id"): one.get("treatment") for _, one in kinds}
+    for i, rule in _entries(content, "evidence"):
+        path, kind_id = f"evidence[{i}].kind", rule.get("kind")
+        if isinstance(kind_id, str) and treatments.get(kind_id) not in ("result", "balance"):
+            message = f"{path} ({quote(kind_id)}): it must be a kind, and none of goods."
+            found.append(FoundFault("policy-value", path, message))
     for i, kind in kinds:
         treatment = kind.get("treatment")
         if treatment not in NATURES_OF_SIDE:

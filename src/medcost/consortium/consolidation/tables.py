@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from medcost.book import period_label
 from medcost.consortium.consolidation.eliminations import ENTRIES
+from medcost.consortium.consolidation.month import Consolidation
 from medcost.consortium.consolidation.pairs import CLAIM, DEBT, NONE, REASONS
-from medcost.consortium.consolidation.stage import Consolidation
 from medcost.consortium.consolidation.statement import MEASURES, NATURES
 from medcost.errors import Fault, InputRejected
 from medcost.money import LARGEST_FEN, divide_half_away
