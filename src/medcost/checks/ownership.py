@@ -58,7 +58,8 @@ def ownership_rows(rows: TableRows, unit_ids: Sequence[str]) -> OwnershipRows:
     parts, whole = rows.values("parts"), rows.values("of_parts")
     months = [period_number(label) if is_period(label) else -1 for label in rows.labels("period")]
     month = np.array([*months, -1], np.int64)[rows.codes("period")]
-    kept = (owner >= 0) & (owned >= 0) & (month >= 0) & (parts >= 0) & (whole > 0)
+    kept = (owner >= 0) & (owned >= 0) & (month >= 0)
+    kept &= (whole > 0) & (parts >= 0) & (parts <= whole)
     found = [
         (int(month[i]), int(owner[i]), int(owned[i]), Fraction(int(parts[i]), int(whole[i])))
         for i in np.flatnonzero(kept).tolist()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from medcost.consortium.consolidation.evidence import COSTING, Evidence, read_evidence
@@ -14,56 +14,50 @@ from medcost.consortium.consolidation.policy import ConsolidationPolicy, Rules
 from medcost.consortium.consolidation.tables import result_tables
 from medcost.consortium.inputs import ConsortiumInputs
 from medcost.consortium.policy import LoadedPolicy
-from medcost.consortium.publication import ConsortiumResult
-from medcost.errors import count_of
+from medcost.consortium.publication import ConsortiumResult, Published
+from medcost.errors import Fault, InputRejected, count_of, gathered
 
 KIND = "consolidate"
 NOTES_SHOWN = 20
-# Published runs of a month: of costing by unit, of the consortium by kind.
-Published = Callable[[str], tuple[Mapping[str, Path], Mapping[str, Path]]]
 
 
-def consolidate(
+def consolidate_months(
     inputs: ConsortiumInputs,
     policy: LoadedPolicy[ConsolidationPolicy],
     periods: Sequence[str],
     published: Published,
 ) -> list[ConsortiumResult]:
-    """The consolidated statements of some months.
+    """The consolidated statements of some months; faults of all months are raised together.
 
-    published: asked only for months of which the policy wants evidence. Raises InputRejected and
+    published: asked only where the policy wants evidence. Raises InputRejected and
     InvariantBroken.
     """
+    begun = time.perf_counter()
     rules = Rules(policy.rules)
     evidence: dict[str, Sequence[Evidence]] = {}
     sources: dict[str, tuple[Path, ...]] = {}
-    for period in periods if rules.evidence else ():
-        costs, results = published(period)
+    wanted = {source.results for source in rules.evidence}
+    for period in periods if wanted else ():
+        costs = published.costs(period) if COSTING in wanted else {}
+        results = published.results(period) if wanted - {COSTING} else {}
         evidence[period] = read_evidence(rules.evidence, costs, results)
-        wanted = {source.results for source in rules.evidence}
-        of_costing = costs.values() if COSTING in wanted else ()
-        others = (results[kind] for kind in sorted(wanted) if kind in results)
-        sources[period] = tuple(sorted({*of_costing, *others}))
-    begun = time.perf_counter()
+        others = (folder for kind, folder in results.items() if kind in wanted)
+        sources[period] = tuple(sorted({*costs.values(), *others}))
     tables = read_tables(inputs, policy, rules, evidence)
-    read = time.perf_counter() - begun
-    found = []
+    read = (time.perf_counter() - begun) / len(periods)
+    found: list[ConsortiumResult] = []
+    faults: list[Fault] = []
     for period in periods:
         begun = time.perf_counter()
-        month = consolidate_month(tables, rules, period)
-        arrow = result_tables(month)
-        seconds = {"read": read, KIND: time.perf_counter() - begun}
-        found.append(
-            ConsortiumResult(
-                KIND,
-                period,
-                tables.unit_ids[: tables.n_units],
-                arrow,
-                notes_of(month),
-                seconds,
-                sources.get(period, ()),
-            )
-        )
+        with gathered(faults):
+            month = consolidate_month(tables, rules, period)
+            result = result_tables(month)
+            seconds = {"read": read, KIND: time.perf_counter() - begun}
+            members, of_runs = tables.unit_ids[: tables.n_units], sources.get(period, ())
+            notes = notes_of(month)
+            found.append(ConsortiumResult(KIND, period, members, result, notes, seconds, of_runs))
+    if faults:
+        raise InputRejected(dict.fromkeys(faults))
     return found
 
 
