@@ -25,7 +25,7 @@ from pydantic_core import core_schema
 
 from medcost.allocation_model import AllocationModel, shipped_models
 from medcost.book import REQUIRED_TABLES, SMALL_TABLES
-from medcost.cli import REJECTED, UNBALANCED, UNPUBLISHED
+from medcost.commands.endings import REJECTED, UNBALANCED, UNPUBLISHED
 from medcost.consortium.consolidation.policy import ConsolidationPolicy
 from medcost.consortium.policy import PolicySection, shipped_policies
 from medcost.errors import FaultCode, fault_codes
@@ -54,6 +54,7 @@ RESULTS = (
     "out_service_item_cost",
     "out_case_cost",
     "out_drg_cost",
+    "out_drg_matrix",
     "out_work_in_progress",
     "out_intercompany",
     "out_reconciliation",

@@ -9,7 +9,7 @@ from medcost.report.charts import Series, Step, stacked_bars, waterfall
 from medcost.report.figures import Figures, Rows
 from medcost.report.grid import Cell, Column, Grid, Lines
 from medcost.report.numbers import Scale, scale_for, visible
-from medcost.report.section import BLUE, GREEN, GREY, PALE, RED, Picture, Section, in_both
+from medcost.report.section import BLUE, GREEN, RED, Picture, Section, in_both
 from medcost.report.words import Language, Word, all_words, same, word
 
 NATURES = ("income", "cost", "asset", "liability", "net_assets")
@@ -286,8 +286,8 @@ def _owners(figures: Figures) -> Iterator[Picture]:
 
     def drawn(language: Language) -> str:
         series = [
-            Series(word("consolidation.of_consortium").of(language), GREY),
-            Series(word("consolidation.of_minority").of(language), PALE),
+            Series(word("consolidation.of_consortium").of(language), BLUE),
+            Series(word("consolidation.of_minority").of(language), GREEN),
         ]
         return stacked_bars(bars, series, scales[language].text)
 

@@ -21,7 +21,7 @@ YUAN = 100
 PARTS = pa.decimal128(9, 0)
 # What a member of each kind takes in from outside in a month, in yuan.
 OUTSIDE = {"lead": 21_000_000, "township": 1_600_000, "village": 42_000}
-COST_SHARES = {"business_cost": 0.82, "administrative_cost": 0.15, "other_cost": 0.01}
+COST_SHARES = {"business_cost": 0.74, "administrative_cost": 0.14, "other_cost": 0.01}
 LINES = {
     "services": ("business_income", "business_cost"),
     "goods": ("business_income", "stores"),
