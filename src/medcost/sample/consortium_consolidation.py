@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from medcost.sample.files import AMOUNT, decimals, texts
 from medcost.sample.streams import Ints, Month, Topic, stream
+
+if TYPE_CHECKING:
+    from medcost.sample.consortium import Members
 
 YUAN = 100
 PARTS = pa.decimal128(9, 0)
@@ -101,19 +105,15 @@ class _Books:
         self.lines[period, unit, "business_cost"] += fen
 
 
-def consolidation_tables(
-    unit_ids: Sequence[str], kinds: Sequence[str], months: Sequence[Month], seed: int
-) -> dict[str, pa.Table]:
-    """statements, intercompany, internal_stock and ownership of a consortium.
-
-    unit_ids, kinds: the members, the lead first. The same seed gives the same tables.
-    """
+def consolidation_tables(members: Members) -> dict[str, pa.Table]:
+    """statements, intercompany, internal_stock and ownership of a consortium."""
+    unit_ids, kinds, months = members.unit_ids, members.kinds, members.months
     books = _Books(unit_ids)
     townships = [i for i, kind in enumerate(kinds) if kind != "village" and i != LEAD]
     villages = [i for i, kind in enumerate(kinds) if kind == "village"]
     held: list[_Batch] = []
     for month in months:
-        rng = stream(seed, Topic.CONSOLIDATION, month.index)
+        rng = stream(members.seed, Topic.CONSOLIDATION, month.index)
         _book_outside(books, kinds, month, rng)
         for batch in held:
             # Last month's stock stands in this month's opening, and is used but for a tenth.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -13,9 +12,14 @@ import pytest
 from consortium.books import MONTH, Row, policy_file, postings, written
 from medcost.consortium.consolidation.inputs import NEEDED
 from medcost.consortium.consolidation.policy import load_consolidation
-from medcost.consortium.consolidation.stage import KIND, consolidate
+from medcost.consortium.consolidation.stage import KIND, consolidate_months
 from medcost.consortium.inputs import read_consortium
-from medcost.consortium.publication import ConsortiumResult, publish_results, published_consortium
+from medcost.consortium.publication import (
+    ConsortiumResult,
+    Published,
+    publish_results,
+    published_consortium,
+)
 from medcost.errors import InputRejected
 from medcost.output_folder import output_folder
 from medcost.publish import stage_tables
@@ -63,13 +67,25 @@ def booking(unit: str, partner: str, side: str, amount: object, **more: object) 
 SERVICES = [booking("L", "T", "claim", 60), booking("T", "L", "debt", 60)]
 
 
+class Costs(Published):
+    """Published costs of the month by unit, and no other result."""
+
+    def __init__(self, costs: dict[str, Path]) -> None:
+        self._costs = costs
+
+    def costs(self, _period: str) -> dict[str, Path]:
+        return self._costs
+
+
 def results_of(
-    folder: Path, tables: dict[str, list[Row]], policy: str | None = None, **published: Any
+    folder: Path,
+    tables: dict[str, list[Row]],
+    policy: str | None = None,
+    costs: dict[str, Path] | None = None,
 ) -> list[ConsortiumResult]:
     book = written(folder / "book", {"statements": STATEMENTS, **tables})
     inputs = read_consortium(book, KIND, NEEDED)
-    of_month = (published.get("costs", {}), published.get("results", {}))
-    return consolidate(inputs, load_consolidation(policy), [MONTH], lambda _: of_month)
+    return consolidate_months(inputs, load_consolidation(policy), [MONTH], Costs(costs or {}))
 
 
 def codes_of(folder: Path, tables: dict[str, list[Row]], policy: str | None = None) -> set[str]:
