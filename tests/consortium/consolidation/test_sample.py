@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def test_profit_of_resold_goods_lies_in_more_than_one_members_stock(months: Any)
 
 def test_a_months_closing_profit_in_stock_is_the_next_months_opening(months: Any) -> None:
     keys = ("from_unit_id", "to_unit_id", "reference", "booked_in")
-    for before, after in zip(months, months[1:], strict=False):
+    for before, after in pairwise(months):
         closing = {
             tuple(row[key] for key in keys): row["closing"]
             for row in before["unrealised_profit"]
