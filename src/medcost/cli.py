@@ -129,7 +129,7 @@ def main() -> None:
     except Terminated:
         _end_stopped(TERMINATED)
     except OSError as error:
-        # A console raises its broken pipe without a number.
+        # The console of the tables says that its reader is gone without a number.
         is_stream = isinstance(error, BrokenPipeError) or error.errno in STREAM_FAILURES
         if error.filename is not None or not is_stream:
             raise
