@@ -27,6 +27,9 @@ NOUNS = {
     "statistics": "statistics row",
     "capacity": "capacity row",
     "budget": "budget row",
+    "equipment": "device",
+    "exam_demand": "demand row",
+    "distances": "distance",
 }
 
 PREDICATES = {
@@ -51,13 +54,14 @@ PREDICATES = {
     "group-not-listed": "name a DRG group that drg_groups does not list",
     "scheme-missing": "have a drg_id and no {column}, and drg_groups has several schemes",
     "direct-cost-missing": "have a direct item and no {column}",
+    "device-type-without-site": "ask for a type of device that no device of the month is of",
     "budget-line-unmatched": "name a department and a DRG group together",
     "budget-standards-twice": "hold a volume or a standard beside another row of their key",
     "budget-standards-disagree": "have an {column} that is not volume x standard_quantity x "
     "standard_price",
 }
 
-SINGULAR = {"have": "has", "name": "names", "hold": "holds"}
+SINGULAR = {"have": "has", "name": "names", "hold": "holds", "ask": "asks"}
 
 
 @dataclass(frozen=True)

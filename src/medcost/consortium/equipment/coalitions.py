@@ -50,6 +50,7 @@ def cost_alone(of: Endowments, members: NDArray[np.int64]) -> int | None:
 
     is_member = np.zeros(len(of.problem.unit_ids), np.bool_)
     is_member[members] = True
+    of = _own(of, is_member)
     try:
         values = solve(_group_program(of, None, is_member)).values
     except SolverFailure as failure:
@@ -94,6 +95,14 @@ def most_aggrieved(of: Endowments, share_fen: NDArray[np.int64]) -> Coalition | 
 def _concerned(of: Endowments) -> NDArray[np.int64]:
     """Units that have examinations of this type, sorted."""
     return np.unique(of.problem.demand_unit[of.served > 0])
+
+
+def _own(of: Endowments, is_member: NDArray[np.bool_]) -> Endowments:
+    """The demands and devices of a group, and what the plan gives them."""
+    demands = np.flatnonzero(is_member[of.problem.demand_unit])
+    devices = np.flatnonzero(is_member[of.problem.device_unit])
+    part = of.problem.part(demands, devices, None)
+    return Endowments(part.problem, of.served[demands], of.within[demands])
 
 
 def _first_member(of: Endowments) -> int:
@@ -196,4 +205,5 @@ def _recomputed(
         raise InvariantBroken("shared equipment: a group's own plan breaks a rule")
     fixed = sum(problem.fixed_fen[is_open].tolist())
     variable = problem.variable_fen.tolist()
-    return int(fixed) + sum(int(n) * fen for n, fen in zip(load.tolist(), variable, strict=True))
+    total: int = fixed + sum(n * fen for n, fen in zip(load.tolist(), variable, strict=True))
+    return total

@@ -259,7 +259,7 @@ def _alike(of: Endowments, values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _steps(yuan: NDArray[np.float64]) -> NDArray[np.int64]:
     """The nearest whole 1e-6 yuan: rents, which are made from these, make up for the rounding."""
-    return np.rint(np.maximum(yuan, 0) * STEPS_OF_YUAN).astype(np.int64)
+    return np.asarray(np.rint(np.maximum(yuan, 0) * STEPS_OF_YUAN), dtype=np.int64)
 
 
 def _times(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.object_]:
