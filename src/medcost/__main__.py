@@ -1,5 +1,5 @@
 """python -m medcost."""
 
-from medcost.cli import main
+from medcost.cli import console
 
-main()
+console()

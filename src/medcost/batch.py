@@ -190,7 +190,8 @@ class _Batch:
 class _Costed:
     """A period's result and its staged tables, the folder of what it keeps and what is in it.
 
-    resumed: the stages that a stopped run had finished.
+    resumed: the stages that a stopped run had finished; budget_control: the record of the policy
+    of its variances.
     """
 
     result: PeriodResult
@@ -198,6 +199,7 @@ class _Costed:
     kept: Path
     records: Future[tuple[FileRecord, ...]] | None
     resumed: tuple[str, ...] = ()
+    budget_control: dict[str, object] | None = None
 
 
 def _recorded(book: Book, inputs: Future[tuple[FileRecord, ...]]) -> tuple[FileRecord, ...]:
@@ -240,19 +242,18 @@ def _cost_and_keep(batch: _Batch, period: str) -> _Costed:
     encoded = EncodedTables(batch.encoder)
     seconds: dict[str, float] = {}
 
-    def record() -> tuple[FileRecord, ...]:
+    def keep(activity: Activity | None, seconds_so_far: dict[str, float]) -> tuple[FileRecord, ...]:
+        keep_book(book, loaded, kept)
+        if activity is not None:
+            keep_activity(activity, kept)
         recorded = record_kept(kept)
-        _keep_checkpoint(batch, period, ACTIVITY_READ, dict(seconds), recorded)
+        _keep_checkpoint(batch, period, ACTIVITY_READ, seconds_so_far, recorded)
         return recorded
 
     def lines_read(activity: Activity | None) -> None:
         batch.inputs()
         if options.keep:
-            with named_errors(staging):
-                keep_book(book, loaded, kept)
-                if activity is not None:
-                    keep_activity(activity, kept)
-            records.append(batch.recorder.submit(record))
+            records.append(batch.recorder.submit(keep, activity, dict(seconds)))
 
     look_on = LookOn(ignore, lines_read, encoded.table_made)
     result = cost_period(
@@ -387,7 +388,8 @@ def _with_variances(batch: _Batch, costed: list[_Costed]) -> list[_Costed]:
         tables = result.tables | variance.tables
         with_variance = replace(result, tables=tables, notes=notes)
         staged = add_tables(one.tables, variance.tables)
-        found.append(replace(one, result=with_variance, tables=staged))
+        policy = control.record()
+        found.append(replace(one, result=with_variance, tables=staged, budget_control=policy))
     if faults:
         raise InputRejected(distinct_faults(faults))
     return found
@@ -410,4 +412,5 @@ def _to_publish(
         result.n_lines,
         is_complete=options.through == last_stage(loaded),
         resumed=costed.resumed,
+        budget_control=costed.budget_control,
     )

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -324,11 +324,14 @@ def run(
     """The month-end batch: check BOOK, cost it, and publish the result to --out."""
     from medcost.file_hashes import FolderHashes
 
-    # One thread hashes the book while this one imports.
+    # One thread hashes the book while this one imports, and soon another reads its small tables.
     hashes = FolderHashes(book)
+    from medcost.book import open_book
+    from medcost.threads import begin
+
+    opening = begin(open_book, book, through)
     from medcost.allocation_model import load_model
     from medcost.batch import Publication, run_month_end, summary_of
-    from medcost.book import open_book
     from medcost.messages import progress_bar
     from medcost.month_end import BatchOptions, line_count
     from medcost.output_folder import output_folder
@@ -336,7 +339,7 @@ def run(
     _set_up(json_log, quiet)
     publication = Publication(restate, _signer(sign_key))
     loaded = load_model(model, through)
-    opened = open_book(book, through)
+    opened = opening.result()
     chosen = _chosen_periods(opened, periods)
     options = BatchOptions(
         units or None,
@@ -815,6 +818,25 @@ def main() -> None:
         ignore_signals()
         # Python would look through everything once more before it ends, 50 ms.
         gc.freeze()
+
+
+def console() -> None:
+    """The program medcost: main, and an end without a look back.
+
+    Everything is written, synced and closed by then; taking Python's modules down again would
+    cost as much as costing a small month.
+    """
+    try:
+        main()
+        code = 0
+    except SystemExit as ended:
+        if not isinstance(ended.code, int):
+            raise
+        code = ended.code
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _require_streams() -> None:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
 
 Thing = TypeVar("Thing")
 Made = TypeVar("Made")
+Given = ParamSpec("Given")
+
+
+def begin(work: Callable[Given, Made], *given: Given.args, **named: Given.kwargs) -> Future[Made]:
+    """Begin some work beside the caller's; result() waits for what it makes or raises."""
+    beside = ThreadPoolExecutor(1)
+    begun = beside.submit(work, *given, **named)
+    # Its thread ends with the work; nobody waits for it here.
+    beside.shutdown(wait=False)
+    return begun
 
 
 def map_in_threads(

@@ -1,1 +1,1 @@
-"""The consortium: who pays what is shared, who may borrow, who gets funds and equipment."""
+"""The consortium: shared cost, the capital pool, funds, equipment and consolidated statements."""

@@ -58,7 +58,7 @@ from medcost.parquet_input import READ_ERRORS, read_batches, unreadable
 from medcost.period_book import PeriodBook, register_cases
 from medcost.records import dataclass
 from medcost.tables import load_table
-from medcost.threads import map_in_threads
+from medcost.threads import begin, map_in_threads
 
 LABELS = ("period", "unit_id", "dept_id", "item_id", "case_id", "case_unit_id", "ordering_dept_id")
 
@@ -174,6 +174,8 @@ def with_cases_of_lines(book: Book, period_book: PeriodBook) -> PeriodBook:
 
 def _labels(whole: Book, book: PeriodBook) -> _Labels:
     registers, cases = book.registers, book.cases
+    # A hundred thousand ids and more: their table is made beside the rest.
+    case_table = begin(label_table, cases.case_labels)
     units, depts = label_table(registers.unit_labels), label_table(registers.dept_labels)
     months = sorted({book.period, *filter(is_period, whole.tables["ledger"].labels("period"))})
     n_depts = len(registers.dept_ids)
@@ -182,7 +184,8 @@ def _labels(whole: Book, book: PeriodBook) -> _Labels:
     by_label = np.arange(cases.n)
     if (cases.label[1:] <= cases.label[:-1]).any():
         by_label = np.lexsort((cases.unit, cases.label))
-    first = np.searchsorted(cases.label[by_label], np.arange(len(cases.case_labels) + 1))
+    first = np.zeros(len(cases.case_labels) + 1, np.int32)
+    np.cumsum(np.bincount(cases.label, minlength=len(cases.case_labels)), out=first[1:])
     places = Places(
         np.ascontiguousarray(registers.dept_grid[:-1, :-1]),
         book.selected.astype(np.uint8),
@@ -190,7 +193,7 @@ def _labels(whole: Book, book: PeriodBook) -> _Labels:
         registers.item_direct.astype(np.uint8),
         is_medtech.astype(np.uint8),
         may_receive.astype(np.uint8) if n_depts else np.empty(0, np.uint8),
-        first.astype(np.int32),
+        first,
         by_label.astype(np.int32),
         cases.unit.astype(np.int32),
         cases.dept.astype(np.int32),
@@ -201,7 +204,7 @@ def _labels(whole: Book, book: PeriodBook) -> _Labels:
         "unit_id": units,
         "dept_id": depts,
         "item_id": label_table(registers.item_labels),
-        "case_id": label_table(cases.case_labels),
+        "case_id": case_table.result(),
         "case_unit_id": units,
         "ordering_dept_id": depts,
     }

@@ -1,0 +1,1 @@
+"""Funds over a consortium's members: budgets by requests, the insurance package and its surplus."""
