@@ -1,6 +1,7 @@
 """Shares by prices: nobody can undercut them, the pool covers the rest, to the fen."""
 
 import dataclasses
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -93,12 +94,48 @@ def test_members_who_stand_alike_pay_alike_for_each_examination():
     assert price[1] == price[2]
 
 
+def test_the_largest_price_is_least_and_then_the_next():
+    """L alone pays for its device: 10 at 11.00. A, B and C share one for 30.00 + 3 x 1.00.
+
+    The dearest price, 11.00, is L's whatever the others pay; of theirs, too, the largest is
+    least: 11.00 each, and not 31.00 for one and 1.00 for the two others.
+    """
+    apart = {(a, b): 50 for a in "LABC" for b in "LABC" if a != b and "L" in (a, b)}
+    problem = problem_of(
+        {("CT", "L"): 10, ("CT", "A"): 1, ("CT", "B"): 1, ("CT", "C"): 1},
+        {("CT", "L"): (10, 10_000, 100), ("CT", "A"): (3, 3_000, 100)},
+        apart,
+        farthest=30,
+    )
+    (shares,) = share_cost(find_plan(problem), "relaxation", "pool")
+    assert shares.share_fen.tolist() == [1_100, 1_100, 1_100, 11_000]
+
+
+def test_the_pool_bears_what_nearness_costs_where_the_policy_says_so():
+    """V's own device costs 40.00 for 2 examinations, L's is 20 km away and free but for 1.00 each.
+
+    Members who bear it: V pays 42.00. The pool bears it: V is charged what L's would cost, 2.00.
+    """
+    problem = problem_of(
+        {("CT", "V"): 2},
+        {("CT", "V"): (5, 4_000, 100), ("CT", "L"): (5, 0, 100)},
+        {("V", "L"): 20},
+        lead=("L",),
+    )
+    plan = find_plan(problem)
+    (own,) = share_cost(plan, "relaxation", "pool", "members")
+    assert (own.share_fen.tolist(), own.pool_fen) == ([0, 4_200], 0)
+    (shared,) = share_cost(plan, "relaxation", "pool", "pool")
+    assert (shared.share_fen.tolist(), shared.pool_fen) == ([0, 200], 4_000)
+
+
 @settings(max_examples=40, deadline=None)
 @given(tiny_problems())
 def test_no_group_is_charged_more_than_it_would_pay_alone(problem):
     """Every group listed, its cost alone by every opening of its own devices; shares to the fen."""
     plan = find_plan(problem)
-    for shares in share_cost(plan, "relaxation", "pool"):
+    both = (share_cost(plan, "relaxation", "pool", bearer) for bearer in ("members", "pool"))
+    for shares in chain.from_iterable(both):
         greatest = twin.most_aggrieved(shares.of, shares.share_fen)
         assert greatest is None or greatest <= 0
         assert shares.pool_fen >= 0

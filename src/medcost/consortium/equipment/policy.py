@@ -31,9 +31,10 @@ class Budget(Section):
 
 
 class Sharing(Section):
-    """[sharing]: whose duals are the prices, and who bears what they do not recover."""
+    """[sharing]: whose duals are the prices, who bears nearness and what no price recovers."""
 
     prices: Literal["relaxation", "assignment"] = "relaxation"
+    nearness: Literal["members", "pool"] = "members"
     remainder: Literal["pool", "members"] = "pool"
 
 

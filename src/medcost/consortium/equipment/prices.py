@@ -38,8 +38,11 @@ if TYPE_CHECKING:
 # Prices are whole 1e-6 yuan, as unit costs are in every table.
 STEPS_OF_YUAN = 10**6
 STEPS_OF_FEN = STEPS_OF_YUAN // FEN_PER_YUAN
-# The most that the prices recover is held up to this part of it while the largest is made least.
+# The largest price is held up to this part of it while the next is made least.
 HELD_PART = 1e-9
+ONE_STEP = 1e-6
+# So many of the largest prices are told apart; the others are as the solver has them.
+MOST_ROUNDS = 12
 
 
 @dataclass(frozen=True)
@@ -66,22 +69,25 @@ class Prices:
     rent: NDArray[np.object_]
 
 
-def relaxation_prices(of: Endowments) -> Prices:
+def relaxation_prices(of: Endowments, with_surcharge: bool = True) -> Prices:
     """Duals of the coalition program of all members: they recover as much as any prices can.
 
-    Of prices that recover as much, those with the least largest price of an examination; members
-    who stand alike (same devices, same part within) pay alike.
+    Of prices that recover as much, the flattest: the largest of an examination is least, then the
+    next; members who stand alike (same devices, same part within) pay alike. with_surcharge:
+    whether members pay for being examined near by.
     """
-    return _certified(of, *_solved(of, _dual_program(of)))
+    return _certified(of, *_solved(of, _dual_program(of, with_surcharge)))
 
 
-def assignment_prices(of: Endowments, is_open: NDArray[np.bool_]) -> Prices:
+def assignment_prices(
+    of: Endowments, is_open: NDArray[np.bool_], with_surcharge: bool = True
+) -> Prices:
     """Duals of the assignment to the devices that the plan opened, their fixed cost left out.
 
     An examination costs what the dearest device in use and its scarcity make of it; rents stay
     with the devices, whose fixed cost they help to cover.
     """
-    program = _dual_program(of, is_open)
+    program = _dual_program(of, with_surcharge, is_open)
     price, surcharge, load_price = _solved(of, program)
     problem = of.problem
     for_one = problem.variable_fen[problem.pair_device] * STEPS_OF_FEN
@@ -143,7 +149,9 @@ def _needed_rents(
     return np.asarray(needed, dtype=object)
 
 
-def _dual_program(of: Endowments, is_open: NDArray[np.bool_] | None = None) -> LinearProgram:
+def _dual_program(
+    of: Endowments, with_surcharge: bool, is_open: NDArray[np.bool_] | None = None
+) -> LinearProgram:
     """The dual as a program to make least; is_open: the devices of a plan, their cost sunk.
 
     Variables: u [demands], w [demands], l [devices], then m [pairs] and r [devices], which are
@@ -168,10 +176,9 @@ def _dual_program(of: Endowments, is_open: NDArray[np.bool_] | None = None) -> L
         (p + device, m + every, of.served[pair]),
         (p + np.arange(k), 2 * n + np.arange(k), problem.capacity),
         (p + np.arange(k), r + np.arange(k), -1.0),
-        # The largest price is over every member's price of an average examination.
+        # What an examination of each member is charged on average.
         (highest, charged, 1.0),
         (highest, n + charged, (of.within / np.maximum(of.served, 1))[charged]),
-        (highest, np.full(len(charged), top), -1.0),
     )
     row = np.concatenate([rows for rows, _, _ in entries])
     column = np.concatenate([columns for _, columns, _ in entries])
@@ -182,7 +189,7 @@ def _dual_program(of: Endowments, is_open: NDArray[np.bool_] | None = None) -> L
     upper = np.full(top + 1, np.inf)
     lower = np.zeros(top + 1)
     upper[np.flatnonzero(of.served == 0)] = 0
-    upper[n + np.flatnonzero(of.within == 0)] = 0
+    upper[n + np.flatnonzero((of.within == 0) | (not with_surcharge))] = 0
     if is_open is None:
         lower[r:top][problem.is_kept] = -np.inf
         rent = np.ones(k)
@@ -193,7 +200,7 @@ def _dual_program(of: Endowments, is_open: NDArray[np.bool_] | None = None) -> L
         variable = np.where(is_open[device], variable, np.inf)
         rent, capacity = np.zeros(k), np.where(is_open, problem.capacity, 0.0)
     cost = np.concatenate([-of.served, -of.within, capacity, np.zeros(p), rent, [0.0]])
-    row_upper = np.concatenate([variable, fixed, np.zeros(len(charged))])
+    row_upper = np.concatenate([variable, fixed, np.full(len(charged), np.inf)])
     return LinearProgram(
         cost, lower, upper, matrix, np.full(len(row_upper), -np.inf), row_upper, None
     )
@@ -203,32 +210,69 @@ def _solved(
     of: Endowments, program: LinearProgram
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Price, surcharge and load price in whole steps."""
-    import dataclasses
-
-    from scipy import sparse
-
-    from medcost.consortium.solver import solve
-
     n, k = of.problem.n_demands, of.problem.n_devices
     if not of.served.any():
         none = np.zeros(n, np.int64)
         return none, none.copy(), np.zeros(k, np.int64)
-    best = solve(program).objective
-    # Of prices that recover as much, the ones with the least largest price.
-    flattest = np.zeros(len(program.cost))
-    flattest[-1] = 1.0
-    values = solve(
-        dataclasses.replace(
-            program,
-            cost=flattest,
-            matrix=sparse.vstack([program.matrix, program.cost.reshape(1, -1)], format="csr"),
-            row_lower=np.append(program.row_lower, -np.inf),
-            row_upper=np.append(program.row_upper, best + HELD_PART * abs(best)),
-        )
-    ).values
+    values = _flattest(program, np.flatnonzero(of.served > 0))
     price = _alike(of, values[:n])
     surcharge = _alike(of, values[n : 2 * n])
     return _steps(price), _steps(surcharge), _steps(values[2 * n : 2 * n + k])
+
+
+def _flattest(program: LinearProgram, charged: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Of the prices that recover most, those whose largest is least, then the next, and so on.
+
+    charged: demands that have examinations; what one of each is charged are the last rows of the
+    program. In each round the largest price is made least. Then the prices of those who are charged it are
+    made least in sum, until they all stay: these can never be charged less, and are held. Others,
+    who only happened to be charged as much, go on, for MOST_ROUNDS rounds.
+    """
+    import dataclasses
+
+    from scipy import sparse
+
+    from medcost.consortium.solver import on_optimal_face, solve
+
+    best = solve(program)
+    held = on_optimal_face(program, best.duals, best.reduced_costs)
+    n_charged = len(charged)
+    first, top = len(program.row_upper) - n_charged, len(program.cost) - 1
+    prices = held.matrix[first:]
+    row_upper = held.row_upper.copy()
+    going_on, level = np.ones(n_charged, np.bool_), np.zeros(n_charged)
+
+    def least(cost: NDArray[np.float64]) -> NDArray[np.float64]:
+        return solve(dataclasses.replace(held, cost=cost, row_upper=row_upper)).values
+
+    largest = np.zeros(len(program.cost))
+    largest[top] = 1.0
+    for _ in range(MOST_ROUNDS):
+        rows = first + np.flatnonzero(going_on)
+        over = sparse.csr_matrix(
+            (np.full(len(rows), -1.0), (rows, np.full(len(rows), top))), shape=held.matrix.shape
+        )
+        row_upper[rows] = 0
+        values = solve(
+            dataclasses.replace(held, cost=largest, matrix=held.matrix + over, row_upper=row_upper)
+        ).values
+        most = values[top]
+        slack = most * HELD_PART + ONE_STEP
+        row_upper[rows] = most + slack
+        stays = going_on & (prices @ values >= most - slack)
+        while True:
+            values = least(np.asarray(prices.T @ stays.astype(np.float64)))
+            remain = stays & (prices @ values >= most - slack)
+            if not remain.any() or (remain == stays).all():
+                break
+            stays = remain
+        level[stays] = most
+        going_on &= ~stays
+        if not going_on.any():
+            break
+    # What is held lies within the solver's tolerance of its level: it is put there.
+    values[charged] += np.where(going_on, 0.0, level - prices @ values)
+    return values
 
 
 def _alike(of: Endowments, values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -23,7 +23,8 @@ from medcost.errors import InvariantBroken
 from medcost.records import dataclass
 
 Duals = Literal["relaxation", "assignment"]
-Remainder = Literal["pool", "members"]
+# Who bears a part of the cost.
+Bearer = Literal["pool", "members"]
 
 
 @dataclass(frozen=True)
@@ -49,24 +50,33 @@ class TypeShares:
         return sum(self.borne_fen.tolist())
 
 
-def share_cost(plan: EquipmentPlan, duals: Duals, remainder: Remainder) -> list[TypeShares]:
+def share_cost(
+    plan: EquipmentPlan, duals: Duals, remainder: Bearer, nearness: Bearer = "members"
+) -> list[TypeShares]:
     """The cost of every type shared by prices, the rest borne by the pool or by examinations.
 
-    A member's charge is cut down to the fen, so that no group is charged more than its prices
-    say. Raises InvariantBroken where prices can be undercut or money does not add up.
+    nearness: who bears what it costs that examinations are made within the access distance. A
+    member's charge is cut down to the fen, so that no group is charged more than its prices say.
+    Raises InvariantBroken where prices can be undercut or money does not add up.
     """
-    return [_of_type(plan, type_, duals, remainder) for type_ in range(len(plan.problem.type_ids))]
+    return [
+        _of_type(plan, type_, duals, remainder, nearness)
+        for type_ in range(len(plan.problem.type_ids))
+    ]
 
 
-def _of_type(plan: EquipmentPlan, type_: int, duals: Duals, remainder: Remainder) -> TypeShares:
+def _of_type(
+    plan: EquipmentPlan, type_: int, duals: Duals, remainder: Bearer, nearness: Bearer
+) -> TypeShares:
     part = plan.problem.of_type(type_)
     problem = part.problem
     of = Endowments(problem, plan.served[part.demands], plan.served_within[part.demands])
+    with_surcharge = nearness == "members"
     if duals == "relaxation":
-        prices = relaxation_prices(of)
+        prices = relaxation_prices(of, with_surcharge)
         require_undercut_by_none(of, prices)
     else:
-        prices = assignment_prices(of, plan.is_open[part.devices])
+        prices = assignment_prices(of, plan.is_open[part.devices], with_surcharge)
     n_units = len(problem.unit_ids)
     steps: list[int] = [0] * n_units
     for unit, charge in zip(problem.demand_unit.tolist(), charges(of, prices), strict=True):

@@ -59,7 +59,7 @@ def plan_equipment(
     planned = time.perf_counter()
     turned = what_ifs(plan) if rules.what_if.devices == "all" else []
     priced = time.perf_counter()
-    shares = share_cost(plan, rules.sharing.prices, rules.sharing.remainder)
+    shares = share_cost(plan, rules.sharing.prices, rules.sharing.remainder, rules.sharing.nearness)
     proved = rules.sharing.prices == "relaxation" and rules.sharing.remainder == "pool"
     groups = [(s, most_aggrieved(s.of, s.share_fen), proved) for s in shares]
     tables = equipment_tables(
