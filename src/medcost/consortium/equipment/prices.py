@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 # Prices are whole 1e-6 yuan, as unit costs are in every table.
 STEPS_OF_YUAN = 10**6
 STEPS_OF_FEN = STEPS_OF_YUAN // FEN_PER_YUAN
-# The largest price is held up to this part of it while the next is made least.
+# By how much of it the largest price may be missed while the next is made least, and how far below
+# it, in yuan, a price counts as the largest: a small member's moves more than a large one's.
 HELD_PART = 1e-9
-ONE_STEP = 1e-6
+ALIKE = 1e-4
 # So many of the largest prices are told apart; the others are as the solver has them.
 MOST_ROUNDS = 12
 
@@ -224,48 +225,23 @@ def _flattest(program: LinearProgram, charged: NDArray[np.int64]) -> NDArray[np.
     """Of the prices that recover most, those whose largest is least, then the next, and so on.
 
     charged: demands that have examinations; what one of each is charged are the last rows of the
-    program. In each round the largest price is made least. Then the prices of those who are charged it are
-    made least in sum, until they all stay: these can never be charged less, and are held. Others,
-    who only happened to be charged as much, go on, for MOST_ROUNDS rounds.
+    program. In each round the largest price is made least and held for those who can never be
+    charged less; others, who only happened to be charged as much, go on, for MOST_ROUNDS rounds.
     """
-    import dataclasses
-
-    from scipy import sparse
-
-    from medcost.consortium.solver import on_optimal_face, solve
+    from medcost.consortium.solver import SolverFailure, on_optimal_face, solve
 
     best = solve(program)
     held = on_optimal_face(program, best.duals, best.reduced_costs)
-    n_charged = len(charged)
-    first, top = len(program.row_upper) - n_charged, len(program.cost) - 1
-    prices = held.matrix[first:]
-    row_upper = held.row_upper.copy()
-    going_on, level = np.ones(n_charged, np.bool_), np.zeros(n_charged)
-
-    def least(cost: NDArray[np.float64]) -> NDArray[np.float64]:
-        return solve(dataclasses.replace(held, cost=cost, row_upper=row_upper)).values
-
-    largest = np.zeros(len(program.cost))
-    largest[top] = 1.0
+    held.row_upper[len(held.row_upper) - len(charged) :] = np.inf
+    prices = held.matrix[len(held.row_upper) - len(charged) :]
+    going_on, level = np.ones(len(charged), np.bool_), np.zeros(len(charged))
+    values = best.values
     for _ in range(MOST_ROUNDS):
-        rows = first + np.flatnonzero(going_on)
-        over = sparse.csr_matrix(
-            (np.full(len(rows), -1.0), (rows, np.full(len(rows), top))), shape=held.matrix.shape
-        )
-        row_upper[rows] = 0
-        values = solve(
-            dataclasses.replace(held, cost=largest, matrix=held.matrix + over, row_upper=row_upper)
-        ).values
-        most = values[top]
-        slack = most * HELD_PART + ONE_STEP
-        row_upper[rows] = most + slack
-        stays = going_on & (prices @ values >= most - slack)
-        while True:
-            values = least(np.asarray(prices.T @ stays.astype(np.float64)))
-            remain = stays & (prices @ values >= most - slack)
-            if not remain.any() or (remain == stays).all():
-                break
-            stays = remain
+        try:
+            values, most, stays = _largest_made_least(held, prices, going_on)
+        except SolverFailure:
+            # Prices nearly as flat recover as much: those of the round before do.
+            break
         level[stays] = most
         going_on &= ~stays
         if not going_on.any():
@@ -273,6 +249,44 @@ def _flattest(program: LinearProgram, charged: NDArray[np.int64]) -> NDArray[np.
     # What is held lies within the solver's tolerance of its level: it is put there.
     values[charged] += np.where(going_on, 0.0, level - prices @ values)
     return values
+
+
+def _largest_made_least(
+    held: LinearProgram, prices: Any, going_on: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], float, NDArray[np.bool_]]:
+    """One round: the answer, the largest price, and who is charged it whatever the answer.
+
+    The prices of all who are charged it are made least in sum, until all of them stay. The
+    ceilings of held's last rows are lowered in place.
+    """
+    import dataclasses
+
+    from scipy import sparse
+
+    from medcost.consortium.solver import solve
+
+    first, top = len(held.row_upper) - len(going_on), len(held.cost) - 1
+    rows = first + np.flatnonzero(going_on)
+    over = sparse.csr_matrix(
+        (np.full(len(rows), -1.0), (rows, np.full(len(rows), top))), shape=held.matrix.shape
+    )
+    ceilings = held.row_upper.copy()
+    ceilings[rows] = 0
+    largest = np.zeros(len(held.cost))
+    largest[top] = 1.0
+    values = solve(
+        dataclasses.replace(held, cost=largest, matrix=held.matrix + over, row_upper=ceilings)
+    ).values
+    most = float(values[top])
+    held.row_upper[rows] = most * (1 + HELD_PART)
+    stays = going_on & (prices @ values >= most - ALIKE)
+    while True:
+        cost = np.asarray(prices.T @ stays.astype(np.float64))
+        values = solve(dataclasses.replace(held, cost=cost)).values
+        remain = stays & (prices @ values >= most - ALIKE)
+        if not remain.any() or (remain == stays).all():
+            return values, most, stays
+        stays = remain
 
 
 def _alike(of: Endowments, values: NDArray[np.float64]) -> NDArray[np.float64]:
