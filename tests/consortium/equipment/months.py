@@ -46,8 +46,8 @@ def road(unit, other, kilometres, minutes=None):
 # The example of docs/explanation/consortium_equipment.md.
 DEVICES = [
     device("L", 400, "30000.00", "60.00"),
-    device("T1", 120, "9000.00", "75.00"),
-    device("T2", 120, "9600.00", "75.00"),
+    device("T1", 120, "12000.00", "75.00"),
+    device("T2", 120, "12600.00", "75.00"),
 ]
 DEMAND = [demand("L", 200), demand("T1", 40), demand("T2", 30), demand("V1", 10), demand("V2", 10)]
 ROADS = [

@@ -33,7 +33,7 @@ def test_equal_members_pay_alike_and_the_pool_covers_what_whole_devices_cost_bey
     So no one may be charged more than 40.00 on average; the relaxation opens 1.5 devices:
     90.00 + 30.00 = 120.00, 40.00 each, and 30.00 are the pool's.
     """
-    (shares,) = share_cost(find_plan(THREE), "relaxation", "pool")
+    (shares,) = share_cost(find_plan(THREE), "relaxation", "pool", "members")
     assert shares.share_fen.tolist() == [4_000] * 3
     assert (shares.cost_fen, shares.pool_fen) == (15_000, 3_000)
     assert sum(shares.borne_fen.tolist()) == 15_000
@@ -41,7 +41,7 @@ def test_equal_members_pay_alike_and_the_pool_covers_what_whole_devices_cost_bey
 
 def test_where_members_bear_the_rest_two_of_them_would_rather_leave():
     """50.00 each, and two together pay 80.00 alone: 20.00 too much."""
-    (shares,) = share_cost(find_plan(THREE), "relaxation", "members")
+    (shares,) = share_cost(find_plan(THREE), "relaxation", "members", "members")
     assert shares.share_fen.tolist() == [5_000] * 3
     assert (shares.pool_fen, shares.remainder_fen) == (0, 3_000)
     found = most_aggrieved(shares.of, shares.share_fen)
@@ -51,7 +51,7 @@ def test_where_members_bear_the_rest_two_of_them_would_rather_leave():
 
 def test_prices_of_the_assignment_recover_what_varies_and_the_rent_of_full_devices():
     """All devices open have room to spare: an examination costs 1.00, fixed cost is the pool's."""
-    (shares,) = share_cost(find_plan(THREE), "assignment", "pool")
+    (shares,) = share_cost(find_plan(THREE), "assignment", "pool", "members")
     assert shares.share_fen.tolist() == [1_000] * 3
     assert shares.pool_fen == 12_000
 
@@ -66,7 +66,7 @@ def test_the_owner_of_a_scarce_cheap_device_is_credited_its_rent():
         {("CT", "A"): 10, ("CT", "B"): 10},
         {("CT", "A"): (10, 1_000, 100), ("CT", "B"): (100, 0, 500)},
     )
-    (shares,) = share_cost(find_plan(problem), "relaxation", "pool")
+    (shares,) = share_cost(find_plan(problem), "relaxation", "pool", "members")
     assert shares.share_fen.tolist() == [2_000, 5_000]
     assert shares.pool_fen == 0
     assert shares.prices.rent.tolist()[0] == 30_000_000
@@ -78,7 +78,7 @@ def test_a_device_that_is_kept_and_not_needed_is_borne_by_its_owner():
         {("CT", "A"): 1, ("CT", "B"): 1},
         {("CT", "A"): (5, 0, 200), ("CT", "B"): (5, 5_000, 900, "kept")},
     )
-    (shares,) = share_cost(find_plan(problem), "relaxation", "pool")
+    (shares,) = share_cost(find_plan(problem), "relaxation", "pool", "members")
     assert shares.share_fen.tolist() == [200, 5_200]
 
 
@@ -89,7 +89,7 @@ def test_members_who_stand_alike_pay_alike_for_each_examination():
         {("CT", "A"): (30, 10_001, 37)},
         {("B", "A"): 9, ("C", "A"): 12},
     )
-    (shares,) = share_cost(find_plan(problem), "relaxation", "pool")
+    (shares,) = share_cost(find_plan(problem), "relaxation", "pool", "members")
     price = shares.prices.price + shares.prices.surcharge
     assert price[1] == price[2]
 
@@ -107,7 +107,7 @@ def test_the_largest_price_is_least_and_then_the_next():
         apart,
         farthest=30,
     )
-    (shares,) = share_cost(find_plan(problem), "relaxation", "pool")
+    (shares,) = share_cost(find_plan(problem), "relaxation", "pool", "members")
     assert shares.share_fen.tolist() == [1_100, 1_100, 1_100, 11_000]
 
 
@@ -147,7 +147,7 @@ def test_no_group_is_charged_more_than_it_would_pay_alone(problem):
 def test_the_most_aggrieved_group_is_the_one_that_a_listing_finds(problem):
     """To a fen for every member, with shares that some would rather not pay."""
     plan = find_plan(problem)
-    for shares in share_cost(plan, "relaxation", "members"):
+    for shares in share_cost(plan, "relaxation", "members", "members"):
         found = most_aggrieved(shares.of, shares.share_fen)
         greatest = twin.most_aggrieved(shares.of, shares.share_fen)
         if greatest is None:
@@ -162,7 +162,7 @@ def test_the_most_aggrieved_group_is_the_one_that_a_listing_finds(problem):
 def test_cost_alone_is_the_least_of_every_opening_of_own_devices(problem):
     """Of each member and of all together; without a budget all together pay the plan's cost."""
     plan = find_plan(problem)
-    for shares in share_cost(plan, "assignment", "pool"):
+    for shares in share_cost(plan, "assignment", "pool", "members"):
         everybody = range(len(problem.unit_ids))
         for members in [*((unit,) for unit in everybody), tuple(everybody)]:
             found = cost_alone(shares.of, np.array(members, np.int64))

@@ -30,8 +30,7 @@ def faults_of(folder: Path, sections: str = "", **tables):
 def test_the_example_of_the_documentation(tmp_path):
     """All 90 grassroots examinations within 15 km need T2's device (V2 lies 18 km from T1).
 
-    L 30,000 + 200 x 60 = 42,000; T2 9,600 + 90 x 75 = 16,350; together 58,350.00.
-    L alone pays 42,000, so 210 each; the others 16,350 / 90 = 181.6667 each, cut to the fen.
+    L 30,000 + 200 x 60 = 42,000; T2 12,600 + 90 x 75 = 19,350; together 61,350.00.
     """
     result = planned(book(tmp_path))
     assert rows(
@@ -39,22 +38,48 @@ def test_the_example_of_the_documentation(tmp_path):
     ) == [
         ("L", "yes", 200, "42000.00", "access"),
         ("T1", "no", 0, "0.00", "dearer"),
-        ("T2", "yes", 90, "16350.00", "access"),
+        ("T2", "yes", 90, "19350.00", "access"),
     ]
     assert rows(result, "equipment_goal", "goal", "value", "share") == [
         ("grassroots_unserved", "0.0000", "1.000000"),
         ("grassroots_beyond", "0.0000", "1.000000"),
         ("others_unserved", "0.0000", "1.000000"),
-        ("cost", "58350.0000", None),
+        ("cost", "61350.0000", None),
         ("distance", "760.0000", None),
     ]
-    assert rows(result, "equipment_share", "unit_id", "share", "borne", "payable", "alone") == [
-        ("", "0.03", "0.00", "0.03", None),
+    tie_out("equip", result.tables)
+
+
+SHARES = ("unit_id", "share", "borne", "payable", "alone")
+
+
+def test_members_of_the_example_pay_what_they_would_without_nearness(tmp_path):
+    """Were nobody to be near, all 290 would go to L: 30,000 + 290 x 60 = 47,400, 163.4483 each.
+
+    The pool pays the 13,950.00 that T2's device costs beyond that, and what is cut off.
+    """
+    result = planned(book(tmp_path))
+    assert rows(result, "equipment_share", *SHARES) == [
+        ("", "13950.02", "0.00", "13950.02", None),
+        ("L", "32689.65", "42000.00", "-9310.35", "42000.00"),
+        ("T1", "6537.93", "0.00", "6537.93", "15000.00"),
+        ("T2", "4903.44", "19350.00", "-14446.56", "14850.00"),
+        ("V1", "1634.48", "0.00", "1634.48", None),
+        ("V2", "1634.48", "0.00", "1634.48", None),
+    ]
+    tie_out("equip", result.tables)
+
+
+def test_members_of_the_example_may_bear_nearness_themselves(tmp_path):
+    """L 42,000.00, as it would alone; the others 19,350 / 90 = 215 each."""
+    result = planned(book(tmp_path), '[sharing]\nnearness = "members"\n')
+    assert rows(result, "equipment_share", *SHARES) == [
+        ("", "0.00", "0.00", "0.00", None),
         ("L", "42000.00", "42000.00", "0.00", "42000.00"),
-        ("T1", "7266.66", "0.00", "7266.66", "12000.00"),
-        ("T2", "5449.99", "16350.00", "-10900.01", "11850.00"),
-        ("V1", "1816.66", "0.00", "1816.66", None),
-        ("V2", "1816.66", "0.00", "1816.66", None),
+        ("T1", "8600.00", "0.00", "8600.00", "15000.00"),
+        ("T2", "6450.00", "19350.00", "-12900.00", "14850.00"),
+        ("V1", "2150.00", "0.00", "2150.00", None),
+        ("V2", "2150.00", "0.00", "2150.00", None),
     ]
     coalition = rows(result, "equipment_coalition", "members", "excess", "verdict", "proved")
     assert coalition == [("L", "0.00", "stays", "yes")]
@@ -62,16 +87,16 @@ def test_the_example_of_the_documentation(tmp_path):
 
 
 def test_a_device_turned_round_says_what_it_is_worth(tmp_path):
-    """Without T2's, V2 goes 18 km to T1: 10 more beyond, and 750.00 less than T2's.
+    """Without T2's, V2 goes to L: 10 more beyond, and 12,000 + 80 x 75 + 10 x 60 = 18,600, 750.00 less.
 
-    T1's forced open beside T2's: 9,000.00 more for nothing. Without L's, 120 + 120 - 90 = 150 of
-    its 200 can be made: 50 fewer, and 30,000 + 12,000 - 9,000 - 150 x 75 = 21,750.00 less.
+    T1's forced open beside T2's: 12,000.00 more for nothing. Without L's, 120 + 120 - 90 = 150 of
+    its 200 can be made: 50 fewer, and 30,000 + 12,000 - 12,000 - 150 x 75 = 18,750.00 less.
     """
     result = planned(book(tmp_path))
     turned = ("turned_grassroots_unserved", "turned_grassroots_beyond", "turned_others_unserved")
     assert rows(result, "equipment_site", "unit_id", *turned, "turned_cost") == [
-        ("L", 0, 0, 50, "-21750.00"),
-        ("T1", 0, 0, 0, "9000.00"),
+        ("L", 0, 0, 50, "-18750.00"),
+        ("T1", 0, 0, 0, "12000.00"),
         ("T2", 0, 10, 0, "-750.00"),
     ]
 
@@ -80,6 +105,19 @@ def test_no_what_ifs_are_made_where_the_policy_asks_for_none(tmp_path):
     """The plan is the same; reason and what would change are empty."""
     result = planned(book(tmp_path), '[what_if]\ndevices = "none"\n')
     assert rows(result, "equipment_site", "reason", "turned_cost") == [(None, None)] * 3
+
+
+def test_a_type_may_have_a_distance_of_its_own(tmp_path):
+    """Within 35 km all is near L's device: 47,400.00. Within 5 km nothing is near V1 and V2."""
+    sections = '[[type]]\ndevice_type = "CT"\nwithin = 35.0\n'
+    result = planned(book(tmp_path), sections)
+    assert rows(result, "equipment_goal", "value")[3] == ("47400.0000",)
+    near = '[[type]]\ndevice_type = "CT"\nwithin = 5.0\nfarthest = 5.0\n'
+    result = planned(book(tmp_path / "near"), near)
+    assert rows(result, "exam_access", "unit_id", "reason")[3:] == [
+        ("V1", "too_far"),
+        ("V2", "too_far"),
+    ]
 
 
 def test_row_order_changes_no_byte(tmp_path):
@@ -189,21 +227,18 @@ def test_bad_rows_are_named(tmp_path, tables, code, said):
 
 
 def test_a_rule_out_of_reach_names_the_smallest_changes_that_are_enough(tmp_path):
-    """10,000.00 buy T1's or T2's device, not L's: T2's serves all 90 within 15 km, and the lead 30.
-
-    With 9,500.00 only T1's: V2 is beyond. 90 of 90 within 15 km need T2's 9,600.00.
-    """
+    """12,300.00 buy T1's device alone: V2 is beyond 15 km. 90 of 90 within need T2's, 12,600.00."""
     sections = (
-        "[access]\nserved_at_least = 1.0\nwithin_at_least = 1.0\n[budget]\nfixed_cost = 9500.0\n"
+        "[access]\nserved_at_least = 1.0\nwithin_at_least = 1.0\n[budget]\nfixed_cost = 12300.0\n"
     )
     ((code, what),) = faults_of(tmp_path, sections)
     assert code == "equipment-rule-unreachable"
     assert what == (
         "90 of 90 examinations of grassroots members must be examined within the access distance, "
-        "and at most 80 can be: the rule would have to be 0.8888 or less, or the budget 9,600.00 "
+        "and at most 80 can be: the rule would have to be 0.8888 or less, or the budget 12,600.00 "
         "yuan."
     )
-    assert planned(book(tmp_path / "a"), sections.replace("9500", "9600")).tables
+    assert planned(book(tmp_path / "a"), sections.replace("12300", "12600")).tables
 
 
 def test_kept_devices_beyond_the_budget_are_refused_with_what_is_missing(tmp_path):
@@ -222,6 +257,8 @@ def test_kept_devices_beyond_the_budget_are_refused_with_what_is_missing(tmp_pat
         ("[access]\nwithin = -1.0\n", "policy-value"),
         ("[access]\nnear = 1.0\n", "policy-key-unknown"),
         ('[sharing]\nprices = "guess"\n', "policy-value"),
+        ('[[type]]\ndevice_type = "CT"\nwithin = 99.0\n', "policy-value"),
+        ('[[type]]\ndevice_type = "CT"\n[[type]]\ndevice_type = "CT"\n', "policy-value"),
     ],
 )
 def test_a_policy_that_contradicts_itself_is_refused(tmp_path, sections, code):

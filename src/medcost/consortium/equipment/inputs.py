@@ -69,11 +69,14 @@ def month_of(
     device_unit, device_type = device_unit[order], device_type[order]
 
     far = _distances(tables.get("distances"), members, rules.access.measure)
-    farthest = int(exact(rules.access.farthest) * DISTANCE_STEPS)
-    within = int(exact(rules.access.within) * DISTANCE_STEPS)
+    # The largest whole steps that are not beyond.
+    limits = np.array(
+        [[int(km * DISTANCE_STEPS) for km in rules.distances(label)] for label in types], np.int64
+    )
+    within, farthest = limits[demand_type].T
     between = far[demand_unit][:, device_unit]
     reached = (demand_type[:, None] == device_type[None, :]) & (between != FAR)
-    pair_demand, pair_device = np.nonzero(reached & (between <= farthest))
+    pair_demand, pair_device = np.nonzero(reached & (between <= farthest[:, None]))
     distance = between[pair_demand, pair_device]
     fixed_cost = rules.budget.fixed_cost
     problem = EquipmentProblem(
@@ -93,7 +96,7 @@ def month_of(
         pair_demand.astype(np.int64),
         pair_device.astype(np.int64),
         distance,
-        distance <= within,
+        distance <= within[pair_demand],
         None if fixed_cost is None else int(exact(fixed_cost) * FEN_PER_YUAN),
     )
     return EquipmentMonth(period, problem, "distances" in tables)

@@ -51,7 +51,7 @@ class TypeShares:
 
 
 def share_cost(
-    plan: EquipmentPlan, duals: Duals, remainder: Bearer, nearness: Bearer = "members"
+    plan: EquipmentPlan, duals: Duals, remainder: Bearer, nearness: Bearer
 ) -> list[TypeShares]:
     """The cost of every type shared by prices, the rest borne by the pool or by examinations.
 
