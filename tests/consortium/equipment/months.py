@@ -23,11 +23,11 @@ UNITS = [
 
 def device(unit, capacity, fixed, variable, **more):
     """A row of equipment, yuan as text."""
-    return {"period": MONTH, "unit_id": unit, "device_type": "CT", "capacity": capacity,
+    return {"period": MONTH, "unit_id": unit, "device_type": "DR", "capacity": capacity,
             "fixed_cost": fixed, "variable_cost": variable, **more}  # fmt: skip
 
 
-def demand(unit, examinations, device_type="CT"):
+def demand(unit, examinations, device_type="DR"):
     """A row of exam_demand."""
     return {
         "period": MONTH,

@@ -87,9 +87,9 @@ def test_members_of_the_example_may_bear_nearness_themselves(tmp_path):
 
 
 def test_a_device_turned_round_says_what_it_is_worth(tmp_path):
-    """Without T2's, V2 goes to L: 10 more beyond, and 12,000 + 80 x 75 + 10 x 60 = 18,600, 750.00 less.
+    """Without T2's, V2 goes to L: 10 more beyond; 12,000 + 80 x 75 + 10 x 60 = 18,600.
 
-    T1's forced open beside T2's: 12,000.00 more for nothing. Without L's, 120 + 120 - 90 = 150 of
+    T1's opened beside T2's: 12,000.00 more for nothing. Without L's, 120 + 120 - 90 = 150 of
     its 200 can be made: 50 fewer, and 30,000 + 12,000 - 12,000 - 150 x 75 = 18,750.00 less.
     """
     result = planned(book(tmp_path))
@@ -109,10 +109,10 @@ def test_no_what_ifs_are_made_where_the_policy_asks_for_none(tmp_path):
 
 def test_a_type_may_have_a_distance_of_its_own(tmp_path):
     """Within 35 km all is near L's device: 47,400.00. Within 5 km nothing is near V1 and V2."""
-    sections = '[[type]]\ndevice_type = "CT"\nwithin = 35.0\n'
+    sections = '[[type]]\ndevice_type = "DR"\nwithin = 35.0\n'
     result = planned(book(tmp_path), sections)
     assert rows(result, "equipment_goal", "value")[3] == ("47400.0000",)
-    near = '[[type]]\ndevice_type = "CT"\nwithin = 5.0\nfarthest = 5.0\n'
+    near = '[[type]]\ndevice_type = "DR"\nwithin = 5.0\nfarthest = 5.0\n'
     result = planned(book(tmp_path / "near"), near)
     assert rows(result, "exam_access", "unit_id", "reason")[3:] == [
         ("V1", "too_far"),
@@ -189,7 +189,7 @@ def test_a_group_that_would_rather_leave_is_named_with_both_amounts(tmp_path):
     )
     assert (verdict, proved) == ("leaves", "no")
     assert Decimal(excess) > 0
-    assert any(note.startswith(f"CT: {', '.join(members.split())} pay") for note in result.notes)
+    assert any(note.startswith(f"DR: {', '.join(members.split())} pay") for note in result.notes)
     tie_out("equip", result.tables)
 
 
@@ -257,8 +257,8 @@ def test_kept_devices_beyond_the_budget_are_refused_with_what_is_missing(tmp_pat
         ("[access]\nwithin = -1.0\n", "policy-value"),
         ("[access]\nnear = 1.0\n", "policy-key-unknown"),
         ('[sharing]\nprices = "guess"\n', "policy-value"),
-        ('[[type]]\ndevice_type = "CT"\nwithin = 99.0\n', "policy-value"),
-        ('[[type]]\ndevice_type = "CT"\n[[type]]\ndevice_type = "CT"\n', "policy-value"),
+        ('[[type]]\ndevice_type = "DR"\nwithin = 99.0\n', "policy-value"),
+        ('[[type]]\ndevice_type = "DR"\n[[type]]\ndevice_type = "DR"\n', "policy-value"),
     ],
 )
 def test_a_policy_that_contradicts_itself_is_refused(tmp_path, sections, code):
