@@ -18,7 +18,7 @@ CONSORTIUM_INPUTS: dict[str, tuple[str, ...]] = {
     "lend": (),
     "fund": (),
     "equip": ("equipment", "exam_demand", "distances"),
-    "consolidate": (),
+    "consolidate": ("statements", "intercompany", "internal_stock", "ownership"),
 }
 CONSORTIUM_RESULTS: dict[str, tuple[str, ...]] = {
     "share": (),
@@ -32,7 +32,14 @@ CONSORTIUM_RESULTS: dict[str, tuple[str, ...]] = {
         "exam_access",
         "examination",
     ),
-    "consolidate": (),
+    "consolidate": (
+        "consolidated_statement",
+        "member_statement",
+        "elimination",
+        "unmatched",
+        "unrealised_profit",
+        "consortium_interest",
+    ),
 }
 
 
