@@ -33,6 +33,7 @@ COMMANDS = {
     "check": "books",
     "run": "month",
     "recost": "what_ifs",
+    "equip": "equipment",
     "explain": "published",
     "variance": "published",
     "report": "published",
