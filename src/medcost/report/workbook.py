@@ -166,7 +166,7 @@ def _write_cover(
     for i, note in enumerate(report.notes):
         if i == 0:
             sheet.write_string(row, 0, word("notes").of(language), styles.soft)
-        sheet.write_string(row, 1, _text(note), plain)
+        sheet.write_string(row, 1, _text(note.of(language)), plain)
         row += 1
     _set_print(sheet)
 
