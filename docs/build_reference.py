@@ -3,9 +3,9 @@
     python docs/build_reference.py            write the pages
     python docs/build_reference.py --check    write nothing; exit 1 and name the pages that differ
 
-The pages are those of the tables, of the fault codes and of the keys of the allocation model and of
-the budget control. What a schema cannot say stands in CSV files beside them: table_titles.csv,
-model_keys.csv and control_keys.csv.
+The pages are those of the tables, of the fault codes and of the keys of the allocation model, of
+the budget control and of the consortium's policies. What a schema cannot say stands in CSV files
+beside them: table_titles.csv, model_keys.csv, control_keys.csv and one for each policy.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
@@ -26,10 +26,19 @@ from pydantic_core import core_schema
 from medcost.allocation_model import AllocationModel, shipped_models
 from medcost.book import REQUIRED_TABLES, SMALL_TABLES
 from medcost.commands.endings import REJECTED, UNBALANCED, UNPUBLISHED
+from medcost.consortium.consolidation.policy import ConsolidationPolicy
+from medcost.consortium.equipment.policy import SharedEquipment
+from medcost.consortium.policy import PolicySection, shipped_policies
 from medcost.errors import FaultCode, fault_codes
 from medcost.sections import schema_of
 from medcost.stopping import INTERRUPTED, TERMINATED
-from medcost.tables import Column, load_table, table_names
+from medcost.tables import (
+    CONSORTIUM_INPUTS,
+    CONSORTIUM_RESULTS,
+    Column,
+    load_table,
+    table_names,
+)
 from medcost.toml_lines import key_lines
 from medcost.variance.control import BudgetControl, shipped_control
 
@@ -37,7 +46,8 @@ DOCS = Path(__file__).resolve().parent
 REFERENCE = DOCS / "reference"
 TABLE_PAGES = REFERENCE / "tables"
 EXAMPLE = "three_level_step_down_2021"
-INPUTS = (*SMALL_TABLES, "service_lines")
+SHARED_INPUTS = tuple(dict.fromkeys(name for of in CONSORTIUM_INPUTS.values() for name in of))
+INPUTS = (*SMALL_TABLES, "service_lines", *SHARED_INPUTS)
 # In the order money moves, as the run publishes them.
 RESULTS = (
     "out_department_cost",
@@ -59,6 +69,8 @@ VARIANCES = (
     "out_budget_requests",
     "out_budget_reward",
 )
+# What the commands of the consortium publish, kind by kind.
+SHARED = {f"out_{name}": kind for kind, names in CONSORTIUM_RESULTS.items() for name in names}
 # What explain writes, on demand and to a folder of its own.
 EXPLANATIONS = ("out_explanation", "out_explanation_services")
 WHAT_IFS = ("out_comparison",)
@@ -69,6 +81,41 @@ STAGE_NAMES = {
     "service-items": "runs that cost service items or use level 3 by charge or quantity",
     "cases": "runs that cost cases and DRG groups",
 }
+
+
+class PolicyPage(NamedTuple):
+    """A policy of the consortium: its file's stem, command, title, keys and where they are defined.
+
+    Its meanings stand in <stem>_keys.csv, its page is <stem>.md; explained: the page on what it
+    does.
+    """
+
+    stem: str
+    command: str
+    title: str
+    root: type[PolicySection]
+    source: str
+    explained: str
+
+
+POLICIES = (
+    PolicyPage(
+        "shared_equipment",
+        "equip",
+        "Policy of shared equipment",
+        SharedEquipment,
+        "src/medcost/consortium/equipment/policy.py",
+        "consortium_equipment",
+    ),
+    PolicyPage(
+        "consolidation",
+        "consolidate",
+        "Policy of consolidation",
+        ConsolidationPolicy,
+        "src/medcost/consortium/consolidation/policy.py",
+        "consortium_consolidation",
+    ),
+)
 
 
 class CannotBuild(Exception):
@@ -161,7 +208,7 @@ def load_titles() -> dict[str, TableTitle]:
     require_same("table_titles.csv", names, table_names())
     require_same(
         "the order of the tables",
-        [*INPUTS, *RESULTS, *VARIANCES, *EXPLANATIONS, *WHAT_IFS, *DIFFERENCES],
+        [*INPUTS, *RESULTS, *VARIANCES, *SHARED, *EXPLANATIONS, *WHAT_IFS, *DIFFERENCES],
         table_names(),
     )
     return {row.table: row for row in rows}
@@ -182,6 +229,9 @@ def needed_by(table: str) -> str:
     for stage, tables in REQUIRED_TABLES.items():
         if table in tables:
             return STAGE_NAMES[stage]
+    kinds = [kind for kind, tables in CONSORTIUM_INPUTS.items() if table in tables]
+    if kinds:
+        return " and ".join(f"`medcost {kind}`" for kind in kinds)
     return "no run; optional"
 
 
@@ -223,6 +273,16 @@ def table_page(title: TableTitle) -> str:
         place = (
             f"A result table: `{name}.parquet` in the run folder of a book with a table budget, "
             "and of `variance --out`."
+        )
+    elif title.table in SHARED:
+        place = (
+            f"A result table of the consortium: `{name}.parquet` in the run folder of "
+            f"`medcost {SHARED[title.table]}`."
+        )
+    elif table.name in SHARED_INPUTS:
+        place = (
+            f"An input table: `{name}.parquet` or a folder `{name}/` in the book. "
+            f"Read by {needed_by(title.table)}."
         )
     elif is_result(title.table):
         place = f"A result table: `{name}.parquet` in the run folder."
@@ -280,7 +340,17 @@ def tables_index(titles: dict[str, TableTitle]) -> str:
     def link(table: str) -> str:
         return f"[{published_name(table)}]({table}.md)"
 
-    inputs = [[link(t), titles[t].title_en, titles[t].title_zh, needed_by(t)] for t in INPUTS]
+    inputs = [
+        [link(t), titles[t].title_en, titles[t].title_zh, needed_by(t)]
+        for t in INPUTS
+        if t not in SHARED_INPUTS
+    ]
+    shared = [
+        [link(t), titles[t].title_en, titles[t].title_zh, needed_by(t)] for t in SHARED_INPUTS
+    ]
+    answers = [
+        [link(t), titles[t].title_en, titles[t].title_zh, code(k)] for t, k in SHARED.items()
+    ]
     results = [[link(t), titles[t].title_en, titles[t].title_zh] for t in RESULTS]
     variances = [[link(t), titles[t].title_en, titles[t].title_zh] for t in VARIANCES]
     explanations = [
@@ -294,11 +364,15 @@ def tables_index(titles: dict[str, TableTitle]) -> str:
         "itself reads the table by, so the two cannot differ.\n",
         "## Input tables: the book\n",
         grid(("table", "what it holds", "中文", "needed by"), inputs) + "\n",
+        "## Input tables of the consortium\n",
+        grid(("table", "what it holds", "中文", "read by"), shared) + "\n",
         "## Result tables: the run folder\n",
         grid(("table", "what it holds", "中文"), results) + "\n",
         "## Tables of `explain --out`, of `recost`, of `diff --out` and of restatements\n",
         "## Result tables where there is a budget\n",
         grid(("table", "what it holds", "中文"), variances) + "\n",
+        "## Result tables of the consortium\n",
+        grid(("table", "what it holds", "中文", "published by"), answers) + "\n",
         "## Tables of `explain --out` and of `recost`\n",
         grid(("table", "what it holds", "中文"), explanations) + "\n",
         "## The columns of a table page",
@@ -615,6 +689,53 @@ def control_page() -> str:
     return "\n".join(parts)
 
 
+# The consortium's policies
+
+POLICY_INTRO = """\
+One TOML file. `medcost {command}` follows the one that ships, `{stem}.toml`, or another that
+`--policy` names.
+
+It is as strict as the [allocation model](model.md): an unknown key, a wrong type or an impossible
+value is rejected with the file, the key's path and its line, all faults together. What the rules
+mean is on the page [{explained}](../explanation/{explained}.md).
+"""
+
+
+def policy_keys(page: PolicyPage) -> list[ModelKey]:
+    """Every key of a policy of the consortium."""
+    schema = SectionSchema(by_alias=True).generate(schema_of(page.root))
+    return list(SchemaReader(schema).keys())
+
+
+def load_policy_meanings(page: PolicyPage) -> dict[str, tuple[str, str]]:
+    """English and Chinese meaning of each key; raises CannotBuild unless the rows are the keys."""
+    file = f"{page.stem}_keys.csv"
+    rows, keys = read_rows(REFERENCE / file), policy_keys(page)
+    require_same(file, [row["path"] for row in rows], [key.path for key in keys])
+    return {row["path"]: (row["meaning_en"], row["meaning_zh"]) for row in rows}
+
+
+def policy_page(page: PolicyPage) -> str:
+    """The page of a policy's keys."""
+    meanings, keys = load_policy_meanings(page), policy_keys(page)
+    index = ", ".join(f"[{key.path}](#{slug(key.path)})" for key in keys)
+    shipped = shipped_policies()[page.stem]
+    parts = [
+        header(
+            page.source, f"docs/reference/{page.stem}_keys.csv", f"allocation_models/{shipped.name}"
+        ),
+        f"# {page.title}\n",
+        POLICY_INTRO.format(command=page.command, stem=page.stem, explained=page.explained),
+        "## The policy that ships\n",
+        f"```toml\n{annotated_example(meanings, shipped)}```\n",
+        "## Keys\n",
+        f"{wrapped(index)}\n",
+        *(key_section(key, meanings[key.path]) for key in keys),
+        "[Documentation](../README.md) · [Glossary](glossary.md)\n",
+    ]
+    return "\n".join(parts)
+
+
 # All pages
 
 
@@ -626,6 +747,7 @@ def build_pages() -> dict[Path, str]:
     pages[REFERENCE / "errors.md"] = errors_page()
     pages[REFERENCE / "model.md"] = model_page()
     pages[REFERENCE / "budget_control.md"] = control_page()
+    pages |= {REFERENCE / f"{page.stem}.md": policy_page(page) for page in POLICIES}
     return pages
 
 

@@ -27,6 +27,9 @@ NOUNS = {
     "statistics": "statistics row",
     "capacity": "capacity row",
     "budget": "budget row",
+    "equipment": "device",
+    "exam_demand": "demand row",
+    "distances": "distance",
 }
 
 PREDICATES = {
@@ -51,13 +54,22 @@ PREDICATES = {
     "group-not-listed": "name a DRG group that drg_groups does not list",
     "scheme-missing": "have a drg_id and no {column}, and drg_groups has several schemes",
     "direct-cost-missing": "have a direct item and no {column}",
+    "device-type-without-site": "ask for a type of device that no device of the month is of",
+    "line-not-in-policy": "name a line that the policy does not list",
+    "kind-not-in-policy": "name a kind of business that the policy does not list",
+    "kind-not-goods": "name a {column} that the policy does not treat as goods",
+    "line-does-not-suit": "have {a_column} whose nature does not suit the row's side",
+    "goods-cost-missing": "have goods of a claim and no {column}",
+    "partner-is-itself": "have {a_column} that is the unit itself",
+    "ownership-share": "have {column} that are not a part of of_parts",
+    "stock-before-purchase": "have {a_column} after the row's own month",
     "budget-line-unmatched": "name a department and a DRG group together",
     "budget-standards-twice": "hold a volume or a standard beside another row of their key",
     "budget-standards-disagree": "have an {column} that is not volume x standard_quantity x "
     "standard_price",
 }
 
-SINGULAR = {"have": "has", "name": "names", "hold": "holds"}
+SINGULAR = {"have": "has", "name": "names", "hold": "holds", "ask": "asks"}
 
 
 @dataclass(frozen=True)

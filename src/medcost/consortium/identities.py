@@ -37,6 +37,82 @@ IDENTITIES: dict[str, tuple[Identity, ...]] = {
     "share": (),
     "lend": (),
     "fund": (),
-    "equip": (),
-    "consolidate": (),
+    "equip": (
+        Identity(
+            "Members and the pool pay what the devices cost",
+            (Part("equipment_share", "share", ("device_type",)),),
+            (Part("equipment_site", "cost", ("device_type",)),),
+        ),
+        Identity(
+            "A member bears what its opened devices cost",
+            (Part("equipment_share", "borne", ("unit_id", "device_type")),),
+            (Part("equipment_site", "cost", ("unit_id", "device_type")),),
+        ),
+        Identity(
+            "What is paid and what is received net to zero",
+            (Part("equipment_share", "payable", ("device_type",)),),
+        ),
+        Identity(
+            "Payable is the share less what is borne",
+            (Part("equipment_share", "payable", ("unit_id", "device_type")),),
+            (
+                Part("equipment_share", "share", ("unit_id", "device_type")),
+                Part("equipment_share", "borne", ("unit_id", "device_type"), -1),
+            ),
+        ),
+        Identity(
+            "Examinations cost where they are made",
+            (Part("examination", "variable_cost", ("site_unit_id", "device_type")),),
+            (Part("equipment_site", "variable_cost", ("unit_id", "device_type")),),
+        ),
+        Identity(
+            "The cost of a type is that of its devices",
+            (Part("equipment_coalition", "cost", ("device_type",)),),
+            (Part("equipment_site", "cost", ("device_type",)),),
+        ),
+    ),
+    "consolidate": (
+        Identity(
+            "consolidated = members + eliminated",
+            (Part("consolidated_statement", "consolidated", ("line_id",)),),
+            (
+                Part("consolidated_statement", "members", ("line_id",)),
+                Part("consolidated_statement", "eliminated", ("line_id",)),
+            ),
+        ),
+        Identity(
+            "members = sum of the members' statements",
+            (Part("consolidated_statement", "members", ("line_id",)),),
+            (Part("member_statement", "reported", ("line_id",)),),
+        ),
+        Identity(
+            "eliminated = sum of the entries of a member's line",
+            (Part("member_statement", "eliminated", ("unit_id", "line_id")),),
+            (Part("elimination", "amount", ("unit_id", "line_id")),),
+        ),
+        Identity(
+            "a member's consolidated line = reported + eliminated",
+            (Part("member_statement", "consolidated", ("unit_id", "line_id")),),
+            (
+                Part("member_statement", "reported", ("unit_id", "line_id")),
+                Part("member_statement", "eliminated", ("unit_id", "line_id")),
+            ),
+        ),
+        Identity(
+            "eliminated of a line = sum of its entries",
+            (Part("consolidated_statement", "eliminated", ("line_id",)),),
+            (Part("elimination", "amount", ("line_id",)),),
+        ),
+        Identity(
+            "reported + unrealised = of the consortium + of others",
+            (
+                Part("consortium_interest", "reported", ("measure", "unit_id")),
+                Part("consortium_interest", "unrealised", ("measure", "unit_id")),
+            ),
+            (
+                Part("consortium_interest", "of_consortium", ("measure", "unit_id")),
+                Part("consortium_interest", "of_minority", ("measure", "unit_id")),
+            ),
+        ),
+    ),
 }

@@ -17,11 +17,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from medcost._core.sums import group_sums
+from medcost.consortium.publication import published_consortium
 from medcost.errors import Fault, InputRejected, quote
 from medcost.parquet_input import decode_number
+from medcost.publish import published_runs
 from medcost.report.kept_names import Key, Names, kept_of
 from medcost.report.published_runs import Run, runs_of, verified
-from medcost.tables import load_table
+from medcost.tables import CONSORTIUM_RESULTS, load_table
 
 Sums = dict[Key, list[int]]
 
@@ -122,7 +124,8 @@ class Figures:
 
     tables: result tables by name, one that no run has without rows; income: fen by (period,
     unit, department, source); statistics: 1e-4 by (period, unit, department, measure); unkept:
-    runs that keep no book, whose names, income and statistics are not known.
+    runs that keep no book, whose names, income and statistics are not known; results: runs of
+    the consortium, by month and kind.
     """
 
     runs: tuple[Run, ...]
@@ -131,21 +134,28 @@ class Figures:
     income: dict[Key, int]
     statistics: dict[Key, int]
     unkept: tuple[str, ...]
+    results: tuple[Run, ...] = ()
+
+    @property
+    def every_run(self) -> tuple[Run, ...]:
+        """Runs of costing, then the consortium's."""
+        return (*self.runs, *self.results)
 
     @cached_property
     def periods(self) -> tuple[str, ...]:
         """The months, ascending."""
-        return tuple(sorted({run.period for run in self.runs}))
+        return tuple(sorted({run.period for run in self.every_run}))
 
     @cached_property
     def units(self) -> tuple[str, ...]:
-        """The member units, in the order of their ids."""
-        return tuple(sorted({unit for run in self.runs for unit in run.units}, key=str.encode))
+        """The member units that are costed, or else the members, in the order of their ids."""
+        runs = self.runs or self.results
+        return tuple(sorted({unit for run in runs for unit in run.units}, key=str.encode))
 
     @property
     def newest(self) -> Run:
-        """The run of the last month."""
-        return self.runs[-1]
+        """The run of the last month; one of costing, where there is any."""
+        return (self.runs or self.results)[-1]
 
     @property
     def currency(self) -> str:
@@ -191,15 +201,24 @@ def read_figures(
     folder: Path,
     periods: tuple[str, str] | None,
     units: Sequence[str] = (),
-    tables: Sequence[str] = (*COST_TABLES, *VARIANCE_TABLES),
+    tables: Sequence[str] | None = None,
 ) -> Figures:
     """The published figures of an output folder, or of one run.
 
-    periods: first and last month, None for all; units: only these. Raises InputRejected
-    (run-not-found, run-damaged, file-unreadable).
+    periods: first and last month, None for all; units: only these, without the consortium's
+    results, which are of all members together; tables: by name, None for all that a report shows.
+    Raises InputRejected (run-not-found, run-damaged, file-unreadable).
     """
-    runs = tuple(runs_of(folder, periods, units))
-    if not runs:
+    if tables is None:
+        shared = (name for names in CONSORTIUM_RESULTS.values() for name in names)
+        tables = (*COST_TABLES, *VARIANCE_TABLES, *shared)
+    runs = tuple(runs_of(published_runs(folder), periods, units))
+    of_kinds = {} if units else published_consortium(folder)
+    results = tuple(
+        Run(run.period, run.folder, tuple(map(str, run.manifest["units"])), run.manifest)
+        for run in runs_of(of_kinds, periods, ())
+    )
+    if not runs and not results:
         asked = " ".join(
             part
             for part in (periods and "..".join(dict.fromkeys(periods)), *map(quote, units))
@@ -207,11 +226,13 @@ def read_figures(
         )
         what = f"{quote(str(folder))} has no published run{' of ' + asked if asked else ''}."
         raise InputRejected([Fault("run-not-found", what, (quote(str(folder)),))])
-    there = [name for name in tables if any(name in run.has_table for run in runs)]
-    found = {name: _read_table(name, runs) for name in there}
-    empty = {name: _no_rows(name) for name in tables if name not in found}
-    names, income, statistics, unkept = kept_of(runs)
-    return Figures(runs, found | empty, names, income, statistics, unkept)
+    of_costs = {name for names in (COST_TABLES, VARIANCE_TABLES) for name in names}
+    found = {}
+    for name in tables:
+        having = [r for r in (runs if name in of_costs else results) if name in r.has_table]
+        found[name] = _read_table(name, having) if having else _no_rows(name)
+    names, income, statistics, unkept = kept_of(runs, results)
+    return Figures(runs, found, names, income, statistics, unkept, results)
 
 
 def _read_table(name: str, runs: Sequence[Run]) -> Rows:

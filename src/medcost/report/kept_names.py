@@ -30,9 +30,12 @@ class Names:
 
 
 def kept_of(
-    runs: Sequence[Run],
+    runs: Sequence[Run], results: Sequence[Run]
 ) -> tuple[Names, dict[Key, int], dict[Key, int], tuple[str, ...]]:
-    """Names of all months, the later ones first in rank, and income and statistics of each."""
+    """Names of all months, the later ones first in rank, and income and statistics of each.
+
+    results: of the consortium, which keep names alone.
+    """
     names = Names({}, {}, {}, {}, {}, {})
     income: dict[Key, int] = {}
     statistics: dict[Key, int] = {}
@@ -51,6 +54,8 @@ def kept_of(
         _add_names(names, tables)
         _add_numbers(income, tables.get("income"), run, "source", "amount")
         _add_numbers(statistics, tables.get("statistics"), run, "measure", "quantity")
+    for run in results:
+        _add_names(names, dict(_kept_tables(run.folder / KEPT / BOOK)))
     return names, income, statistics, tuple(unkept)
 
 

@@ -57,7 +57,7 @@ KNOWN = (
 def notes(figures: Figures) -> tuple[Word, ...]:
     """Each note once; of a report of several months with those that have it."""
     found: dict[str, list[str]] = {}
-    for run in figures.runs:
+    for run in figures.every_run:
         for note in run.manifest.get("notes", ()):
             found.setdefault(visible(str(note)), []).append(run.period)
     single = len(figures.periods) == 1

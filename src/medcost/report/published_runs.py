@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from medcost.book import is_period
 from medcost.errors import Fault, InputRejected, quote
 from medcost.parquet_input import READ_ERRORS
-from medcost.publish import published_runs, read_run_manifest
+from medcost.publish import read_run_manifest
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,24 @@ class Run:
     manifest: Mapping[str, Any]
 
     @property
+    def kind(self) -> str:
+        """The kind of a result of the consortium, '' of costs."""
+        return str(self.manifest.get("kind", ""))
+
+    @property
     def has_table(self) -> frozenset[str]:
         """Names of its result tables."""
         outputs = self.manifest["outputs"]
         return frozenset(str(output["name"]).removesuffix(".parquet") for output in outputs)
 
 
-def runs_of(folder: Path, periods: tuple[str, str] | None, units: Sequence[str]) -> Iterator[Run]:
-    """The runs asked for, by month and then by folder."""
-    for period, places in sorted(published_runs(folder).items()):
+def runs_of(
+    published: Mapping[str, Mapping[str, Path]],
+    periods: tuple[str, str] | None,
+    units: Sequence[str],
+) -> Iterator[Run]:
+    """The runs asked for, by month and then by folder; units may be kinds of results."""
+    for period, places in sorted(published.items()):
         if periods is not None and not periods[0] <= period <= periods[1]:
             continue
         by_folder: dict[Path, list[str]] = {}
