@@ -18,7 +18,8 @@
   };
   // Headings stay in view where a table is not wider than its place; a wider one is scrolled.
   const fit = () => {
-    root.style.setProperty("--top", document.querySelector("header").offsetHeight + "px");
+    const { height } = document.querySelector("header").getBoundingClientRect();
+    root.style.setProperty("--top", height + "px");
     for (const wrap of all("section.on .wrap")) {
       wrap.classList.remove("fits");
       wrap.classList.toggle("fits", wrap.scrollWidth <= wrap.clientWidth + 1);
