@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import Annotated, Any, Literal
 from medcost.errors import InputRejected, quote
 from medcost.policy_file import (
     FoundFault,
+    Header,
+    LoadedFile,
     OneOrMore,
     Share,
     Text,
-    line_of,
     placed,
     read_policy,
     validated,
@@ -23,19 +23,16 @@ from medcost.records import dataclass
 from medcost.sections import Limits, Section
 
 OWN = "own"
-# The other kind of policy that ships beside the models.
+# The other kinds of policy that ship beside the models.
 BUDGET_CONTROL = "budget_control.toml"
+CONSORTIUM_POLICIES = (
+    "cost_sharing.toml",
+    "pool_lending.toml",
+    "fund_allocation.toml",
+    "shared_equipment.toml",
+    "consolidation.toml",
+)
 DepartmentClass = Literal["admin", "support", "medtech", "clinical", "non_medical"]
-
-
-class Header(Section):
-    """[model]: what the model is and on whose authority."""
-
-    id: Text
-    title: Text
-    authority: Text
-    effective_from: dt.date
-    currency: Text = "CNY"
 
 
 class Givers(Section):
@@ -161,18 +158,15 @@ class AllocationModel(Section):
 
 
 @dataclass(frozen=True)
-class LoadedModel:
-    """A model with the file it came from: its name, bytes, SHA-256 and the line of each key."""
+class LoadedModel(LoadedFile):
+    """A model with the file it came from."""
 
     model: AllocationModel
-    file: str
-    content: bytes
-    sha256: str
-    lines: dict[str, int]
 
-    def place(self, path: str) -> str:
-        """'model.toml line 12, departments.rule[0].driver'."""
-        return f"{quote(self.file)[1:-1]} line {line_of(self.lines, path)}, {path}"
+    @property
+    def header(self) -> Header:
+        """[model]: what the model is and on whose authority."""
+        return self.model.model
 
 
 def _listed(value: str | list[Any] | None) -> tuple[str, ...]:
@@ -187,7 +181,7 @@ def shipped_models() -> dict[str, Path]:
     files = [
         Path(str(entry))
         for entry in folder.iterdir()
-        if entry.name.endswith(".toml") and entry.name != BUDGET_CONTROL
+        if entry.name.endswith(".toml") and entry.name not in (BUDGET_CONTROL, *CONSORTIUM_POLICIES)
     ]
     return {file.stem: file for file in sorted(files)}
 
@@ -208,7 +202,7 @@ def load_model(name: str, through: str = "cases") -> LoadedModel:
     found += _contradictions(text.content) + _stage_faults(text.content, through)
     if found or model is None:
         raise InputRejected(placed(text, found))
-    return LoadedModel(model, text.file, text.raw, text.sha256, text.lines)
+    return LoadedModel(text.file, text.raw, text.sha256, text.lines, model)
 
 
 def _section(content: Any, *names: str) -> dict[str, Any]:

@@ -265,24 +265,14 @@ def open_book(folder: Path, through: str = "cases", has_lines: bool = True) -> B
     through: the last stage asked for, which says what tables are needed; has_lines: whether
     the service lines are among them. Raises InputRejected only where there is no book at all.
     """
-    try:
-        os.listdir(folder)
-    except OSError as error:
-        what = f"{quote(str(folder))} is not a folder that can be read: {error.strerror}."
-        raise InputRejected([Fault("book-not-found", what, (quote(str(folder)),))]) from None
+    require_book(folder)
     needed = _needed(through) - (set() if has_lines else {"service_lines"})
     faults: list[Fault] = []
     tables: dict[str, TableRows] = {}
     files: dict[str, tuple[SourceFile, ...]] = {}
 
     def find_and_read(name: str) -> _Read:
-        try:
-            found, problems = find_files(folder, name)
-        except OSError as error:
-            found, problems = [], [unreadable(SourceFile(folder / name, name), error)]
-        if found and name != "service_lines":
-            return _Read(tuple(found), problems, *read_table(name, found))
-        return _Read(tuple(found), problems, None, [])
+        return _find_and_read(folder, name, name != "service_lines")
 
     names = (*SMALL_TABLES, "service_lines")
     # The largest first: what is short fits in beside it.
@@ -293,9 +283,7 @@ def open_book(folder: Path, through: str = "cases", has_lines: bool = True) -> B
         faults += [*read.problems, *read.faults]
         files[name] = read.files
         if not read.files and name in needed and not read.problems:
-            what = f"The book has no table {name}."
-            where = (f"neither {name}.parquet nor {name}/ in {quote(str(folder))}",)
-            faults.append(Fault("table-missing", what, where))
+            faults.append(missing_table(name, folder))
         if read.rows is not None:
             tables[name] = read.rows
             if read.rows.n == 0 and name in needed and name not in MAY_BE_EMPTY:
@@ -321,15 +309,39 @@ def open_tables(folder: Path, names: Sequence[str]) -> Book:
     files: dict[str, tuple[SourceFile, ...]] = {}
     faults: list[Fault] = []
     for name in names:
-        found, problems = find_files(folder, name)
-        faults += problems
-        if found:
-            files[name] = tuple(found)
-            rows, problems = read_table(name, found)
-            faults += problems
-            if rows is not None:
-                tables[name] = rows
+        read = _find_and_read(folder, name)
+        faults += [*read.problems, *read.faults]
+        if read.files:
+            files[name] = read.files
+        if read.rows is not None:
+            tables[name] = read.rows
     return Book(folder, tables, (), (), files, tuple(faults), build_registers(tables))
+
+
+def require_book(folder: Path) -> None:
+    """Raise InputRejected (book-not-found) where there is no folder that can be read."""
+    try:
+        os.listdir(folder)
+    except OSError as error:
+        what = f"{quote(str(folder))} is not a folder that can be read: {error.strerror}."
+        raise InputRejected([Fault("book-not-found", what, (quote(str(folder)),))]) from None
+
+
+def _find_and_read(folder: Path, name: str, has_rows: bool = True) -> _Read:
+    """A table's files and, where it has_rows to be read, its rows."""
+    try:
+        found, problems = find_files(folder, name)
+    except OSError as error:
+        found, problems = [], [unreadable(SourceFile(folder / name, name), error)]
+    if found and has_rows:
+        return _Read(tuple(found), problems, *read_table(name, found))
+    return _Read(tuple(found), problems, None, [])
+
+
+def missing_table(name: str, folder: Path) -> Fault:
+    """The fault of a table that a run needs and the book does not have."""
+    where = (f"neither {name}.parquet nor {name}/ in {quote(str(folder))}",)
+    return Fault("table-missing", f"The book has no table {name}.", where)
 
 
 def _needed(through: str) -> set[str]:

@@ -9,16 +9,16 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medcost import __version__
-from medcost.allocation_model import LoadedModel
 from medcost.file_hashes import file_sha256
 from medcost.parquet_input import SourceFile
+from medcost.policy_file import Header
 from medcost.records import dataclass
 from medcost.threads import map_in_threads
 
@@ -32,6 +32,22 @@ class FileRecord:
     name: str
     rows: int
     sha256: str
+
+
+class Rules(Protocol):
+    """The policy that results follow: its file, and what it says of itself."""
+
+    @property
+    def file(self) -> str:
+        """The file's name."""
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file's bytes."""
+
+    @property
+    def header(self) -> Header:
+        """What it is and on whose authority."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +92,7 @@ def record_inputs(
     )
 
 
-def run_id(loaded: LoadedModel, options: RunOptions, outputs: Sequence[FileRecord]) -> str:
+def run_id(loaded: Rules, options: RunOptions, outputs: Sequence[FileRecord]) -> str:
     """The period, a dash and 12 hex digits over model, options and result tables."""
     return _identity(
         loaded.sha256,
@@ -131,7 +147,7 @@ def totals_of(reconciliation: pa.Table) -> dict[str, str]:
 
 def build_manifest(
     identity: str,
-    loaded: LoadedModel,
+    loaded: Rules,
     options: RunOptions,
     inputs: Sequence[FileRecord],
     outputs: Sequence[FileRecord],
@@ -140,7 +156,7 @@ def build_manifest(
     seconds: Mapping[str, float],
 ) -> dict[str, object]:
     """The manifest as it is written to manifest.json."""
-    header = loaded.model.model
+    header = loaded.header
     return {
         "run": identity,
         "period": options.period,

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from medcost.errors import CannotPublish, named_errors, quote
 from medcost.records import dataclass
 
 CURRENT = "CURRENT.json"
+# Its keys: the runs of costing by period and unit, the consortium's by period and kind.
+RUNS, CONSORTIUM = "runs", "consortium"
 LOCK = ".medcost-lock"
 
 
@@ -148,13 +150,15 @@ def read_current(out: Path) -> dict[str, Any]:
 
 def require_form(current: dict[str, Any]) -> int:
     """The fence of CURRENT.json; raises KeyError, TypeError or ValueError unless it is one."""
-    runs, fence = current["runs"], current["fence"]
-    if type(fence) is not int or fence < 0 or not isinstance(runs, dict):
+    fence = current["fence"]
+    if type(fence) is not int or fence < 0:
         raise ValueError("not the form of CURRENT.json")
-    if not all(isinstance(units, dict) for units in runs.values()):
-        raise ValueError("not the form of CURRENT.json")
-    if not all(isinstance(name, str) for units in runs.values() for name in units.values()):
-        raise ValueError("not the form of CURRENT.json")
+    for published in (current["runs"], current.get(CONSORTIUM, {})):
+        if not isinstance(published, dict) or not all(
+            isinstance(names, dict) and all(isinstance(name, str) for name in names.values())
+            for names in published.values()
+        ):
+            raise ValueError("not the form of CURRENT.json")
     return fence
 
 
@@ -180,13 +184,16 @@ def require_fence(held: OutputFolder) -> dict[str, Any]:
     return current
 
 
-def turn_current(held: OutputFolder, runs: dict[str, dict[str, str]]) -> None:
-    """Replace CURRENT.json by one with these runs and the next fence, durably and at once.
+def turn_current(held: OutputFolder, changed: Mapping[str, Mapping[str, object]]) -> None:
+    """Replace CURRENT.json by one with what changed and the next fence, durably and at once.
 
-    What it points to is in place and synced. Raises CannotPublish where another run was faster.
+    changed: the published runs and consortium results that are not as they were, whole; what is
+    not among them stays. What they point to is in place and synced. Raises CannotPublish where
+    another run was faster.
     """
     staged = held.staging / CURRENT
-    write_durably(staged, json_bytes({"fence": held.fence + 1, "runs": runs}))
+    turned = {**require_fence(held), **changed, "fence": held.fence + 1}
+    write_durably(staged, json_bytes(turned))
     sync_folder(held.path)
     require_fence(held)
     os.replace(staged, held.path / CURRENT)

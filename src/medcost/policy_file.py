@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import re
 import tomllib
@@ -34,6 +35,30 @@ class PolicyText:
     sha256: str
     content: dict[str, Any]
     lines: dict[str, int]
+
+
+class Header(Section):
+    """What a policy that results follow is, and on whose authority."""
+
+    id: Text
+    title: Text
+    authority: Text
+    effective_from: dt.date
+    currency: Text = "CNY"
+
+
+@dataclass(frozen=True)
+class LoadedFile:
+    """The file that a policy was loaded from: name, bytes, SHA-256 and the line of each key."""
+
+    file: str
+    content: bytes
+    sha256: str
+    lines: dict[str, int]
+
+    def place(self, path: str) -> str:
+        """'model.toml line 12, departments.rule[0].driver'."""
+        return f"{quote(self.file)[1:-1]} line {line_of(self.lines, path)}, {path}"
 
 
 @dataclass(frozen=True)

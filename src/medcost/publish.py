@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from medcost.allocation_model import LoadedModel
 from medcost.chain import (
     MANIFEST,
     RESTATEMENT,
@@ -34,6 +33,7 @@ from medcost.durable_files import json_bytes, swap, sync_folder, sync_folders, w
 from medcost.errors import named_errors
 from medcost.manifest import (
     FileRecord,
+    Rules,
     RunOptions,
     build_manifest,
     find_damaged,
@@ -41,7 +41,14 @@ from medcost.manifest import (
     totals_of,
     utc_now,
 )
-from medcost.output_folder import OutputFolder, read_current, require_fence, turn_current
+from medcost.output_folder import (
+    CONSORTIUM,
+    RUNS,
+    OutputFolder,
+    read_current,
+    require_fence,
+    turn_current,
+)
 from medcost.published_balance import require_published_balance
 from medcost.records import dataclass
 from medcost.run_results import RUN_RESULTS, build_run_results
@@ -53,6 +60,8 @@ SIGNATURE = "manifest.sig"
 WRITERS = 4
 # Signs the bytes of a manifest.
 Signer = Callable[[bytes], bytes]
+# Raises InvariantBroken where tables do not tie out; else what they add up to, as text.
+TieOut = Callable[[Mapping[str, pa.Table]], dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -77,10 +86,10 @@ class RunToPublish:
     """One period's staged tables with what the manifest says of them.
 
     is_complete: whether the run went through the model's last stage; resumed: stages that were
-    taken from a stopped run.
+    taken from a stopped run; kind: of a result of the consortium, empty for costs.
     """
 
-    loaded: LoadedModel
+    loaded: Rules
     options: RunOptions
     tables: StagedTables
     notes: tuple[str, ...]
@@ -89,6 +98,7 @@ class RunToPublish:
     n_lines: int = 0
     is_complete: bool = False
     resumed: tuple[str, ...] = ()
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,35 +152,47 @@ def read_run_tables(
 def published_runs(folder: Path) -> dict[str, dict[str, Path]]:
     """Run folders by period and unit, of an output folder or, by its manifest, of one run.
 
-    Empty where the folder is neither.
+    Empty where the folder is neither; a result of the consortium is no run of costing.
     """
     manifest = read_run_manifest(folder)
     try:
         if manifest is not None:
-            return {str(manifest["period"]): dict.fromkeys(manifest["units"], folder)}
-        return {
-            str(period): {str(unit): folder / name for unit, name in units.items()}
-            for period, units in read_current(folder)["runs"].items()
-        }
+            units = () if "kind" in manifest else manifest["units"]
+            return {str(manifest["period"]): dict.fromkeys(units, folder)} if units else {}
+        return folders_in(folder, read_current(folder)[RUNS])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
+
+
+def folders_in(out: Path, published: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, Path]]:
+    """The folders that a part of an output folder's CURRENT.json names."""
+    return {
+        str(period): {str(of): out / name for of, name in names.items()}
+        for period, names in published.items()
+    }
+
+
+def tie_out_costs(tables: Mapping[str, pa.Table]) -> dict[str, str]:
+    """Require that a period's costs tie out; the totals of their reconciliation, if it has one."""
+    require_published_balance(tables)
+    return totals_of(tables["reconciliation"]) if "reconciliation" in tables else {}
 
 
 def stage_tables(
     folder: Path,
     tables: Mapping[str, pa.Table],
     encoded: Mapping[str, Future[EncodedTable]] | None = None,
+    tie_out: TieOut = tie_out_costs,
 ) -> StagedTables:
     """Check that a period's tables tie out, and write and sync them to a new folder.
 
     encoded: described tables by name that are being encoded already. Raises InvariantBroken, or
     CannotPublish.
     """
-    require_published_balance(tables)
+    totals = tie_out(tables)
     with named_errors(folder):
         folder.mkdir(parents=True)
         outputs = _write_tables(tables, folder, encoded or {})
-    totals = totals_of(tables["reconciliation"]) if "reconciliation" in tables else {}
     return StagedTables(folder, tuple(outputs), totals)
 
 
@@ -246,9 +268,8 @@ def publish(
             _place(held, name, run)
         for folder in recorded:
             os.rename(folder, out / folder.name)
-        current = read_current(out)["runs"]
-        turned = _turned(current, named)
-        if turned != current:
+        turned = _turned(read_current(out), named)
+        if turned:
             turn_current(held, turned)
         elif to_place:
             sync_folder(out)
@@ -355,6 +376,8 @@ def _complete_run(
         run.tables.totals, run.notes, run.seconds,
     )  # fmt: skip
     manifest["complete"] = run.is_complete
+    if run.kind:
+        manifest["kind"] = run.kind
     manifest["results"] = vars(
         FileRecord(RUN_RESULTS, len(results), hashlib.sha256(results).hexdigest())
     )
@@ -431,14 +454,19 @@ def _is_whole(folder: Path, run: RunToPublish) -> bool:
 
 
 def _turned(
-    current: Mapping[str, Mapping[str, str]], named: Sequence[tuple[str, RunToPublish]]
-) -> dict[str, dict[str, str]]:
-    """CURRENT.json's runs with the periods and units of these replaced, all others kept."""
-    published = {period: dict(units) for period, units in current.items()}
-    for name, run in named:
-        of_period = published.setdefault(run.options.period, {})
-        of_period.update(dict.fromkeys(run.options.units, name))
-    return {
-        period: {unit: units[unit] for unit in sorted(units)}
-        for period, units in sorted(published.items())
-    }
+    current: Mapping[str, Any], named: Sequence[tuple[str, RunToPublish]]
+) -> dict[str, dict[str, dict[str, str]]]:
+    """What of CURRENT.json changes: the periods and units, or kinds, of these runs are theirs."""
+    turned = {}
+    for part in (RUNS, CONSORTIUM):
+        published = {period: dict(names) for period, names in current.get(part, {}).items()}
+        for name, run in named:
+            if (part == CONSORTIUM) == bool(run.kind):
+                of_period = published.setdefault(run.options.period, {})
+                of_period.update(dict.fromkeys([run.kind] if run.kind else run.options.units, name))
+        ordered = {
+            period: dict(sorted(names.items())) for period, names in sorted(published.items())
+        }
+        if ordered != current.get(part, {}):
+            turned[part] = ordered
+    return turned

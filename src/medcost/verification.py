@@ -10,14 +10,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from medcost.chain import MANIFEST, RUN, chained_folders, find_breaks, link_of
 from medcost.errors import Fault, InputRejected, InvariantBroken, count_of, quote, quote_path
 from medcost.file_hashes import file_sha256
-from medcost.manifest import run_id_of, totals_of
-from medcost.output_folder import CURRENT, read_current, require_form, restatement_fence
+from medcost.manifest import run_id_of
+from medcost.output_folder import (
+    CONSORTIUM,
+    CURRENT,
+    RUNS,
+    read_current,
+    require_form,
+    restatement_fence,
+)
 from medcost.parquet_input import READ_ERRORS
-from medcost.publish import SIGNATURE, read_tables
-from medcost.published_balance import require_published_balance
+from medcost.publish import SIGNATURE, read_tables, tie_out_costs
 from medcost.records import dataclass
 from medcost.threads import map_in_threads
 
@@ -130,23 +138,27 @@ def _current_faults(out: Path, read: Sequence[_Folder]) -> Iterator[Fault]:
         yield Fault("current-unreadable", what, (quote_path(path),))
         return
     there = {one.path.name: one.manifest for one in read}
-    lost: dict[str, list[str]] = {}
-    for period, units in current["runs"].items():
-        for unit, name in units.items():
-            manifest = there.get(str(name))
-            holds = str(name) in there and (
-                manifest is None
-                or (manifest.get("period") == period and unit in manifest.get("units", ()))
+    for part, noun in ((RUNS, "unit"), (CONSORTIUM, "result")):
+        lost: dict[str, list[str]] = {}
+        for period, names in current.get(part, {}).items():
+            for of, name in names.items():
+                if not (name in there and _holds(there[name], part, period, of)):
+                    lost.setdefault(name, []).append(f"{period} {quote(of)}")
+        for name, places in lost.items():
+            reason = "does not hold them" if name in there else "is not there"
+            what = (
+                f"{CURRENT} names {quote(name)} as the run of {count_of(len(places), noun)}, "
+                f"and it {reason}."
             )
-            if not holds:
-                lost.setdefault(str(name), []).append(f"{period} {quote(str(unit))}")
-    for name, places in lost.items():
-        reason = "does not hold them" if name in there else "is not there"
-        what = (
-            f"{CURRENT} names {quote(name)} as the run of {count_of(len(places), 'unit')}, "
-            f"and it {reason}."
-        )
-        yield Fault("current-dangling", what, tuple(places))
+            yield Fault("current-dangling", what, tuple(places))
+
+
+def _holds(manifest: Mapping[str, Any] | None, part: str, period: str, of: str) -> bool:
+    """Whether a run is what CURRENT.json says; of one that cannot be read nobody knows."""
+    if manifest is None:
+        return True
+    is_of = manifest.get("kind") == of if part == CONSORTIUM else of in manifest.get("units", ())
+    return is_of and manifest.get("period") == period
 
 
 def _chain_faults(read: Sequence[_Folder]) -> Iterator[Fault]:
@@ -233,13 +245,20 @@ def _balance_faults(run: Path, manifest: Mapping[str, Any]) -> Iterator[Fault]:
         return
     try:
         tables = read_tables(run, [str(record["name"]) for record in manifest["outputs"]])
-        require_published_balance(tables)
-        totals = totals_of(tables["reconciliation"]) if "reconciliation" in tables else {}
-        if totals != manifest["totals"]:
-            raise InvariantBroken("the reconciliation does not add up to the manifest's totals")
+        if _tie_out(manifest, tables) != manifest["totals"]:
+            raise InvariantBroken("the tables do not add up to the manifest's totals")
     except InvariantBroken as broken:
         what = f"{quote(run.name)} does not balance: {broken}."
         yield Fault(UNBALANCED_CODE, what, (quote(run.name),))
     except (*READ_ERRORS, KeyError, TypeError, ValueError):
         # A table that is gone or cannot be read is not as published: said above, by its bytes.
         return
+
+
+def _tie_out(manifest: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> dict[str, str]:
+    """Require that a run's tables tie out by the identities of its kind; what they add up to."""
+    if "kind" not in manifest:
+        return tie_out_costs(tables)
+    from medcost.consortium.balances import tie_out
+
+    return tie_out(manifest["kind"], tables)

@@ -188,12 +188,12 @@ def _remembered(plain: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-def list_sites(arguments: Sequence[object], top: Path, into: Path) -> list[str]:
-    """Every site of a command that runs undisturbed, in order."""
+def list_sites(run: Callable[[Injector], int], top: Path, into: Path) -> list[str]:
+    """Every site of a publication that runs undisturbed, in order."""
 
     def work() -> int:
         injector = Injector(top)
-        code = medcost(arguments, injector)
+        code = run(injector)
         into.write_text("\n".join(injector.seen), "utf-8")
         return code
 

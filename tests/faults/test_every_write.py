@@ -10,13 +10,23 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from books import book, items, line, model, model_file, stay, written
+from consortium.books import policy_file, postings
+from consortium.books import written as consortium_book
 
+from medcost.consortium.identities import IDENTITIES
+from medcost.consortium.inputs import read_consortium
+from medcost.consortium.policy import PolicySection, load_policy
+from medcost.consortium.publication import ConsortiumResult, publish_results
+from medcost.errors import CannotPublish
+from medcost.output_folder import output_folder
+from medcost.tables import CONSORTIUM_RESULTS
 from medcost.verification import verify_folder
 
 from .injection import KILLED, KINDS, Injector, forked, list_sites, medcost, remember_costing
@@ -26,10 +36,13 @@ WORKERS = 2
 
 @dataclass(frozen=True)
 class Case:
-    """An output folder in some state, and the command that publishes something new to it."""
+    """An output folder in some state, and what publishes something new to it.
+
+    publish: to an output folder, with one call failing; its exit code.
+    """
 
     start: Path
-    command: tuple[object, ...]
+    publish: Callable[[Path, Injector | None], int]
     old: frozenset[str]
     new: frozenset[str]
 
@@ -45,9 +58,10 @@ def seen_by_a_reader(out: Path) -> frozenset[str]:
     """Names and digests of the result tables that CURRENT.json leads to; nothing without it."""
     if not (out / "CURRENT.json").exists():
         return frozenset()
-    runs = json.loads((out / "CURRENT.json").read_text("utf-8"))["runs"]
-    (name,) = {name for units in runs.values() for name in units.values()}
-    return digests(out / name)
+    current = json.loads((out / "CURRENT.json").read_text("utf-8"))
+    parts = (current["runs"], current.get("consortium", {}))
+    named = {name for part in parts for of in part.values() for name in of.values()}
+    return frozenset(text for name in named for text in digests(out / name))
 
 
 def small_book(tmp_path: Path, pool: int) -> Path:
@@ -94,20 +108,51 @@ def case_of(top: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Case]
             assert forked(lambda: medcost(command)) == 0
             return seen_by_a_reader(to / "out")
 
+        def runs(source: Path, *options: object) -> Callable[[Path, Injector | None], int]:
+            command = ("run", source, *common, *options, "--out")
+            return lambda out, injector: medcost((*command, out), injector)
+
         if kind == "first":
             new = published(first, to=tmp_path / "done")
-            return Case(start, ("run", first, *common), frozenset(), new)
+            return Case(start, runs(first), frozenset(), new)
         if kind == "kept":
             # The same run is there, but keeps nothing: the folder changes places with a new one.
             old = published(first, "--no-matrix")
-            return Case(start, ("run", first, *common), old, old)
+            return Case(start, runs(first), old, old)
         old = published(first)
-        command = ("run", second, *common, "--restate", "late invoice")
         shutil.copytree(start, tmp_path / "done")
+        if kind == "consortium":
+            # A result beside costs, which stay as they are.
+            share = consortium_publisher(tmp_path, monkeypatch)
+            assert forked(lambda: share(tmp_path / "done" / "out", None)) == 0
+            return Case(start, share, old, seen_by_a_reader(tmp_path / "done" / "out"))
         new = published(second, "--restate", "late invoice", to=tmp_path / "done")
-        return Case(start, command, old, new)
+        return Case(start, runs(second, "--restate", "late invoice"), old, new)
 
     return make
+
+
+def consortium_publisher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Path, Injector | None], int]:
+    """Return what publishes a posting between two members, as commands of the consortium do."""
+    monkeypatch.setitem(CONSORTIUM_RESULTS, "share", ("intercompany",))
+    monkeypatch.setitem(IDENTITIES, "share", ())
+    inputs = read_consortium(consortium_book(tmp_path / "members", {}), "fund", [])
+    policy = load_policy(policy_file(tmp_path), "cost_sharing", PolicySection)
+    tables = {"intercompany": postings({("L", "T"): 1050})}
+    result = ConsortiumResult("share", "2026-01", ("L", "T"), tables)
+
+    def publish(out: Path, injector: Injector | None) -> int:
+        with injector.at_work() if injector is not None else nullcontext():
+            try:
+                with output_folder(out) as held:
+                    publish_results(held, [result], inputs, policy)
+            except CannotPublish:
+                return 5
+        return 0
+
+    return publish
 
 
 def require_whole(case: Case, out: Path) -> None:
@@ -126,12 +171,11 @@ def require_survived(case: Case, site: str, kind: str, top: Path) -> None:
     """Let one call of a publication fail; require what must hold then and after another run."""
     shutil.copytree(case.start, top)
     out = top / "out"
-    command = (*case.command, "--out", out)
     injector = Injector(top, site, kind)
     if kind == "kill":
-        code = forked(lambda: medcost(command, injector))
+        code = forked(lambda: case.publish(out, injector))
     else:
-        code = medcost(command, injector)
+        code = case.publish(out, injector)
     # A folder that cannot be cleaned up is left to the next run.
     if kind == "kill" and "checkpoint" not in site:
         assert code == KILLED, f"exit {code}"
@@ -143,7 +187,7 @@ def require_survived(case: Case, site: str, kind: str, top: Path) -> None:
     if code == 0:
         assert seen_by_a_reader(out) == case.new, "exit 0 and not published"
     require_whole(case, out)
-    assert medcost(command) == 0, "another run does not finish"
+    assert case.publish(out, None) == 0, "another run does not finish"
     assert seen_by_a_reader(out) == case.new
     assert verify_folder(out).faults == ()
     assert [path.name for path in top.iterdir()] == ["out"], "something is left"
@@ -181,7 +225,12 @@ def survive_all(case: Case, faults: Sequence[tuple[str, str]], top: Path) -> lis
 
 @pytest.mark.parametrize(
     ("kind", "kinds", "least"),
-    [("restated", KINDS, 400), ("first", KINDS[:1], 50), ("kept", KINDS[:1], 50)],
+    [
+        ("restated", KINDS, 400),
+        ("first", KINDS[:1], 50),
+        ("kept", KINDS[:1], 50),
+        ("consortium", KINDS[:2], 50),
+    ],
 )
 def test_a_fault_at_any_call_leaves_the_old_run_or_the_new_one_whole(
     top: Path,
@@ -195,7 +244,9 @@ def test_a_fault_at_any_call_leaves_the_old_run_or_the_new_one_whole(
     case = case_of(kind)
     listed = top / "listed"
     shutil.copytree(case.start, listed)
-    sites = list_sites((*case.command, "--out", listed / "out"), listed, top / "sites")
+    sites = list_sites(
+        lambda injector: case.publish(listed / "out", injector), listed, top / "sites"
+    )
     assert len(sites) == len(set(sites))
     # What is written is the same in every case.
     calls = sites if kinds == KINDS else [s for s in sites if not s.startswith(("write", "send"))]

@@ -104,7 +104,8 @@ def merge_findings(findings: Iterable[Finding]) -> list[Finding]:
 
 def to_fault(finding: Finding) -> Fault:
     """The finding as a fault: a sentence with count and money, then labels or rows."""
-    noun = NOUNS[finding.table]
+    # '3 cash_plan rows': the tables of the consortium go by their names.
+    noun = NOUNS.get(finding.table, f"{finding.table} row")
     article = "an" if finding.column[0] in "aeiou" else "a"
     predicate = PREDICATES[finding.code].format(
         column=finding.column, a_column=f"{article} {finding.column}"

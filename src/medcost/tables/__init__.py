@@ -12,6 +12,21 @@ from medcost.records import dataclass
 FOLDER = Path(__file__).parent
 ELEMENTS = ("staff", "materials", "drugs", "depreciation", "amortisation", "risk_fund", "other")
 CLASSES = ("admin", "support", "medtech", "clinical", "non_medical")
+# The kinds of results of the consortium: the tables that each reads, beside units, and publishes.
+CONSORTIUM_INPUTS: dict[str, tuple[str, ...]] = {
+    "share": (),
+    "lend": (),
+    "fund": (),
+    "equip": (),
+    "consolidate": (),
+}
+CONSORTIUM_RESULTS: dict[str, tuple[str, ...]] = {
+    "share": (),
+    "lend": (),
+    "fund": (),
+    "equip": (),
+    "consolidate": (),
+}
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from medcost.errors import InputRejected, quote
 from medcost.money import FEN_PER_YUAN
 from medcost.policy_file import (
     FoundFault,
+    LoadedFile,
     Share,
     Text,
-    line_of,
     placed,
     read_policy,
     validated,
@@ -165,17 +165,10 @@ class BudgetControl(Section):
 
 
 @dataclass(frozen=True)
-class LoadedControl:
-    """A budget control with the file it came from: name, SHA-256 and the line of each key."""
+class LoadedControl(LoadedFile):
+    """A budget control with the file it came from."""
 
     policy: BudgetControl
-    file: str
-    sha256: str
-    lines: dict[str, int]
-
-    def place(self, path: str) -> str:
-        """'budget_control.toml line 12, input[0].driver'."""
-        return f"{quote(self.file)[1:-1]} line {line_of(self.lines, path)}, {path}"
 
 
 def shipped_control() -> Path:
@@ -194,7 +187,7 @@ def load_control(name: str | None = None) -> LoadedControl:
     found += _contradictions(text.content)
     if found or policy is None:
         raise InputRejected(placed(text, found))
-    return LoadedControl(policy, text.file, text.sha256, text.lines)
+    return LoadedControl(text.file, text.raw, text.sha256, text.lines, policy)
 
 
 def _contradictions(content: dict[str, Any]) -> list[FoundFault]:

@@ -1,0 +1,42 @@
+"""The identities of each kind's tables, to the fen: data that the writer and verify hold them to.
+
+An identity is sums of columns of money, equal over all rows or for each value of key columns.
+"""
+
+from __future__ import annotations
+
+from medcost.records import dataclass
+
+
+@dataclass(frozen=True)
+class Part:
+    """A column of money of a result table, summed by key columns; sign -1 takes it away.
+
+    table: its name without out_; by: columns whose values tell the sums apart, none for one sum.
+    """
+
+    table: str
+    column: str
+    by: tuple[str, ...] = ()
+    sign: int = 1
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A fact in words, and the parts of its two sides; nothing stands for zero.
+
+    All parts are summed by equally many columns, which may have other names in other tables.
+    """
+
+    fact: str
+    left: tuple[Part, ...]
+    right: tuple[Part, ...] = ()
+
+
+IDENTITIES: dict[str, tuple[Identity, ...]] = {
+    "share": (),
+    "lend": (),
+    "fund": (),
+    "equip": (),
+    "consolidate": (),
+}
