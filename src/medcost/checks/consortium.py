@@ -9,6 +9,12 @@ from numpy.typing import NDArray
 
 from medcost.book import Book, TableRows, missing_table
 from medcost.checks.findings import Finding, faults_of
+from medcost.checks.funds import (
+    find_assessment_faults,
+    find_claim_faults,
+    find_request_faults,
+    find_totals_missing,
+)
 from medcost.checks.rows import find_duplicate_keys, find_value_faults, row_finding
 from medcost.checks.tables import rows_considered
 from medcost.errors import Fault
@@ -16,8 +22,14 @@ from medcost.tables import CONSORTIUM_INPUTS
 
 # What a table asks for beyond, of the rows considered: findings, merged and told like those of
 # any table, or faults in words of their own.
-FINDINGS: Mapping[str, Callable[[Book, NDArray[np.bool_]], list[Finding]]] = {}
-FAULTS: Mapping[str, Callable[[Book, NDArray[np.bool_]], list[Fault]]] = {}
+FINDINGS: Mapping[str, Callable[[Book, NDArray[np.bool_]], list[Finding]]] = {
+    "budget_requests": find_request_faults,
+    "assessments": find_assessment_faults,
+    "insurance_claims": find_claim_faults,
+}
+FAULTS: Mapping[str, Callable[[Book, NDArray[np.bool_]], list[Fault]]] = {
+    "budget_requests": find_totals_missing,
+}
 
 
 def consortium_tables() -> tuple[str, ...]:

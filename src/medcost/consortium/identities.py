@@ -36,7 +36,13 @@ class Identity:
 IDENTITIES: dict[str, tuple[Identity, ...]] = {
     "share": (),
     "lend": (),
-    "fund": (),
+    "fund": (
+        Identity(
+            "package = its members' shares + what it keeps",
+            (Part("insurance_package", "amount", ("period", "package_id")),),
+            (Part("surplus_share", "amount", ("period", "package_id")),),
+        ),
+    ),
     "equip": (),
     "consolidate": (),
 }

@@ -16,14 +16,27 @@ CLASSES = ("admin", "support", "medtech", "clinical", "non_medical")
 CONSORTIUM_INPUTS: dict[str, tuple[str, ...]] = {
     "share": (),
     "lend": (),
-    "fund": (),
+    "fund": (
+        "budget_requests",
+        "fund_totals",
+        "insurance_package",
+        "insurance_claims",
+        "assessments",
+    ),
     "equip": (),
     "consolidate": (),
 }
 CONSORTIUM_RESULTS: dict[str, tuple[str, ...]] = {
     "share": (),
     "lend": (),
-    "fund": (),
+    "fund": (
+        "fund_allocation",
+        "fund_goal",
+        "fund_rule",
+        "insurance_claim",
+        "insurance_package",
+        "surplus_share",
+    ),
     "equip": (),
     "consolidate": (),
 }
