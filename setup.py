@@ -19,6 +19,7 @@ KERNELS = [
     "labels",
     "net_lines",
     "part_costs",
+    "group_cells",
     "fixed_point",
     "memory",
     "page_headers",

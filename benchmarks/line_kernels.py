@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from medcost._core.fixed_point import cut_costs, first_cut, to_fractions
 from medcost._core.footers import chunk_places, sole_texts
+from medcost._core.group_cells import add_measures, round_groups
 from medcost._core.key_table import KeyTable
 from medcost._core.labels import LabelTable
 from medcost._core.net_lines import LineNetter, Places
@@ -254,6 +255,32 @@ def add_wide_costs_call(n: int, rng: Rng) -> Call:
     )  # fmt: skip
 
 
+def add_measures_call(n: int, rng: Rng) -> Call:
+    """A part's entries weighed in seven elements and summed by DRG group and department."""
+    starts, activity, measure, step = part_of(n, rng)
+    rows = n // ENTRIES_A_ROW
+    weights = rng.integers(0, 1 << 20, (rows, 8))
+    column = rng.integers(0, DEPTS, rows)
+    group = np.sort(rng.integers(0, rows // 10 + 1, rows))
+    sums = np.zeros(((rows // 10 + 1) * DEPTS, 8), np.int64)
+    every = np.arange(rows)
+    return partial(
+        add_measures, starts, activity, measure, step, weights, column, every, group * DEPTS, sums
+    )
+
+
+def round_groups_call(n: int, rng: Rng) -> Call:
+    """Groups of ten service groups of four departments, in one element; n departments in all."""
+    groups, cells = n // 40, n // 40 * 10
+    measures = rng.integers(1, 1 << 30, (cells * 4, 8))
+    rates = rng.integers(0, 9, DEPTS), rng.integers(0, 1 << 63, DEPTS).astype(np.uint64)
+    dept, inexact = rng.integers(0, DEPTS, cells * 4), np.ones(DEPTS, np.uint8)
+    starts, columns = np.arange(groups + 1) * 10, np.arange(cells + 1) * 4
+    cost = (measures[:, 0] * (rates[0][dept] + rates[1][dept] / 2.0**64)).reshape(groups, 40)
+    totals = cost.sum(axis=1).astype(np.int64)
+    return partial(round_groups, starts, columns, dept, measures, 0, *rates, inexact, totals)
+
+
 def add_direct_costs_call(n: int, rng: Rng) -> Call:
     """Purchase costs of a part by element; a third of the activities have one."""
     starts, activity, _, _ = part_of(n, rng)
@@ -334,6 +361,8 @@ LINE_KERNELS: dict[str, Callable[[int, Rng], Call]] = {
     "add_costs": add_costs_call,
     "add_wide_costs": add_wide_costs_call,
     "add_direct_costs": add_direct_costs_call,
+    "add_measures": add_measures_call,
+    "round_groups": round_groups_call,
     "scaled_rates": scaled_rates_call,
     "to_fractions": to_fractions_call,
     "first_cut": first_cut_call,

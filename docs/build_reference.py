@@ -45,6 +45,7 @@ RESULTS = (
     "out_service_item_cost",
     "out_case_cost",
     "out_drg_cost",
+    "out_drg_matrix",
     "out_work_in_progress",
     "out_intercompany",
     "out_reconciliation",

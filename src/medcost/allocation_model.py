@@ -119,6 +119,7 @@ class Cases(Section):
 
     method: Literal["bottom-up", "top-down", "cost-to-charge"] | None = None
     work_in_progress: Literal["carry", "include"] = "carry"
+    drg_matrix: bool = False
 
 
 class Scope(Section):

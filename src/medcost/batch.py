@@ -190,7 +190,8 @@ class _Batch:
 class _Costed:
     """A period's result and its staged tables, the folder of what it keeps and what is in it.
 
-    resumed: the stages that a stopped run had finished.
+    resumed: the stages that a stopped run had finished; budget_control: the record of the policy
+    of its variances.
     """
 
     result: PeriodResult
@@ -198,6 +199,7 @@ class _Costed:
     kept: Path
     records: Future[tuple[FileRecord, ...]] | None
     resumed: tuple[str, ...] = ()
+    budget_control: dict[str, object] | None = None
 
 
 def _recorded(book: Book, inputs: Future[tuple[FileRecord, ...]]) -> tuple[FileRecord, ...]:
@@ -386,7 +388,8 @@ def _with_variances(batch: _Batch, costed: list[_Costed]) -> list[_Costed]:
         tables = result.tables | variance.tables
         with_variance = replace(result, tables=tables, notes=notes)
         staged = add_tables(one.tables, variance.tables)
-        found.append(replace(one, result=with_variance, tables=staged))
+        policy = control.record()
+        found.append(replace(one, result=with_variance, tables=staged, budget_control=policy))
     if faults:
         raise InputRejected(distinct_faults(faults))
     return found
@@ -409,4 +412,5 @@ def _to_publish(
         result.n_lines,
         is_complete=options.through == last_stage(loaded),
         resumed=costed.resumed,
+        budget_control=costed.budget_control,
     )

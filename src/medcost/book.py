@@ -199,6 +199,18 @@ class Registers:
         return self.dept_grid[units, codes_in(column, self.dept_labels)].astype(np.int64)
 
 
+def service_groups(book: Book) -> tuple[str, ...]:
+    """The service group of each department of the registers; its class where it names none."""
+    registers, rows = book.registers, book.tables["departments"]
+    units = registers.unit_of(rows.text["unit_id"])
+    dept = registers.department_of(units, rows.text["dept_id"])
+    found = [CLASSES[class_] for class_ in registers.dept_class.tolist()]
+    labels, codes = rows.labels("service_group"), rows.codes("service_group")
+    for row in np.flatnonzero((dept >= 0) & (codes >= 0)).tolist():
+        found[dept[row]] = labels[codes[row]] or found[dept[row]]
+    return tuple(found)
+
+
 def department_label(registers: Registers, dept: int) -> str:
     """'U01/A03', quoted: a department with its unit."""
     return quote(f"{registers.unit_ids[registers.dept_unit[dept]]}/{registers.dept_ids[dept]}")

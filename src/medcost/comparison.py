@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -46,21 +46,30 @@ def compare_tables(before: Mapping[str, pa.Table], after: Mapping[str, pa.Table]
     old = np.concatenate([moved.before for moved in found])
     new = np.concatenate([moved.after for moved in found])
     months = {month for table in after.values() for month in labels_of(table, "period")[0]}
+    levels = np.repeat(np.arange(len(found)), [len(moved.before) for moved in found])
     columns: dict[str, Given] = {
-        "period": text_array([min(months, default="")] * len(old)),
-        "level": text_array([moved.level for moved in found for _ in moved.before]),
+        "period": Coded(text_array([min(months, default="")]), np.zeros(len(old), np.int64)),
+        "level": Coded(text_array([moved.level for moved in found]), levels),
         "before": old,
         "after": new,
         "change": new - old,
         "change_rate": Filled(*scaled_quotients(new - old, MILLION, old)),
     }
-    for key in KEYS:
-        labels = [label for moved in found for label in moved.labels(key)]
-        distinct = sorted(set(labels) - {""})
-        place = {label: i for i, label in enumerate(distinct)} | {"": -1}
-        codes = np.array([place[label] for label in labels], np.int64)
-        columns[key] = Coded(text_array(distinct), codes)
+    columns |= {key: _key_column(found, key) for key in KEYS}
     return build_table("comparison", columns)
+
+
+def _key_column(found: Sequence[_Moved], key: str) -> Coded:
+    """A key of the rows of all levels, empty where a level or a row does not have it."""
+    distinct = sorted({label for moved in found for label in moved.labels.get(key, ())} - {""})
+    place = {label: i for i, label in enumerate(distinct)} | {"": -1}
+    codes = [
+        np.array([place[label] for label in moved.labels[key]], np.int64)[moved.codes[key]]
+        if key in moved.labels
+        else np.full(len(moved.before), -1)
+        for moved in found
+    ]
+    return Coded(text_array(distinct), np.concatenate(codes))
 
 
 def tables_compared() -> dict[str, tuple[str, ...]]:
@@ -82,21 +91,22 @@ def levels_of(tables: Collection[str]) -> set[str]:
 
 @dataclass(frozen=True)
 class _Moved:
-    """What is not the same in one level: keys, and fen before and after [rows]."""
+    """What is not the same in one level: keys, and fen before and after [rows].
+
+    labels: of each key that the level has, '' for none; codes: positions among them [rows].
+    """
 
     level: str
-    keys: dict[str, list[str]]
+    labels: dict[str, list[str]]
+    codes: dict[str, NDArray[np.int64]]
     before: NDArray[np.int64]
     after: NDArray[np.int64]
-
-    def labels(self, key: str) -> list[str]:
-        """The key of each row, '' where the level does not have it."""
-        return self.keys.get(key, [""] * len(self.before))
 
 
 def _compare(level: str, before: pa.Table, after: pa.Table, column: str) -> _Moved:
     names = [key for key in KEYS if key in after.schema.names]
-    labels, place = {}, np.zeros(before.num_rows + after.num_rows, np.int64)
+    labels: dict[str, list[str]] = {}
+    place = np.zeros(before.num_rows + after.num_rows, np.int64)
     for name in names:
         encoded = [labels_of(table, name) for table in (before, after)]
         labels[name] = sorted({label for known, _ in encoded for label in known} | {""})
@@ -111,8 +121,8 @@ def _compare(level: str, before: pa.Table, after: pa.Table, column: str) -> _Mov
     fen[before.num_rows :, 1] = fen_as_read(after, column)
     every, sums = group_sums(place, fen)
     moved = sums[:, 0] != sums[:, 1]
-    rest, keys = every[moved], {}
+    rest, codes = every[moved], {}
     for name in reversed(names):
-        keys[name] = [labels[name][i] for i in (rest % len(labels[name])).tolist()]
+        codes[name] = rest % len(labels[name])
         rest = rest // len(labels[name])
-    return _Moved(level, keys, sums[moved, 0].copy(), sums[moved, 1].copy())
+    return _Moved(level, labels, codes, sums[moved, 0].copy(), sums[moved, 1].copy())

@@ -71,14 +71,17 @@ def load_activity(kept: Path, threads: int) -> Activity:
 def record_kept(kept: Path, known: Mapping[str, str] | None = None) -> tuple[FileRecord, ...]:
     """Sync every kept file to disk and say its bytes and SHA-256, sorted by name.
 
-    known: SHA-256 of names that need not be computed again. Raises OSError.
+    known: SHA-256 of names that are links to files of a published run: they were hashed and synced
+    with it. Raises OSError.
     """
     records = []
     for path in sorted(_files(kept)):
         name = path.relative_to(kept.parent).as_posix()
-        digest = (known or {}).get(name) or file_sha256(path)
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+        digest = (known or {}).get(name)
+        if digest is None:
+            digest = file_sha256(path)
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
         records.append(FileRecord(name, path.stat().st_size, digest))
     return tuple(records)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,12 @@ from medcost.parquet_input import READ_ERRORS
 from medcost.period_book import PeriodBook, read_period
 from medcost.publish import published_runs, read_run_manifest
 from medcost.records import dataclass
+from medcost.threads import begin
 
 # Result tables that hold the figures to explain and to compare.
 FIGURE_TABLES = ("department_cost", "service_item_cost", "drg_cost")
+# What a manifest says of each file.
+FILE_KEYS = ("name", "sha256")
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,14 @@ def load_run(
     last stage to compute. Raises InputRejected (run-not-found, run-ambiguous, run-not-kept).
     """
     run = only_run(folder, period, unit)
-    manifest, kept = kept_manifest(run, "its book", threads), run / KEPT
+    manifest = kept_manifest(run, "its book")
+    with kept_as_written(run, manifest):
+        computed = _load_and_compute(run, manifest, threads, reach)
+    return replace(computed, folder=run.resolve())
+
+
+def _load_and_compute(run: Path, manifest: Mapping[str, Any], threads: int, reach: str) -> KeptRun:
+    kept = run / KEPT
     try:
         activity = load_activity(kept, threads) if has_activity(kept) else None
     except READ_ERRORS as error:
@@ -106,17 +117,13 @@ def load_run(
         raise InputRejected(book.faults)
     loaded = load_model(str(kept / MODEL), through)
     period_book = read_period(book, manifest["period"], manifest["units"])
-    computed = _compute(book, period_book, loaded, activity, min(through, reach, key=STAGES.index))
-    return replace(computed, folder=run.resolve())
+    return _compute(book, period_book, loaded, activity, min(through, reach, key=STAGES.index))
 
 
-def kept_manifest(run: Path, needed: str, threads: int = 1) -> Mapping[str, Any]:
-    """The manifest of a run that keeps its book, all of it as it was written.
+def kept_manifest(run: Path, needed: str) -> Mapping[str, Any]:
+    """The manifest of a run that keeps its book.
 
-    needed: how the refusal names what is not there. What is kept, and the tables that hold
-    figures, must have the SHA-256 that the manifest says: an edited ledger or a lost bit would
-    give other figures than the published ones without a word. Raises InputRejected
-    (run-not-kept). Time O(bytes).
+    needed: how the refusal names what is not there. Raises InputRejected (run-not-kept).
     """
     manifest = read_run_manifest(run)
     if manifest is None:
@@ -126,17 +133,40 @@ def kept_manifest(run: Path, needed: str, threads: int = 1) -> Mapping[str, Any]
     try:
         is_sound = manifest["through"] in STAGES and is_period(manifest["period"])
         is_sound &= all(isinstance(unit, str) for unit in manifest["units"])
-        kept = [*manifest["kept"]]
-        tables = [o for o in manifest["outputs"] if Path(o["name"]).stem in FIGURE_TABLES]
-        damaged = find_damaged(run, [*kept, *tables], threads)
-        damaged += _not_listed(run, {record["name"] for record in kept})
+        records = [*manifest["kept"], *manifest["outputs"]]
+        is_sound &= all(isinstance(record[key], str) for record in records for key in FILE_KEYS)
     except (AttributeError, KeyError, TypeError):
         is_sound = False
     if not is_sound:
         raise not_kept(run, "a manifest.json that medcost wrote")
+    return manifest
+
+
+@contextmanager
+def kept_as_written(run: Path, manifest: Mapping[str, Any]) -> Iterator[None]:
+    """Prove what a run keeps by its bytes, beside what is made of it inside.
+
+    What is kept, and the tables that hold figures, must have the SHA-256 that the manifest says:
+    an edited ledger or a lost bit would give other figures than the published ones without a
+    word. Raises InputRejected (run-not-kept), also in the place of what went wrong inside. Time
+    O(bytes).
+    """
+    proof = begin(_require_as_written, run, manifest)
+    try:
+        yield
+    except Exception:
+        proof.result()
+        raise
+    proof.result()
+
+
+def _require_as_written(run: Path, manifest: Mapping[str, Any]) -> None:
+    kept = manifest["kept"]
+    tables = [o for o in manifest["outputs"] if Path(o["name"]).stem in FIGURE_TABLES]
+    damaged = find_damaged(run, [*kept, *tables])
+    damaged += _not_listed(run, {record["name"] for record in kept})
     if damaged:
         raise not_kept(run, f"{quote(damaged[0])} as it was written")
-    return manifest
 
 
 def _not_listed(run: Path, listed: Set[str]) -> list[str]:

@@ -16,13 +16,14 @@ import pyarrow as pa
 
 from medcost import result_tables
 from medcost.allocation_model import LoadedModel
-from medcost.book import Book, find_empty_lines, is_period
+from medcost.book import Book, find_empty_lines, is_period, service_groups
 from medcost.checks.findings import faults_of
 from medcost.checks.tables import check_tables, find_missing_selection
 from medcost.costing.activity import Activity, read_activity, with_cases_of_lines
 from medcost.costing.cases import CaseCosts, cost_cases
 from medcost.costing.departments import DepartmentCosts, cost_departments
 from medcost.costing.drg_groups import cost_drg_groups, price_cases
+from medcost.costing.drg_matrix import cost_drg_matrix
 from medcost.costing.reconciliation import reconcile
 from medcost.costing.service_items import ServiceItemCosts, cost_service_items
 from medcost.errors import (
@@ -379,6 +380,9 @@ def _run_stages(
             add("case_cost", result_tables.case_cost(period_book, cases, priced, has_charge))
             groups = cost_drg_groups(period_book, cases, priced)
             add("drg_cost", result_tables.drg_cost(period_book, groups))
+            if loaded.model.cases.drg_matrix:
+                matrix = cost_drg_matrix(period_book, service_groups(book), items, groups)
+                add("drg_matrix", result_tables.drg_matrix(period_book, groups, matrix))
             left = result_tables.work_in_progress(period_book, cases, has_charge)
             add("work_in_progress", left)
             add("intercompany", result_tables.intercompany(period_book, cases))

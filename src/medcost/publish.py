@@ -86,7 +86,8 @@ class RunToPublish:
     """One period's staged tables with what the manifest says of them.
 
     is_complete: whether the run went through the model's last stage; resumed: stages that were
-    taken from a stopped run; kind: of a result of the consortium, empty for costs.
+    taken from a stopped run; budget_control: what is said of the policy of its variances; kind: of
+    a result of the consortium, empty for costs.
     """
 
     loaded: Rules
@@ -98,6 +99,7 @@ class RunToPublish:
     n_lines: int = 0
     is_complete: bool = False
     resumed: tuple[str, ...] = ()
+    budget_control: Mapping[str, object] | None = None
     kind: str = ""
 
 
@@ -375,6 +377,8 @@ def _complete_run(
         name.removeprefix(RUN), run.loaded, run.options, inputs, run.tables.outputs,
         run.tables.totals, run.notes, run.seconds,
     )  # fmt: skip
+    if run.budget_control is not None:
+        manifest["budget_control"] = dict(run.budget_control)
     manifest["complete"] = run.is_complete
     if run.kind:
         manifest["kind"] = run.kind

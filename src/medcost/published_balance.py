@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from medcost.balance import exact_sums
 from medcost.errors import InvariantBroken
@@ -87,10 +88,50 @@ def _require_cases(
     right = _minus(items, reasons["opening_work_in_progress"])
     _require("cases + unlinked + other unit + late = items + opening", left, right)
     _require("DRG groups = cases", _by_element(tables["drg_cost"]), reasons["cases"])
+    if "drg_matrix" in tables:
+        _require_matrix(tables["drg_matrix"], tables["drg_cost"])
     in_progress = _by_element(tables["work_in_progress"])
     _require("work in progress = its reason", in_progress, reasons["work_in_progress"])
     members = _sum(tables["intercompany"], "amount", unit="from_unit_id")
     _require("intercompany = other unit", members, reasons["other_unit"])
+
+
+def _require_matrix(matrix: pa.Table, groups: pa.Table) -> None:
+    """Stop where the service groups of a DRG group and element do not add up to its cost."""
+    of_cell, of_group = _keys_together(matrix, groups, ("unit_id", "scheme", "drg_id"))
+    order = np.argsort(of_group, kind="stable")
+    at = np.searchsorted(of_group[order], of_cell)
+    found = np.append(of_group[order], -1)[at] == of_cell
+    elements, element_of = codes_of(matrix, "element")
+    if not found.all() or not {*elements} <= {*ELEMENTS}:
+        raise InvariantBroken("the matrix of DRG groups has a row of none of them")
+    position = np.array([ELEMENTS.index(element) for element in elements], np.int64)
+    cells = np.append(order, 0)[at] * len(ELEMENTS) + position[element_of]
+    costs = np.stack([fen_of(groups, element) for element in ELEMENTS], axis=1).reshape(-1)
+    sums = exact_sums(cells, fen_of(matrix, "amount").reshape(-1, 1), len(costs))[:, 0]
+    for wrong in np.flatnonzero(sums != costs)[:1].tolist():
+        group, element = divmod(wrong, len(ELEMENTS))
+        unit, drg = (groups[name][group].as_py() for name in ("unit_id", "drg_id"))
+        raise InvariantBroken(
+            f"service groups = DRG group does not hold in unit {unit}, group {drg}, "
+            f"{ELEMENTS[element]}: {format_yuan(int(sums[wrong]))} and "
+            f"{format_yuan(int(costs[wrong]))} yuan"
+        )
+
+
+def _keys_together(
+    left: pa.Table, right: pa.Table, names: tuple[str, ...]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """One number for the labels of each row in some columns, the same in both tables."""
+    of_left, of_right = np.zeros(len(left), np.int64), np.zeros(len(right), np.int64)
+    for name in names:
+        (labels, codes), (others, other_codes) = codes_of(left, name), codes_of(right, name)
+        position = {label: i for i, label in enumerate({*labels, *others})}
+        place = np.array([position[label] for label in labels], np.int64)
+        other_place = np.array([position[label] for label in others], np.int64)
+        of_left = of_left * len(position) + place[codes]
+        of_right = of_right * len(position) + other_place[other_codes]
+    return of_left, of_right
 
 
 def _reasons(table: pa.Table) -> defaultdict[str, Sums]:

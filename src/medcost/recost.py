@@ -12,18 +12,20 @@ import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
-from medcost.allocation_model import load_model
+from medcost.allocation_model import LoadedModel, load_model
 from medcost.book import open_book
 from medcost.checkpoints import TABLES
 from medcost.closed_periods import find_restatements
 from medcost.comparison import compare_tables, tables_compared
+from medcost.costing.activity import Activity
 from medcost.errors import Fault, InputRejected, named_errors, quote
 from medcost.kept import ACTIVITY, BOOK, KEPT, MODEL, load_activity, record_kept
-from medcost.kept_run import kept_manifest, not_kept
-from medcost.manifest import RunOptions, record_inputs
+from medcost.kept_run import kept_as_written, kept_manifest, not_kept
+from medcost.manifest import FileRecord, RunOptions, record_inputs
 from medcost.month_end import PeriodResult, cost_activity, needs_lines, table_faults
 from medcost.output_folder import OutputFolder
 from medcost.parquet_input import READ_ERRORS
@@ -65,29 +67,35 @@ def recost_run(
     Raises InputRejected (run-not-kept, faults of what was replaced), InvariantBroken or
     CannotPublish.
     """
-    manifest, kept = kept_manifest(run, "its book and activity", threads), run / KEPT
+    manifest = kept_manifest(run, "its book and activity")
+    with kept_as_written(run, manifest):
+        to_publish, result, inputs = _cost_again(
+            run, manifest, held.staging, model, replaced or {}, threads
+        )
+    find_restatements(held.path, [to_publish], None)
+    place = publish(held, [to_publish], inputs)[0]
+    return Recosted(result, place, run, result.tables["comparison"])
+
+
+def _cost_again(
+    run: Path,
+    manifest: Mapping[str, Any],
+    staging: Path,
+    model: str | None,
+    replaced: Mapping[str, Path],
+    threads: int,
+) -> tuple[RunToPublish, PeriodResult, tuple[FileRecord, ...]]:
+    """Cost what a run keeps, other tables in the place of those replaced, and stage it."""
+    kept, staged = run / KEPT, staging / "what-if" / KEPT
     through, period, units = manifest["through"], manifest["period"], manifest["units"]
-    staging = held.staging
     loaded = load_model(model or str(kept / MODEL), through)
-    staged = staging / "what-if" / KEPT
     with named_errors(staging):
-        _stage_book(kept / BOOK, staged / BOOK, replaced or {})
+        _stage_book(kept / BOOK, staged / BOOK, replaced)
     book = open_book(staged / BOOK, through, has_lines=False)
     period_book = read_period(book, period, units)
-    activity = None
-    try:
-        if needs_lines(loaded, through):
-            activity = load_activity(kept, threads)
-    except READ_ERRORS as error:
-        raise not_kept(run, f"its activity: {error}") from None
+    activity = _activity_for(run, threads) if needs_lines(loaded, through) else None
     faults = list(table_faults(book, [period], units, loaded, through))
-    if (
-        activity
-        and loaded.model.service_items.method == "income"
-        and not activity.matrix.has_charge
-    ):
-        what = f"The lines of {quote(run.name)} have no column charge, by which the model measures."
-        faults.append(Fault("measure-missing", what, (loaded.place("service_items.method"),)))
+    faults += _measure_faults(run, loaded, activity)
     if faults:
         raise InputRejected(faults)
     # Tables are encoded while later ones are computed and all are compared.
@@ -100,11 +108,10 @@ def recost_run(
         encoded.table_made("comparison", comparison)
     with named_errors(staging):
         (staged / MODEL).write_bytes(loaded.content)
-        if activity is not None:
-            _link_all(kept / ACTIVITY, staged / ACTIVITY)
-        known = {record["name"]: record["sha256"] for record in manifest.get("kept", ())}
-        activity_only = {name: sha for name, sha in known.items() if f"/{ACTIVITY}/" in name}
-        records = record_kept(staged, activity_only)
+        linked = _link_all(kept / ACTIVITY, staged / ACTIVITY) if activity is not None else []
+        names = {path.relative_to(staged.parent).as_posix() for path in linked}
+        known = {one["name"]: one["sha256"] for one in manifest["kept"] if one["name"] in names}
+        records = record_kept(staged, known)
         inputs = record_inputs(book.files)
     options = RunOptions(period, tuple(units), through, manifest["run"])
     tables = stage_tables(staged.parent / TABLES, result.tables, encoded.tables)
@@ -117,9 +124,24 @@ def recost_run(
         KeptFiles(staged, records),
         result.n_lines,
     )
-    find_restatements(held.path, [to_publish], None)
-    place = publish(held, [to_publish], inputs)[0]
-    return Recosted(result, place, run, comparison)
+    return to_publish, result, inputs
+
+
+def _activity_for(run: Path, threads: int) -> Activity:
+    """The activity that a run keeps; raises InputRejected (run-not-kept)."""
+    try:
+        return load_activity(run / KEPT, threads)
+    except READ_ERRORS as error:
+        raise not_kept(run, f"its activity: {error}") from None
+
+
+def _measure_faults(run: Path, loaded: LoadedModel, activity: Activity | None) -> list[Fault]:
+    """Charges that the model measures by and the lines did not have."""
+    is_by_income = loaded.model.service_items.method == "income"
+    if activity is None or activity.matrix.has_charge or not is_by_income:
+        return []
+    what = f"The lines of {quote(run.name)} have no column charge, by which the model measures."
+    return [Fault("measure-missing", what, (loaded.place("service_items.method"),))]
 
 
 def _stage_book(kept: Path, staged: Path, replaced: Mapping[str, Path]) -> None:
@@ -135,8 +157,9 @@ def _stage_book(kept: Path, staged: Path, replaced: Mapping[str, Path]) -> None:
             shutil.copyfile(file, staged / f"{table}.parquet")
 
 
-def _link_all(source: Path, target: Path) -> None:
-    """The same files under another folder, without a copy where the file system can."""
+def _link_all(source: Path, target: Path) -> list[Path]:
+    """The same files under another folder, without a copy where the file system can; the links."""
+    linked = []
     target.mkdir(parents=True)
     for path in sorted(source.rglob("*")):
         place = target / path.relative_to(source)
@@ -145,5 +168,7 @@ def _link_all(source: Path, target: Path) -> None:
         else:
             try:
                 os.link(path, place)
+                linked.append(place)
             except OSError:
                 shutil.copyfile(path, place)
+    return linked

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from medcost.costing.cases import COSTED, IN_PROGRESS, LATE, STATUSES, CaseCosts
 from medcost.costing.departments import DepartmentCosts
 from medcost.costing.drg_groups import QUANTILES, DrgCosts, PricedCases
+from medcost.costing.drg_matrix import DrgMatrix
 from medcost.costing.service_items import ServiceItemCosts
 from medcost.errors import Fault, InputRejected, InvariantBroken
 from medcost.parquet_input import decode_number, encode_part, present_rows
@@ -372,6 +373,24 @@ def drg_cost(book: PeriodBook, costs: DrgCosts) -> pa.Table:
     }
     columns |= {f"p{q:02d}": costs.quantiles[:, i] for i, q in enumerate(QUANTILES)}
     return build_table("drg_cost", columns)
+
+
+def drg_matrix(book: PeriodBook, costs: DrgCosts, matrix: DrgMatrix) -> pa.Table:
+    """out_drg_matrix: what each group costs by service group and element."""
+    n = len(ELEMENTS)
+    group = np.repeat(matrix.group, n)
+    return build_table(
+        "drg_matrix",
+        {
+            "period": _constant(book.period, len(group)),
+            "unit_id": _unit_ids(book, costs.unit[group]),
+            "scheme": Coded(text_array(costs.scheme_labels), costs.scheme[group]),
+            "drg_id": Coded(text_array(costs.drg_labels), costs.drg[group]),
+            "service_group": Coded(text_array(matrix.labels), np.repeat(matrix.service, n)),
+            "element": _elements(len(matrix.group)),
+            "amount": _by_element(matrix.fen),
+        },
+    )
 
 
 def intercompany(book: PeriodBook, costs: CaseCosts) -> pa.Table:

@@ -11,7 +11,7 @@ RUN_RESULTS = "run_results.json"
 STAGE_TABLES = {
     "departments": ("department_cost", "department_flow"),
     "service-items": ("service_item_cost",),
-    "cases": ("case_cost", "drg_cost", "work_in_progress", "intercompany"),
+    "cases": ("case_cost", "drg_cost", "drg_matrix", "work_in_progress", "intercompany"),
     "variance": (
         "budget_variance", "variance_decomposition", "drg_variance", "break_even",
         "budget_requests", "budget_reward",

@@ -24,7 +24,7 @@ from medcost.checks.tables import rows_considered
 from medcost.errors import Fault, InputRejected, quote
 from medcost.file_hashes import file_sha256
 from medcost.kept import BOOK, KEPT, MODEL
-from medcost.kept_run import kept_manifest
+from medcost.kept_run import kept_as_written, kept_manifest
 from medcost.manifest import FileRecord, RunOptions
 from medcost.output_folder import OutputFolder
 from medcost.parquet_input import READ_ERRORS, SourceFile, files_at
@@ -160,8 +160,8 @@ def _kept_books(runs: Mapping[str, Path]) -> list[tuple[frozenset[str], Book]]:
         units_of.setdefault(folder, set()).add(unit)
     books = []
     for folder, units in units_of.items():
-        kept_manifest(folder, "its book")
-        book = open_tables(folder / KEPT / BOOK, TABLES)
+        with kept_as_written(folder, kept_manifest(folder, "its book")):
+            book = open_tables(folder / KEPT / BOOK, TABLES)
         if book.faults:
             raise InputRejected(book.faults)
         books.append((frozenset(units), book))
@@ -226,7 +226,9 @@ def publish_variances(
         options = RunOptions(variance.period, variance.units, THROUGH)
         folder = period_folder(held.staging, variance.period)
         tables = stage_tables(folder, variance.tables)
-        runs.append(RunToPublish(loaded, options, tables, notes, {THROUGH: varied.seconds}))
+        seconds = {THROUGH: varied.seconds}
+        policy = control.record()
+        runs.append(RunToPublish(loaded, options, tables, notes, seconds, budget_control=policy))
     return publish(held, runs, inputs)
 
 

@@ -71,7 +71,7 @@ def test_every_result_table_has_the_contracts_columns_and_types_and_is_sorted(pu
     names = {path.stem for path in run.glob("*.parquet")}
     assert names == {
         "department_cost", "department_flow", "service_item_cost", "case_cost", "drg_cost",
-        "work_in_progress", "intercompany", "reconciliation", *VARIANCES,
+        "drg_matrix", "work_in_progress", "intercompany", "reconciliation", *VARIANCES,
     }  # fmt: skip
     for table_name in sorted(names):
         table = pq.read_table(run / f"{table_name}.parquet")

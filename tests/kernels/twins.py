@@ -294,6 +294,30 @@ def added_costs(
     return sums
 
 
+def added_measures(
+    sums: Matrix, entries: Sequence[tuple[int, int, int]], weights: Matrix
+) -> list[list[int]]:
+    """Return sums with each entry's (column, activity, measure) added, weighed lane by lane."""
+    added = [list(row) for row in sums]
+    for column, activity, measure in entries:
+        added[column] = [
+            a + w * measure for a, w in zip(added[column], weights[activity], strict=True)
+        ]
+    return added
+
+
+def rounded_cells(exact: Sequence[Fraction], total: int) -> list[int]:
+    """Return whole parts of the costs that are not zero, which add up to total."""
+    cells = [int(cost) for cost in exact]
+    places = [i for i, cost in enumerate(exact) if cost]
+    missing = total - sum(cells)
+    step = 1 if missing > 0 else -1
+    order = sorted(places, key=lambda i: (-step * (exact[i] - cells[i]), i))
+    for n in range(abs(missing)):
+        cells[order[n % len(order)]] += step
+    return cells
+
+
 def wide_costs(
     costs: Ints,
     errors: Ints,

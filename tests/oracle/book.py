@@ -35,6 +35,7 @@ class Book:
     last_day: datetime.date
     units: list[str]
     classes: dict[str, dict[str, str]]
+    service_groups: dict[tuple[str, str], str]
     ledger: dict[str, list[Row]]
     statistics: dict[tuple[str, str], dict[str, Fraction]]
     items: dict[str, Row]
@@ -47,6 +48,10 @@ class Book:
     prices: dict[str, list[Row]]
     lines_have_charge: bool
     opening_has_charge: bool
+
+    def service_group_of(self, unit_id: str, dept_id: str) -> str:
+        """Return the department's service group, its class where it names none."""
+        return self.service_groups[unit_id, dept_id] or self.classes[unit_id][dept_id]
 
 
 def fen(value: Any) -> int:
@@ -131,6 +136,10 @@ def read_book(tables: dict[str, list[Row]], period: str, units: list[str] | None
         last_day=datetime.date(year, month, calendar.monthrange(year, month)[1]),
         units=sorted(units or [row["unit_id"] for row in rows_of(tables, "units")]),
         classes=classes_of(rows_of(tables, "departments"), period),
+        service_groups={
+            (row["unit_id"], row["dept_id"]): row.get("service_group") or ""
+            for row in rows_of(tables, "departments")
+        },
         ledger=grouped(rows_of(tables, "ledger", period), "unit_id"),
         statistics=statistics,
         items={row["item_id"]: row for row in rows_of(tables, "service_items")},

@@ -50,6 +50,7 @@ class UnitCases:
     other_unit: dict[str, Amount]
     opening: dict[str, int]
     intercompany: dict[tuple[str, str, str], Amount]
+    matrix: dict[tuple[str, str, str, str], Amount]
     codes: set[str]
 
 
@@ -105,6 +106,59 @@ def intercompany_of(
             if case != UNLINKED and case[0] != unit_id:
                 owed[case[0], item, element] += whole
     return owed
+
+
+def matrix_of(
+    costing: Costing, unit_id: str, items: UnitServiceItems, cases: list[Case]
+) -> dict[tuple[str, str, str, str], Amount]:
+    """Return (scheme, group, service group, element) → what the group's costed cases cost there.
+
+    The exact parts of the pools are completed, for each group and element, to what its cases were
+    rounded to; direct items, and openings under the service group '', are whole fen and add.
+    Cells whose exact cost is 0 take no part, unless all are 0: then those in which a case has one.
+    """
+    book = costing.book
+    group_of = {
+        case.key: (case.scheme or "", case.row["drg_id"])
+        for case in cases
+        if case.status == "costed"
+    }
+    exact: dict[tuple[str, str, str], dict[str, dict[CaseKey, Fraction]]] = {}
+    whole: dict[tuple[str, str, str, str], Amount] = defaultdict(int)
+    for (dept, element), spread in items.spreads.items():
+        for (_, key), cost in spread.exact_costs().items():
+            if key in group_of and key[0] == unit_id:
+                cells = exact.setdefault((*group_of[key], element), {})
+                of_cell = cells.setdefault(book.service_group_of(unit_id, dept), {})
+                of_cell[key] = of_cell.get(key, Fraction(0)) + cost
+    for (dept, element), traced in items.traced.items():
+        for (_, key), amount in traced.items():
+            if key in group_of and key[0] == unit_id:
+                service = book.service_group_of(unit_id, dept)
+                whole[(*group_of[key], service, element)] += amount
+    for key, group in group_of.items():
+        for element in ELEMENTS:
+            whole[(*group, "", element)] += fen(book.openings.get(key, {}).get(element))
+    for *group, element in {
+        (*group, element) for group in group_of.values() for element in ELEMENTS
+    }:
+        scheme, drg_id = group
+        total = sum(
+            case.cost[element] for case in cases if group_of.get(case.key) == (scheme, drg_id)
+        )
+        total -= sum(
+            amount
+            for (*of, service, kind), amount in whole.items()
+            if (*of, kind) == (scheme, drg_id, element)
+        )
+        cells = exact.get((scheme, drg_id, element), {})
+        costs = {service: sum(of_cell.values()) for service, of_cell in cells.items()}
+        taking = {service: cost for service, cost in costs.items() if cost} or {
+            service: costs[service] for service, of_cell in cells.items() if any(of_cell.values())
+        }
+        for service, part in complete(taking, int(total)).items():
+            whole[scheme, drg_id, service, element] += part
+    return whole
 
 
 def status_of(row: Row | None, book: Book, settings: Settings) -> str:
@@ -205,6 +259,7 @@ def cost_cases(costing: Costing, unit_id: str, items: UnitServiceItems) -> UnitC
             for element in ELEMENTS
         },
         intercompany=intercompany_of(unit_id, items, shared, costing.arithmetic),
+        matrix=matrix_of(costing, unit_id, items, cases) if costing.arithmetic.rounds else {},
         codes=codes,
     )
 

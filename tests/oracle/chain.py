@@ -188,6 +188,22 @@ def intercompany_rows(book: Book, unit_id: str, cases: UnitCases) -> list[Row]:
     ]
 
 
+def matrix_rows(book: Book, unit_id: str, cases: UnitCases) -> list[Row]:
+    """Return the unit's out_drg_matrix rows."""
+    return [
+        {
+            "period": book.period,
+            "unit_id": unit_id,
+            "scheme": scheme,
+            "drg_id": drg_id,
+            "service_group": service,
+            "element": element,
+            "amount": yuan(amount),
+        }
+        for (scheme, drg_id, service, element), amount in cases.matrix.items()
+    ]
+
+
 def reasons_of(chain: UnitChain, element: str) -> dict[str, Amount]:
     """Return what became of one element's ledger, by reason."""
     unit, items, cases = chain.departments, chain.items, chain.cases
@@ -240,8 +256,11 @@ def cost_book(
     if through not in STAGES:
         raise ValueError(f"through must be one of {', '.join(STAGES)}")
     book = read_book(tables, period, units)
+    settings = settings_of(model)
     results: Tables = {name: [] for name in TABLES_OF_STAGE[through]}
-    chains = cost_units(Costing(book, settings_of(model), WHOLE_FEN), through)
+    if not settings.breaks_groups_down:
+        results.pop("drg_matrix", None)
+    chains = cost_units(Costing(book, settings, WHOLE_FEN), through)
     for unit_id, chain in chains.items():
         results["department_cost"] += department_rows(book, chain.departments)
         results["department_flow"] += flow_rows(book, chain.departments)
@@ -254,6 +273,8 @@ def cost_book(
             results["work_in_progress"] += progress_rows(rows_of_cases)
             results["drg_cost"] += drg_rows(book, unit_id, chain.cases.cases)
             results["intercompany"] += intercompany_rows(book, unit_id, chain.cases)
+            if "drg_matrix" in results:
+                results["drg_matrix"] += matrix_rows(book, unit_id, chain.cases)
     return {name: finished(name, rows) for name, rows in results.items()}
 
 

@@ -606,7 +606,18 @@ def make_book(seed: int) -> tuple[Tables, dict[str, Any]]:
                 row.pop(column, None)
     may_be_absent = {"opening_work_in_progress", "drg_groups", "drg_prices", "item_weights"}
     kept = {name: rows for name, rows in tables.items() if rows or name not in may_be_absent}
+    break_groups_down(seed, kept, plan.model)
     return kept, plan.model
+
+
+def break_groups_down(seed: int, tables: Tables, model: dict[str, Any]) -> None:
+    """Have most books break groups down by service groups, some of them named as classes are."""
+    rng = random.Random(f"{seed} service groups")  # noqa: S311 - a seed, not a secret
+    if rng.random() < 0.8:
+        model["cases"]["drg_matrix"] = rng.random() < 0.95
+    if rng.random() < 0.8:
+        for row in tables["departments"]:
+            row["service_group"] = rng.choice((None, "", "theatre", "clinical", "检验", "Ward"))
 
 
 def toml_value(value: Any) -> str:

@@ -15,6 +15,7 @@ KEYS = {
     "service_item_cost": ("period", "unit_id", "dept_id", "item_id"),
     "case_cost": ("period", "unit_id", "case_id"),
     "drg_cost": ("period", "unit_id", "scheme", "drg_id"),
+    "drg_matrix": ("period", "unit_id", "scheme", "drg_id", "service_group", "element"),
     "work_in_progress": ("period", "unit_id", "case_id"),
     "intercompany": ("period", "from_unit_id", "to_unit_id", "item_id", "element"),
     "reconciliation": ("period", "unit_id", "element", "reason"),
@@ -29,6 +30,7 @@ AMOUNTS = {
     "drg_cost": (
         *ELEMENTS, "total", "p05", "p25", "p50", "p75", "p95", "income", "margin",
     ),
+    "drg_matrix": ("amount",),
     "work_in_progress": (*ELEMENTS, "charge"),
     "intercompany": ("amount",),
     "reconciliation": ("amount",),

@@ -57,6 +57,7 @@ class Settings:
     by_direct_cost: bool
     net_activity_floor: Fraction
     carries_work_in_progress: bool
+    breaks_groups_down: bool
     funds: frozenset[str]
     counts_admin: bool
     programs: frozenset[str]
@@ -112,6 +113,7 @@ def settings_of(model: dict[str, Any]) -> Settings:
         by_direct_cost=items.get("direct_only", "no_activity") == "by_direct_cost",
         net_activity_floor=Fraction(str(items.get("net_activity_floor", 0.1))),
         carries_work_in_progress=model.get("cases", {}).get("work_in_progress", "carry") == "carry",
+        breaks_groups_down=model.get("cases", {}).get("drg_matrix", False),
         funds=FUNDS[cost],
         counts_admin=cost != "medical_business",
         programs=frozenset(scope.get("programs", ["medical"])),

@@ -103,11 +103,27 @@ def require_identities(results: Tables) -> None:
     assert together(items, opening) == together(cases, reason(results, *LATER_REASONS))
     assert wide(results["drg_cost"]) == reason(results, "cases")
     assert wide(results["work_in_progress"]) == reason(results, "work_in_progress")
+    if "drg_matrix" in results:
+        require_matrix(results)
     away = by_unit(results["intercompany"], "amount", "from_unit_id")
     assert away == reason(results, "other_unit")
     for status, name in REASON_OF_STATUS.items():
         rows = [row for row in results["case_cost"] if row["status"] == status]
         assert wide(rows) == reason(results, name)
+
+
+def require_matrix(results: Tables) -> None:
+    """Require that the service groups of each DRG group and element add up to its cost."""
+    key = ("unit_id", "scheme", "drg_id")
+    sums: dict[tuple[str, ...], Decimal] = defaultdict(Decimal)
+    for row in results["drg_matrix"]:
+        sums[*(row[column] for column in key), row["element"]] += row["amount"]
+    costs = {
+        (*(row[column] for column in key), element): row[element]
+        for row in results["drg_cost"]
+        for element in ELEMENTS
+    }
+    assert {k: v for k, v in sums.items() if v} == {k: v for k, v in costs.items() if v}
 
 
 def require_rows(results: Tables) -> None:

@@ -20,6 +20,7 @@ from medcost.report.figures import read_figures
 from medcost.report.grid import Grid
 from medcost.report.words import Word
 from medcost.sample import make_sample
+from medcost.variance.control import LoadedControl
 
 SHIPPED = "three_level_step_down_2021"
 # One for every way in which a name can act on what shows it.
@@ -55,17 +56,19 @@ def publish(
     through: str = "cases",
     keep: bool = True,
     units: tuple[str, ...] | None = None,
+    months: list[str] | None = None,
+    control: LoadedControl | None = None,
     out: Path | None = None,
 ) -> Path:
-    """Publish every month of a book and return the output folder."""
+    """Publish the months of a book, by default all, and return the output folder."""
     book = tables if isinstance(tables, Path) else written(tmp_path, tables)
     place = out or Path(tempfile.mkdtemp(dir=tmp_path)) / "out"
     name = model if model == SHIPPED else str(model_file(tmp_path, model))
     loaded = load_model(name, through)
     opened = open_book(book, through)
-    options = BatchOptions(units, through, keep=keep)
+    options = BatchOptions(units, through, keep=keep, control=control)
     with output_folder(place) as held:
-        run_month_end(opened, loaded, periods_of_book(opened), options, held)
+        run_month_end(opened, loaded, months or periods_of_book(opened), options, held)
     return place
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from books import book, model, posting
+from books import book, joined, model, posting
 from cli.conftest import Medcost
 
 from medcost.report.figures import read_figures
 from medcost.report.files import write_report
+from medcost.report.section import Picture
+from medcost.report.words import word
+from medcost.variance.control import load_control, shipped_control
 from report.published import fen, grids, publish, report_of, rows_of
 
 FEBRUARY = ("2026-02", "2026-02")
@@ -35,15 +41,107 @@ def test_execution_of_a_month_is_the_published_one(sample: Path) -> None:
         assert shown["execution_rate"] == (None if rate is None else int(rate * 10**6))
 
 
-def test_a_total_of_execution_is_computed_from_its_sums(sample: Path) -> None:
-    """The published row of all units: budget, actual and their quotient."""
-    (total,) = rows_of(grids(report_of(sample, FEBRUARY))["variance_units"], "total")
+AMOUNTS = (
+    "budget", "actual", "variance", "last_month", "last_month_change", "year_to_date",
+    "year_to_date_budget", "year_to_date_variance", "peer_mean", "peer_difference",
+)  # fmt: skip
+RATES = ("execution_rate", "last_month_rate", "year_to_date_rate", "peer_rate")
+FLAGS = {
+    "favourable": {"yes": "yes", "no": "no"},
+    "alert": {"over": "over", "under": "under", "unbudgeted": "unbudgeted"},
+    "freeze": {"yes": "frozen", "no": "no"},
+    "approval_tier": {"unit": "unit", "centre": "centre", "leading_group": "leading group"},
+}
+
+
+def agrees(shown: dict, row: dict) -> None:
+    """A line of the report has every figure and flag of a published row that it has a column of."""
+    for name in AMOUNTS:
+        if name in shown:
+            assert shown[name] == fen(row[name]), name
+    for name in RATES:
+        if name in shown:
+            assert shown[name] == (None if row[name] is None else int(row[name] * 10**6)), name
+    for name, words in FLAGS.items():
+        assert shown[name] == words.get(row[name]), name
+
+
+@pytest.mark.parametrize(
+    ("table", "level"),
+    [("units", "unit"), ("elements", "unit"), ("departments", "unit"), ("groups", "drg_total")],
+)
+def test_a_total_has_what_is_published_of_all_units_together(
+    sample: Path, table: str, level: str
+) -> None:
+    """Its rates are quotients of its own sums: budget, last month, year to date, all of them."""
+    grid = grids(report_of(sample, FEBRUARY))[f"variance_{table}"]
+    total = rows_of(grid, "total")[-1]
     (row,) = [
-        r for r in published(sample, "budget_variance") if r["level"] == "unit" and not r["unit_id"]
+        r for r in published(sample, "budget_variance") if r["level"] == level and not r["unit_id"]
     ]
-    assert total["budget"] == fen(row["budget"])
-    assert total["actual"] == fen(row["actual"])
-    assert total["execution_rate"] == int(row["execution_rate"] * 10**6)
+    assert {"last_month", "year_to_date", "last_month_rate", "year_to_date_rate"} <= total.keys()
+    assert None not in (total["last_month_rate"], total["year_to_date_rate"])
+    agrees(total, row)
+
+
+@pytest.mark.parametrize("table", ["unit_elements", "departments"])
+def test_the_total_of_a_unit_has_what_is_published_of_it(sample: Path, table: str) -> None:
+    """Also the mean of its peers, which follows from no sum of its lines."""
+    grid = grids(report_of(sample, FEBRUARY))[f"variance_{table}"]
+    totals = [
+        (line.unit, shown)
+        for line, shown in zip(
+            (x for x in grid.lines if x.kind == "total"), rows_of(grid, "total"), strict=True
+        )
+        if line.unit
+    ]
+    rows = {r["unit_id"]: r for r in published(sample, "budget_variance") if r["level"] == "unit"}
+    assert [unit for unit, _ in totals] == ["U01", "U02", "U03"]
+    assert totals[1][1]["peer_mean"] is not None
+    for unit, shown in totals:
+        agrees(shown, rows[unit])
+
+
+def test_every_row_of_elements_has_its_comparisons_and_flags(sample: Path) -> None:
+    found = grids(report_of(sample, FEBRUARY))
+    together, by_unit = {}, {}
+    for row in published(sample, "budget_variance"):
+        if row["level"] == "element":
+            (by_unit if row["unit_id"] else together)[row["unit_id"], row["element"]] = row
+    names = {f"element.{element}": element for _, element in by_unit}
+    words = {word(key).en: element for key, element in names.items()}
+    for table, rows in (("elements", together), ("unit_elements", by_unit)):
+        lines = rows_of(found[f"variance_{table}"])
+        assert len(lines) == len(rows)
+        for line in lines:
+            agrees(line, rows[line.get("unit_id", ""), words[line["element"]]])
+
+
+def test_a_total_is_not_compared_with_a_month_that_some_of_its_units_do_not_have(
+    tmp_path: Path,
+) -> None:
+    """January has U alone: of February U has a last month of 10, U and V together have none."""
+    one = book({"C": "clinical"}, [posting("C", 10), posting("C", 30, period="2026-02")], {})
+    other = book({"C": "clinical"}, [posting("C", 70, unit_id="V", period="2026-02")], {}, unit="V")
+    tables = joined(one, other)
+    base = {"dept_id": "C", "element": "staff"}
+    tables["budget"] = [
+        base | {"period": month, "unit_id": unit, "amount": Decimal(amount)}
+        for month, unit, amount in (
+            ("2026-01", "U", 20), ("2026-02", "U", 20), ("2026-02", "V", 50)
+        )
+    ]  # fmt: skip
+    out = publish(
+        tmp_path, tables, model(), through="departments", units=("U",), months=["2026-01"]
+    )
+    publish(tmp_path, tables, model(), through="departments", months=["2026-02"], out=out)
+    found = grids(report_of(out, FEBRUARY))
+    units = rows_of(found["variance_units"])
+    assert [(row["unit_id"], row["last_month"]) for row in units] == [("U", 1000), ("V", None)]
+    for table in ("units", "elements", "departments", "unit_elements"):
+        total = rows_of(found[f"variance_{table}"], "total")[-1]
+        assert total["actual"] == 10000
+        assert {total[n] for n in ("last_month", "last_month_change", "last_month_rate")} == {None}
 
 
 @pytest.mark.parametrize("periods", [FEBRUARY, None])
@@ -120,6 +218,47 @@ def test_the_execution_of_every_month_is_in_the_heat_map(sample: Path) -> None:
         if r["level"] == "unit" and r["unit_id"] == "U02"
     ]
     assert f"2026-02 {row['execution_rate']:.1%}" in heat.svg["zh"]
+
+
+def heat(folder: Path) -> Picture:
+    (section,) = [s for s in report_of(folder).sections if s.key == "variance"]
+    (picture,) = section.pictures
+    return picture
+
+
+def test_the_heat_map_names_the_bounds_of_the_policy_that_the_runs_used(tmp_path: Path) -> None:
+    """80 of 100 is an alert of a policy that lets 15 % pass below; 108 is one of 5 % above."""
+    tables = book({"C": "clinical"}, [posting("C", 80)], {})
+    tables = joined(tables, book({"D": "clinical"}, [posting("D", 108, unit_id="V")], {}, unit="V"))
+    tables["budget"] = [
+        {"period": "2026-01", "unit_id": unit, "dept_id": dept, "amount": Decimal(100)}
+        for unit, dept in (("U", "C"), ("V", "D"))
+    ]
+    policy = tmp_path / "strict.toml"
+    shipped = shipped_control().read_text("utf-8")
+    policy.write_text(
+        shipped.replace("over = 0.1", "over = 0.05").replace("under = 0.1", "under = 0.15")
+    )
+    options = {"through": "departments", "control": load_control(str(policy))}
+    found = heat(publish(tmp_path, tables, model(), **options))
+    for said in ("▼ 80.0%", "▲ 108.0%", "低于 85%", "高于 105%"):
+        assert said in found.svg["zh"], said
+    assert "budget-control-2026" in found.note.en
+
+
+def test_without_a_policy_in_the_manifest_the_heat_map_has_no_bounds(
+    sample: Path, tmp_path: Path
+) -> None:
+    """As of runs of an earlier version: the alerts are those that were published."""
+    runs = Path(shutil.copytree(sample, tmp_path / "runs"))
+    for path in runs.glob("run=*/manifest.json"):
+        manifest = json.loads(path.read_text("utf-8"))
+        assert manifest.pop("budget_control")["alert"] == {"over": 0.1, "under": 0.1}
+        path.write_text(json.dumps(manifest), "utf-8")
+    found = heat(runs)
+    assert "110%" in heat(sample).svg["en"]
+    assert "110%" not in found.svg["en"]
+    assert "no bounds" in found.note.en
 
 
 def test_without_a_budget_the_report_says_so(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from medcost.report import charts
-from medcost.report.charts import Series, Step
+from medcost.report import charts, shades
+from medcost.report.charts import Field, Series, Step
 from report.published import HOSTILE
 
 TEXT = str
@@ -31,7 +31,7 @@ def drawn(name: str, label: str) -> str:
             [Step(label, 10, True), Step("x", -3), Step("y", 7, True)], COLOURS, TEXT
         ),
         "heat_map": lambda: charts.heat_map(
-            [(label, [1, None])], ["a", label], lambda _: "#abcdef", TEXT
+            [(label, [Field("1", "#abcdef"), None])], ["a", label], series
         ),
     }[name]()
 
@@ -67,7 +67,7 @@ def test_nothing_stands_outside_the_picture(kind: str) -> None:
         charts.diverging_bars([], COLOURS[:2], TEXT),
         charts.month_columns([], [Series("a", "#123456")], [[]], TEXT),
         charts.waterfall([], COLOURS, TEXT),
-        charts.heat_map([], [], lambda _: "#ffffff", TEXT),
+        charts.heat_map([], [], []),
         charts.stacked_bars([("a", [0])], [Series("a", "#123456")], TEXT),
         charts.waterfall([Step("a", 0, True)], COLOURS, TEXT),
     ],
@@ -116,3 +116,28 @@ def test_totals_over_a_cut_axis_are_broken_and_steps_up_have_their_sign() -> Non
     assert COLOURS[2] not in cut
     whole = charts.waterfall([Step("a", 3, True), Step("b", 2), Step("d", 5, True)], COLOURS, TEXT)
     assert 'stroke="#fff"' not in whole
+
+
+def test_a_heat_map_explains_its_colours_and_says_less_where_its_fields_are_narrow() -> None:
+    """12 columns say what they hold, 20 smaller, 40 in their titles only, with every third name."""
+    legend = [Series("below", "#2f6da8"), Series("above", "#b9540f")]
+
+    def texts(n: int) -> list[str]:
+        picture = charts.heat_map(
+            [("row", [Field("100.0%", "#ffffff")] * n)], [f"c{i}" for i in range(n)], legend
+        )
+        return re.findall(r"<text [^>]*>([^<]*)</text>", picture)
+
+    assert {"below", "above", "c11"} <= set(texts(12))
+    assert texts(12).count("100.0%") == 12
+    assert texts(20).count("100.0%") == 20
+    assert "100.0%" not in texts(40)
+    assert [name for name in texts(40) if name.startswith("c")] == [
+        f"c{i}" for i in range(0, 40, 3)
+    ]
+
+
+def test_fields_of_opposite_ends_are_told_apart_by_more_than_their_colour() -> None:
+    """The ends of the shades are about equally dark: what says an alert has its mark."""
+    assert len({*shades.SHADES}) == 7
+    assert [charts.is_light(colour) for colour in shades.SHADES] == [False, *[True] * 5, False]

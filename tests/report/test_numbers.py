@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from medcost.report.numbers import cut, fixed, ratio, scale_for, shown, visible, width_of
+from medcost.report.numbers import (
+    cut,
+    decimals_of,
+    fixed,
+    ratio,
+    scale_for,
+    shown,
+    visible,
+    width_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +33,11 @@ from medcost.report.numbers import cut, fixed, ratio, scale_for, shown, visible,
         (674200, "weight", "0.6742"),
         (123456, "rate", "12.3%"),
         (-500, "rate", "-0.1%"),
+        (9_999_000, "rate", "999.9%"),
+        (10_000_000, "rate", "> 999.9%"),
+        (-170_914_000, "rate", "< -999.9%"),
+        (1_008_773, "volume", "100.88"),
+        (1_000_000, "volume", "100.00"),
     ],
 )
 def test_a_table_shows_a_number_as_people_write_it(value, kind, text) -> None:
@@ -71,3 +85,11 @@ def test_a_label_is_cut_to_its_room() -> None:
 def test_decimals_have_their_zeros() -> None:
     assert fixed(5, 4) == "0.0005"
     assert fixed(-1000005, 4) == "-100.0005"
+
+
+def test_quantities_of_a_column_have_as_many_decimals_as_the_longest_of_them() -> None:
+    """1, 2.5 and 0.25 need two: 1.00, 2.50, 0.25."""
+    values = [10000, 25000, 2500]
+    most = decimals_of(values, "quantity")
+    assert [shown(value, "quantity", most) for value in values] == ["1.00", "2.50", "0.25"]
+    assert decimals_of([], "days") == 0

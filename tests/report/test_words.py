@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 import medcost.report
 from medcost.figure_words import ELEMENT_NAMES
+from medcost.report.labels import drivers_of, service_group_of, tag_of
 from medcost.report.words import all_words, word
 from medcost.tables import CLASSES, ELEMENTS, load_table
 from medcost.terminal import CLASS_NAMES
 
+SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 FOLDER = Path(medcost.report.__file__).parent
 SHEETS = [key for key in all_words() if key.endswith((".sheet", "_sheet")) or key == "cover"]
 
@@ -55,6 +59,36 @@ def test_every_value_of_the_published_columns_that_are_named_has_a_word() -> Non
         for column in columns:
             for value in load_table(f"out_{table}").column(column).values:
                 assert f"{prefixes.get(column, column)}.{value}" in all_words()
+
+
+def test_every_driver_tag_and_service_group_of_the_sample_has_a_word() -> None:
+    """The drivers of the sample that are no department of it are those that models name."""
+    departments = set(column("departments", "dept_id"))
+    for driver in set(column("drivers", "driver")) - departments:
+        assert f"driver.{driver}" in all_words()
+    for tag in {*column("budget", "tag")} - {None}:
+        assert f"tag.{tag}" in all_words()
+    for group in {*column("departments", "service_group")} - {None}:
+        assert service_group_of(group).zh != group
+
+
+def column(table: str, name: str) -> list:
+    """A column of the sample that ships."""
+    return pq.read_table(SAMPLES / f"{table}.parquet")[name].to_pylist()
+
+
+def test_drivers_that_ship_are_named_beside_their_code_and_others_stay_as_they_are() -> None:
+    found = drivers_of(["headcount", "S01"], "S01")
+    assert found == (
+        "本科室专用参数（S01）、职工人数（headcount）",
+        "its own (S01), Headcount (headcount)",
+    )
+    assert tag_of("key_discipline").zh == "重点学科"
+    assert service_group_of("intensive care").zh == "重症监护"
+    assert service_group_of("medtech") == word("class.medtech")
+    for named in (tag_of, service_group_of):
+        assert named("our own") == ("our own", "our own")
+    assert drivers_of(["beds of old"], "A") == ("beds of old", "beds of old")
 
 
 def test_elements_and_classes_have_the_names_that_terminals_show() -> None:

@@ -63,13 +63,13 @@ def computed(formula: str, values: dict[str, Decimal], formulas: dict[str, str])
     found = re.fullmatch(r"([A-Z]+\d+)-([A-Z]+\d+)", formula)
     if found:
         return values[found[1]] - values[found[2]]
-    found = re.fullmatch(r'IF\((\w+)=0,"",ROUND\((\w+)/\1,(\d)\)\)', formula)
+    found = re.fullmatch(r'IF\((\w+)(>|<>)0,ROUND\((\w+)/\1,(\d)\),""\)', formula)
     assert found, formula
     bottom = values.get(found[1], Decimal(0))
-    if not bottom:
+    if not bottom or (found[2] == ">" and bottom < 0):
         return None
-    step = Decimal(1).scaleb(-int(found[3]))
-    return (values[found[2]] / bottom).quantize(step, ROUND_HALF_UP)
+    step = Decimal(1).scaleb(-int(found[4]))
+    return (values[found[3]] / bottom).quantize(step, ROUND_HALF_UP)
 
 
 def test_every_total_is_a_formula_whose_value_agrees(workbook: bytes) -> None:

@@ -493,7 +493,7 @@ def _fixed_costs(
 
     def look(part: MatrixPart) -> None:
         activities = matrix.activities_of(part)
-        measure, step = _base_of(items, part, activities)
+        measure, step = base_of_part(items, part, activities)
         of_part = np.take(rates, activities, axis=0, out=_lanes(len(activities)), mode="clip")
         receivers = matrix.receivers_of(part)
         entries = part.starts, part.activity, measure, step, of_part
@@ -533,7 +533,7 @@ def _lanes(n: int) -> NDArray[np.int64]:
     return room[first : first + n * LANES].reshape(n, LANES)
 
 
-def _base_of(
+def base_of_part(
     items: ServiceItemCosts, part: MatrixPart, activities: NDArray[np.int64]
 ) -> tuple[NDArray[np.signedinteger], int]:
     """What counts of each entry of a part, and what one of it is in steps of the measures."""
@@ -565,7 +565,7 @@ def _narrow_rates(
 
     def rates_in(element: int) -> NDArray[np.int64]:
         weight = np.where(idle, 0, measures.weight_in(element))
-        pool, total = _narrow_shares(items, element)
+        pool, total = narrow_shares(items, element)
         scale = shift[:, element]
         rates, has_rest = scaled_rates(dept, weight, pool, total, scale[unit])
         inexact[unit[has_rest != 0], element] = True
@@ -583,7 +583,7 @@ def _wide_rates(
     items: ServiceItemCosts, element: int, activities: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint8]]:
     """Floor of the activities' cost of one unit of measure, in fen and 2^-64 fen."""
-    pool, total = _narrow_shares(items, element)
+    pool, total = narrow_shares(items, element)
     dept = items.matrix.activity_dept[activities]
     weight = items.measures.weight_in(element)[activities]
     try:
@@ -597,7 +597,7 @@ def _wide_rates(
     return whole, part, inexact.astype(np.uint8)
 
 
-def _narrow_shares(
+def narrow_shares(
     items: ServiceItemCosts, element: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """What rates in one element are made of: pool x weight / total, int64 [departments].
@@ -632,7 +632,7 @@ def _propose_wide(items: ServiceItemCosts, element: int) -> Proposal:
 
     def look(part: MatrixPart) -> None:
         activities = matrix.activities_of(part)
-        measure, step = _base_of(items, part, activities)
+        measure, step = base_of_part(items, part, activities)
         receivers = matrix.receivers_of(part)
         of_part = whole[activities], part_of[activities], inexact[activities]
         chosen = np.ones(len(receivers), np.uint8)

@@ -38,7 +38,8 @@ class DrgCosts:
 
     unit; scheme and drg, positions in their sorted labels; n_cases; cost fen [groups, elements];
     deviation: of case totals, yuan, 0 for one case; quantiles fen [groups, 5]; bed_days in 1e-2;
-    income and margin fen and where any case has a price, [groups].
+    income and margin fen and where any case has a price, [groups]; of_case: group of each case
+    of the register, -1 where it is not costed [cases].
     """
 
     scheme_labels: tuple[str, ...]
@@ -55,6 +56,7 @@ class DrgCosts:
     income: NDArray[np.int64]
     margin: NDArray[np.int64]
     has_price: NDArray[np.bool_]
+    of_case: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,8 @@ def cost_drg_groups(book: PeriodBook, costs: CaseCosts, priced: PricedCases) -> 
     has_price = priced.has_price[costed]
     price = np.where(has_price, priced.price[costed], 0)
     has_bed_days = cases.has_bed_days[costed]
+    of_case = np.full(cases.n, -1)
+    of_case[costed] = group
     return DrgCosts(
         scheme_labels,
         drg_labels,
@@ -198,6 +202,7 @@ def cost_drg_groups(book: PeriodBook, costs: CaseCosts, priced: PricedCases) -> 
         sums(price),
         sums(np.where(has_price, price - total, 0)),
         sums(has_price.astype(np.int64)) > 0,
+        of_case,
     )
 
 

@@ -139,13 +139,21 @@ def split_exactly(amount: int, weights: list[int]) -> list[int]:
 
 
 def round_fractions(amount: int, exact: list[Fraction]) -> list[int]:
-    """Whole parts of exact parts that add up to amount, by arithmetic rule 2."""
+    """Whole parts of exact parts that add up to amount, by arithmetic rule 2.
+
+    Where more fen are missing than there are parts the order is gone round again.
+    """
     parts = [int(part) for part in exact]
     missing = amount - sum(parts)
+    if missing == 0:
+        return parts
+    if not parts:
+        raise InvariantBroken(f"{missing} fen have no receiver to be rounded on to")
     step = 1 if missing > 0 else -1
+    rounds, count = divmod(abs(missing), len(parts))
     order = sorted(range(len(exact)), key=lambda i: (-step * (exact[i] - parts[i]), i))
-    for i in order[: abs(missing)]:
-        parts[i] += step
+    for place, i in enumerate(order):
+        parts[i] += step * (rounds + (place < count))
     return parts
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from medcost.report.columns import department_columns, unit_columns, unit_heading
 from medcost.report.figures import Figures
 from medcost.report.grid import Cell, Column, Grid, Lines
+from medcost.report.labels import tag_of
 from medcost.report.numbers import visible
 from medcost.report.section import Section
 from medcost.report.sums import Sum, added, rate_of
@@ -22,7 +23,7 @@ def break_even(figures: Figures) -> Section:
         Column("break_even_income", word("break_even.break_even_income"), "money", adds=False),
         Column("measure", word("break_even.measure")),
         Column("volume", word("break_even.volume"), "quantity", adds=False),
-        Column("break_even_volume", word("break_even.break_even_volume"), "quantity", adds=False),
+        Column("break_even_volume", word("break_even.break_even_volume"), "volume", adds=False),
         Column("verdict", word("break_even.verdict")),
     )
     columns = (
@@ -130,7 +131,7 @@ def _requests(figures: Figures) -> Grid:
             if total.texts["approval_tier"]
             else None,
         )
-        name = visible(figures.unit_name(unit)) if unit else visible(tag)
+        name = visible(figures.unit_name(unit)) if unit else tag_of(tag)
         row = (period, word(f"scope.{scope}"), name, *(total.values[v] for v in values), *flags)
         lines.rows([row], unit)
     return Grid(

@@ -7,15 +7,17 @@ title. Amounts are whole numbers and only become lengths here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 from medcost.report.numbers import cut, width_of
 
 WIDTH = 1000
 SIZE, ROW, TICKS = 12, 22, 5
-INK, SOFT, RULE = "#1d2733", "#5a6672", "#dfe4e8"
+INK, SOFT, RULE, NOTHING = "#1d2733", "#5a6672", "#dfe4e8", "#f2f4f6"
 Text = Callable[[int], str]
 
 
@@ -34,6 +36,14 @@ class Step:
     label: str
     amount: int
     is_total: bool = False
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a heat map: what it says, and its colour."""
+
+    text: str
+    colour: str
 
 
 def stacked_bars(
@@ -187,7 +197,8 @@ def waterfall(
             drawn.append(_line(middle + width / 2, y, middle + slot - width / 2, y, SOFT, "3 3"))
     drawn.append(_line(10, height, WIDTH - 10, height, SOFT))
     if low > 0:
-        drawn.append(_text(10, 12, cut_axis.format(text(low)), "start", SOFT))
+        drawn.append(_text(18, 14, cut_axis.format(text(low)), "start", SOFT))
+        drawn += _broken_axis(10, top, height)
     return _svg(height + 26, drawn)
 
 
@@ -209,31 +220,43 @@ def _break_mark(x: float, y: float, width: float) -> list[str]:
     ]
 
 
+def _broken_axis(x: float, top: float, bottom: float) -> list[str]:
+    """An upright axis with a zigzag above its foot: it does not begin at nothing."""
+    at = [(x, bottom - 6), (x - 5, bottom - 10), (x + 5, bottom - 16), (x, bottom - 20)]
+    points = [(x, bottom), *at, (x, top - 24)]
+    return [_line(*a, *b, SOFT) for a, b in pairwise(points)]
+
+
 def heat_map(
-    rows: Sequence[tuple[str, Sequence[int | None]]],
+    rows: Sequence[tuple[str, Sequence[Field | None]]],
     columns: Sequence[str],
-    colour: Callable[[int], str],
-    text: Text,
+    legend: Sequence[Series],
 ) -> str:
-    """A field for each row and column, its number in it; '–' where there is none."""
-    left, cell = 230.0, 26.0
+    """A field for each row and column, what it says in it; '–' where there is none.
+
+    Of many columns the fields are narrow: they say it smaller, then only in their titles.
+    """
+    left, cell = 300.0, 26.0
     width = min((WIDTH - left) / max(len(columns), 1), 110.0)
-    drawn = [
-        _text(left + width * (i + 0.5), 14, label, "middle", SOFT)
+    size = 11 if width >= 52 else 8 if width >= 32 else 0
+    every = math.ceil(50 / width)
+    drawn, y = _legend(legend, 4)
+    drawn += [
+        _text(left + width * (i + 0.5), y + 12, label, "middle", SOFT)
         for i, label in enumerate(columns)
+        if i % every == 0
     ]
-    y = 22.0
-    for label, values in rows:
-        drawn.append(_label(left - 8, y + 17, label, "end", 18))
-        for i, value in enumerate(values):
+    y += 20
+    for label, fields in rows:
+        drawn.append(_label(left - 8, y + 17, label, "end", 23.5))
+        for i, field in enumerate(fields):
+            one = field or Field("–", NOTHING)
             x = left + width * i
-            fill = "#f2f4f6" if value is None else colour(value)
-            said = "–" if value is None else text(value)
-            drawn.append(
-                _bar(x + 1, y + 1, width - 2, cell - 2, fill, f"{label} {columns[i]} {said}")
-            )
-            ink = INK if is_light(fill) else "#ffffff"
-            drawn.append(_text(x + width / 2, y + 17, said, "middle", ink, 11))
+            title = f"{label} {columns[i]} {one.text}"
+            drawn.append(_bar(x + 1, y + 1, width - 2, cell - 2, one.colour, title))
+            if size:
+                ink = INK if is_light(one.colour) else "#ffffff"
+                drawn.append(_text(x + width / 2, y + 17, one.text, "middle", ink, size))
         y += cell
     return _svg(y + 4, drawn)
 

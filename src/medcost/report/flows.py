@@ -5,6 +5,7 @@ from __future__ import annotations
 from medcost.report.columns import CLASS_ORDER, element_columns, unit_columns
 from medcost.report.figures import Figures
 from medcost.report.grid import Cell, Column, Grid, Lines
+from medcost.report.labels import drivers_of
 from medcost.report.numbers import Scale, scale_for, visible
 from medcost.report.section import Picture, Section, in_both
 from medcost.report.words import Language, Word, same, word
@@ -151,7 +152,7 @@ def _givers(figures: Figures, sums: dict[tuple[str, ...], list[int]]) -> Grid:
                     visible(giver),
                     visible(figures.department_name(unit, giver)),
                     word(f"class.{figures.class_of[unit, giver]}"),
-                    ", ".join(visible(driver) for driver in sorted(drivers)),
+                    drivers_of(drivers, giver),
                     *(by_kind[kind] for kind in RECEIVERS),
                     sum(by_kind.values()),
                 )
@@ -192,7 +193,7 @@ def _all(figures: Figures) -> Grid:
         giver_name, receiver_name = (visible(name) for name in named)
         cells: tuple[Cell, ...] = (
             visible(unit), visible(giver), giver_name, visible(receiver), receiver_name,
-            visible(driver), *costs, sum(costs),
+            drivers_of([driver], giver), *costs, sum(costs),
         )  # fmt: skip
         lines.rows([cells], unit)
     lines.total(word("total_of_all"), 0, level=1)

@@ -6,11 +6,11 @@ headings, rows, and totals of the rows between two lines. Totals add up rows and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from medcost.report.numbers import DECIMALS, Kind, ratio
+from medcost.report.numbers import DECIMALS, Kind, is_extreme, ratio
 from medcost.report.words import Word
 
 Cell = str | int | Word | None
@@ -23,8 +23,11 @@ class Column:
     band: the heading over it, shared with its neighbours, which the page shows in one cell;
     ratio: the columns that a quotient is made of, which total lines compute anew; less: the columns
     that a difference is between, which total lines compute anew too, as one of the two may be
-    missing in a row; adds: whether total lines add it up; on_page: whether the page shows it too,
-    or only the workbook; is_label: where total lines have their name.
+    missing in a row; adds: whether total lines add it up; of_every_unit: whether a sum is empty
+    where one of its units has no value, as a sum over some units is not comparable; positive:
+    whether the quotient is empty over what is not above zero; on_page: whether the page shows it
+    too, or only the workbook; is_label: where total lines have their name; decimals: of a quantity
+    on the page.
     """
 
     key: str
@@ -34,9 +37,11 @@ class Column:
     ratio: tuple[str, str] | None = None
     less: tuple[str, str] | None = None
     adds: bool = True
+    of_every_unit: bool = False
+    positive: bool = False
     on_page: bool = True
     is_label: bool = False
-    note: Word | None = None
+    decimals: int | None = None
 
     @property
     def is_sum(self) -> bool:
@@ -81,6 +86,17 @@ class Grid:
     sheet: Word | None = None
     on_page: bool = True
 
+    @property
+    def has_extremes(self) -> bool:
+        """Whether a rate of it is so large that it is only said to be."""
+        rates = [i for i, column in enumerate(self.columns) if column.kind == "rate"]
+        return any(
+            isinstance(cell := line.cells[i], int) and is_extreme(cell, "rate")
+            for line in self.lines
+            if line.kind != "heading"
+            for i in rates
+        )
+
     def place(self, key: str) -> int:
         """Position of a column; KeyError where there is none."""
         for i, column in enumerate(self.columns):
@@ -111,10 +127,20 @@ class Lines:
         self.found += [Line("row", tuple(row), unit, level) for row in cells]
         return first
 
-    def total(self, label: Word, first: int, unit: str = "", level: int = 3) -> int:
-        """The sum of the rows since the line first; returns its own place."""
-        rows = [line.cells for line in self.found[first:] if line.kind == "row"]
-        cells = total_cells(self.columns, rows, label)
+    def total(
+        self,
+        label: Word,
+        first: int,
+        unit: str = "",
+        level: int = 3,
+        known: Mapping[str, Cell] | None = None,
+    ) -> int:
+        """The sum of the rows since the line first; returns its own place.
+
+        known: cells by column that are not added up but known otherwise.
+        """
+        rows = [line for line in self.found[first:] if line.kind == "row"]
+        cells = total_cells(self.columns, rows, label, known)
         self.found.append(Line("total", cells, unit, level, first))
         return len(self.found) - 1
 
@@ -133,11 +159,14 @@ def _whole(cell: Cell) -> int:
 
 
 def total_cells(
-    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], label: Word
+    columns: Sequence[Column],
+    rows: Sequence[Line],
+    label: Word,
+    known: Mapping[str, Cell] | None = None,
 ) -> tuple[Cell, ...]:
     """Cells of a total: sums, differences and quotients of sums, and the label; else None.
 
-    A sum over no value at all is None too.
+    A sum over no value at all is None too. known: cells by column that take the sums' place.
     """
     place = {column.key: i for i, column in enumerate(columns)}
     cells: list[Cell] = [None] * len(columns)
@@ -145,18 +174,27 @@ def total_cells(
         if column.is_label:
             cells[i] = label
         elif column.is_sum:
-            values = [row[i] for row in rows if row[i] is not None]
-            cells[i] = sum(_whole(value) for value in values) if values else None
+            cells[i] = _sum_of(rows, i, column.of_every_unit)
+    for key, cell in (known or {}).items():
+        cells[place[key]] = cell
     for i, column in enumerate(columns):
         if column.less is not None:
             whole, part = (cells[place[key]] for key in column.less)
-            known = isinstance(whole, int) and isinstance(part, int)
-            cells[i] = whole - part if known else None  # type: ignore[operator]
+            is_known = isinstance(whole, int) and isinstance(part, int)
+            cells[i] = whole - part if is_known else None  # type: ignore[operator]
     for i, column in enumerate(columns):
         if column.ratio is not None:
             top, bottom = (place[key] for key in column.ratio)
             cells[i] = quotient(columns, cells[top], cells[bottom], column, top, bottom)
     return tuple(cells)
+
+
+def _sum_of(rows: Sequence[Line], place: int, of_every_unit: bool) -> int | None:
+    """The sum of a column over rows; None over no value, or where one must be of every unit."""
+    there = [line for line in rows if line.cells[place] is not None]
+    if not there or (of_every_unit and {x.unit for x in rows} != {x.unit for x in there}):
+        return None
+    return sum(_whole(line.cells[place]) for line in there)
 
 
 def quotient(
@@ -169,6 +207,8 @@ def quotient(
 ) -> int | None:
     """A quotient of two cells at the scale of its column."""
     if not isinstance(numerator, int) or not isinstance(denominator, int):
+        return None
+    if column.positive and denominator < 0:
         return None
     scale = DECIMALS[column.kind] - DECIMALS[columns[top].kind] + DECIMALS[columns[bottom].kind]
     return ratio(numerator, denominator, 10**scale)

@@ -50,7 +50,7 @@ def _of_largest_units(grid: Grid, most: int) -> list[Line]:
     kept = [line for line in grid.lines if line.unit not in dropped]
     if not grid.adds_up:
         return kept
-    rest = [line.cells for line in grid.lines if line.kind == "row" and line.unit in dropped]
+    rest = [line for line in grid.lines if line.kind == "row" and line.unit in dropped]
     label = word("other_units", n=f"{len(dropped):,}")
     others = Line("total", total_cells(grid.columns, rest, label), level=4)
     last = kept[-1:] if kept and kept[-1].kind == "total" and not kept[-1].unit else []
@@ -82,6 +82,6 @@ def _largest_rows(grid: Grid, lines: Sequence[Line], rows: Sequence[int], most: 
 
 def _others(grid: Grid, rest: Sequence[Line]) -> Line:
     label = word("others", n=f"{len(rest):,}")
-    cells = total_cells(grid.columns, [line.cells for line in rest], label)
+    cells = total_cells(grid.columns, rest, label)
     units = {line.unit for line in rest}
     return Line("total", cells, units.pop() if len(units) == 1 else "", level=4)

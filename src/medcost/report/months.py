@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from medcost.report.charts import Series, heat_map, month_columns
+from itertools import pairwise
+
+from medcost.report.charts import NOTHING, Field, Series, heat_map, month_columns
 from medcost.report.columns import (
     CLASS_ORDER,
     by_class,
@@ -15,12 +17,12 @@ from medcost.report.grid import Column, Grid, Lines
 from medcost.report.national import SUBSIDY, department_cells
 from medcost.report.numbers import ratio, scale_for, shown, visible
 from medcost.report.section import Picture, Section, in_both
-from medcost.report.words import Word, word
+from medcost.report.shades import SHADES
+from medcost.report.words import Language, Word, word
 
 MOST_UNITS = 40
-# Deviation from a unit's own mean month, in 1e-6, and the colours from below to above it.
+# Deviation from a unit's own mean month, in 1e-6, between the shades.
 STEPS = (-200_000, -100_000, -30_000, 30_000, 100_000, 200_000)
-SHADES = ("#7fb09a", "#b4d3c4", "#dcebe3", "#f5f6f7", "#f6e3d6", "#e7bda3", "#cf8a6b")
 
 
 def month_by_month(figures: Figures) -> Section:
@@ -68,24 +70,32 @@ def _heat(figures: Figures) -> Picture:
             (
                 visible(figures.unit_name(unit)),
                 [
-                    ratio(fen[period] * n - whole, whole, 10**6) if period in fen else None
+                    _field(ratio(fen[period] * n - whole, whole, 10**6)) if period in fen else None
                     for period in figures.periods
                 ],
             )
         )
     return Picture(
         word("months.heat"),
-        in_both(lambda _: heat_map(rows, figures.periods, _shade, _signed)),
+        in_both(lambda language: heat_map(rows, figures.periods, _legend(language))),
         word("months.heat_note"),
     )
 
 
-def _shade(rate: int) -> str:
-    return SHADES[sum(rate >= step for step in STEPS)]
+def _field(rate: int | None) -> Field | None:
+    if rate is None:
+        return None
+    said = f"{'+' if rate > 0 else ''}{shown(rate, 'rate')}"
+    return Field(said, SHADES[sum(rate >= step for step in STEPS)])
 
 
-def _signed(rate: int) -> str:
-    return f"{'+' if rate > 0 else ''}{shown(rate, 'rate')}"
+def _legend(language: Language) -> list[Series]:
+    """What the colours mean: from far below the mean month to far above it."""
+    edges = [f"{'+' if step > 0 else ''}{step // 10_000}%" for step in STEPS]
+    inner = (f"{low} – {high}" for low, high in pairwise(edges))
+    said = [f"< {edges[0]}", *inner, f"≥ {edges[-1]}"]
+    none = Series(word("heat.no_month").of(language), NOTHING)
+    return [*(Series(*pair) for pair in zip(said, SHADES, strict=True)), none]
 
 
 def _departments(figures: Figures) -> Grid:

@@ -6,41 +6,64 @@ Every number arrives as a whole number at a fixed scale, so nothing is lost befo
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from medcost.money import divide_half_away, format_yuan
 from medcost.report.words import Word, word
 
-# What a number is: money in fen; price in 1e-6 yuan; quantity in 1e-4; days in 1e-2; weight and
-# rate in 1e-6; count as it is.
-Kind = Literal["text", "money", "price", "count", "quantity", "days", "weight", "rate"]
+# What a number is: money in fen; price in 1e-6 yuan; quantity and volume in 1e-4; days in 1e-2;
+# weight and rate in 1e-6; count as it is. A volume is computed, a quantity was counted.
+Kind = Literal["text", "money", "price", "count", "quantity", "volume", "days", "weight", "rate"]
 DECIMALS: dict[Kind, int] = {
-    "money": 2, "price": 6, "count": 0, "quantity": 4, "days": 2, "weight": 6, "rate": 6,
+    "money": 2, "price": 6, "count": 0, "quantity": 4, "volume": 4, "days": 2, "weight": 6,
+    "rate": 6,
 }  # fmt: skip
+# What is rounded where it is shown: by what it is divided, decimals left, and a sign behind it.
+ROUNDED: dict[Kind, tuple[int, int, str]] = {
+    "price": (10**4, 2, ""), "volume": (100, 2, ""), "weight": (100, 4, ""), "rate": (1000, 1, "%"),
+}  # fmt: skip
+COUNTED: tuple[Kind, ...] = ("quantity", "days")
 MILLION = 10**6
+# Rates beyond this are quotients over almost nothing: their size says nothing.
+LARGEST_RATE = 10 * MILLION
+BEYOND = "999.9%"
 EN_DASH = "–"
 # Control, format, surrogate and unassigned characters, and separators of lines.
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
 
 
-def shown(value: int | None, kind: Kind) -> str:
+def shown(value: int | None, kind: Kind, decimals: int | None = None) -> str:
     """A number as a table shows it; a dash where there is none.
 
-    Money to the fen, unit costs and means rounded to the fen, rates in percent with one decimal,
-    quantities without the zeros behind them.
+    Money to the fen, unit costs and means rounded to the fen, rates in percent with one decimal up
+    to 999.9 %, volumes with two decimals. decimals: of quantities, None for as many as it needs.
     """
     if value is None:
         return EN_DASH
+    if is_extreme(value, kind):
+        return f"> {BEYOND}" if value > 0 else f"< -{BEYOND}"
+    if kind in ROUNDED:
+        step, places, sign = ROUNDED[kind]
+        return f"{fixed(divide_half_away(value, step), places)}{sign}"
     if kind == "money":
         return format_yuan(value)
-    if kind == "price":
-        return format_yuan(divide_half_away(value, 10**4))
-    if kind == "rate":
-        return f"{fixed(divide_half_away(value, 1000), 1)}%"
-    if kind == "weight":
-        return fixed(divide_half_away(value, 100), 4)
-    return trimmed(fixed(value, DECIMALS[kind]))
+    if decimals is None:
+        return trimmed(fixed(value, DECIMALS[kind]))
+    return fixed(value // 10 ** (DECIMALS[kind] - decimals), decimals)
+
+
+def decimals_of(values: Iterable[int], kind: Kind) -> int:
+    """How many decimals the quantities of a column need, so that all have as many."""
+    most = DECIMALS[kind]
+    needed = (len(trimmed(fixed(value, most)).partition(".")[2]) for value in values)
+    return max(needed, default=0)
+
+
+def is_extreme(value: int, kind: Kind) -> bool:
+    """Whether a number is a rate that is only said to be large."""
+    return kind == "rate" and abs(value) >= LARGEST_RATE
 
 
 def fixed(value: int, decimals: int) -> str:

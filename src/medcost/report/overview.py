@@ -10,7 +10,7 @@ from medcost.report.grid import Column, Grid, Lines
 from medcost.report.national import department_income
 from medcost.report.numbers import visible
 from medcost.report.reconciliation import by_reason, currency_word
-from medcost.report.words import Word, all_words, joined, same, word
+from medcost.report.words import SEPARATOR, Word, all_words, joined, same, word
 
 NAMED_UNITS, NAMED_RUNS = 3, 3
 
@@ -60,7 +60,7 @@ def cover(figures: Figures) -> tuple[tuple[Word, Word], ...]:
     if len(models) > 1:
         lines.append((word("cover.caution"), word("cover.models", n=str(len(models)))))
     if through != {"cases"}:
-        reached = joined(Word("、", ", "), *(_stage(stage) for stage in sorted(through) if stage))
+        reached = joined(SEPARATOR, *(_stage(stage) for stage in sorted(through) if stage))
         lines.append((word("cover.through"), reached))
     recosts = sorted(
         str(r.manifest["recost_of"]) for r in figures.runs if r.manifest.get("recost_of")

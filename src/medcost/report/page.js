@@ -42,7 +42,7 @@
 
   // Sorting: within each block of rows, so that totals stay below what they add up.
   const number = (text) => {
-    const value = Number(text.replace(/[,%]/g, ""));
+    const value = Number(text.replace(/[,%<> ]/g, ""));
     return text.trim() === "" || Number.isNaN(value) ? -Infinity : value;
   };
   const read = (row, column, part) => {

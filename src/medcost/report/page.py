@@ -18,7 +18,7 @@ from medcost.errors import InvariantBroken
 from medcost.report.contents import Report
 from medcost.report.grid import Cell, Column, Grid, Line
 from medcost.report.largest import Most, shorten
-from medcost.report.numbers import shown
+from medcost.report.numbers import COUNTED, decimals_of, shown
 from medcost.report.section import Picture, Section
 from medcost.report.words import LANGUAGES, Language, Word, same, word
 
@@ -195,8 +195,9 @@ def _shown_section(section: Section, units: dict[str, int], most: Most) -> Secti
 
 def view_grid(grid: Grid, units: dict[str, int], most: Most) -> GridView:
     """A table of at most about so many rows; what is left out stands in lines of others."""
-    bands = _bands(grid.columns)
     lines, left_out = shorten(grid, most)
+    columns = _aligned(grid.columns, lines)
+    bands = _bands(columns)
     said = None
     if left_out:
         said = word(
@@ -210,12 +211,27 @@ def view_grid(grid: Grid, units: dict[str, int], most: Most) -> GridView:
     return GridView(
         grid.key,
         grid.title,
-        tuple(_heads(grid.columns, bands)),
-        tuple(_bodies(grid.columns, bands, lines, units)),
-        grid.notes,
+        tuple(_heads(columns, bands)),
+        tuple(_bodies(columns, bands, lines, units)),
+        (*grid.notes, *([word("report.extreme")] if grid.has_extremes else [])),
         said,
         None if has_rows else (grid.empty or word("report.no_rows")),
-        _width(grid.columns, bands, lines),
+        _width(columns, bands, lines),
+    )
+
+
+def _aligned(columns: Sequence[Column], lines: Sequence[Line]) -> tuple[Column, ...]:
+    """The columns, those of quantities with as many decimals as the longest of them."""
+
+    def values(i: int) -> Iterator[int]:
+        cells = (line.cells[i] for line in lines if line.kind != "heading")
+        return (cell for cell in cells if isinstance(cell, int))
+
+    return tuple(
+        replace(column, decimals=decimals_of(values(i), column.kind))
+        if column.kind in COUNTED
+        else column
+        for i, column in enumerate(columns)
     )
 
 
@@ -297,6 +313,7 @@ def _is_sorted(line: Line) -> bool:
     return line.kind == "row" and line.level != 1
 
 
+STYLES_OF_TEXT = {"alert": "t flag", "freeze": "t flag"}
 STYLES = {
     ("row", 1): "fix", ("heading", 1): "h1", ("heading", 2): "h2", ("total", 1): "t1",
     ("total", 2): "t2", ("total", 3): "t3", ("total", 4): "rest",
@@ -358,7 +375,7 @@ def _cell(
         parts = tuple(_number(columns[i], cells[i], is_row) for i in band)
         return CellView("n", parts=parts, strong=_strong(columns, band))
     if column.kind == "text":
-        style = "name" if column.key.endswith("name") else "t"
+        style = STYLES_OF_TEXT.get(column.key, "name" if column.key.endswith("name") else "t")
         if isinstance(value, Word):
             return CellView(style, word=value)
         return CellView(style, text=str(value or ""))
@@ -368,5 +385,5 @@ def _cell(
 def _number(column: Column, value: Cell, is_row: bool) -> str:
     """A number; in rows a dash where there is none, in totals nothing."""
     if isinstance(value, int):
-        return shown(value, column.kind)
+        return shown(value, column.kind, column.decimals)
     return shown(None, column.kind) if is_row else ""

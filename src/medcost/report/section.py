@@ -10,7 +10,8 @@ from medcost.report.words import LANGUAGES, Language, Word
 
 # Colours of the elements, in their order: quiet, and told apart also in grey.
 ELEMENT_COLOURS = ("#1f4e79", "#4f86b0", "#9dc3e0", "#7f6a3f", "#c2a85f", "#a65d4e", "#8c9196")
-BLUE, RED, GREEN, GREY, PALE = "#2b6291", "#a8402f", "#3d7a56", "#6b7680", "#d9dee3"
+# Red is darker than green, so that the two are told apart in grey and by the colour-blind.
+BLUE, RED, GREEN = "#2b6291", "#a8402f", "#8fbfa5"
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ from medcost.report.charts import Series, diverging_bars, stacked_bars
 from medcost.report.columns import element_columns, unit_columns, unit_heading
 from medcost.report.figures import Figures
 from medcost.report.grid import Cell, Column, Grid, Lines
+from medcost.report.labels import service_group_of
 from medcost.report.numbers import ratio, scale_for, visible
 from medcost.report.section import BLUE, ELEMENT_COLOURS, RED, Picture, Section, in_both
 from medcost.report.words import Word, word
-from medcost.tables import CLASSES, ELEMENTS
+from medcost.tables import ELEMENTS
 
 SHOWN = 12
 # Fen and volumes in 1e-4 to yuan a service in 1e-6.
@@ -154,7 +155,7 @@ def service_matrix(figures: Figures) -> Section:
                     (
                         visible(unit),
                         visible(figures.names.unit.get(unit, "")),
-                        group_name(group),
+                        service_group_of(group),
                         *fen,
                         sum(fen),
                         ratio(sum(fen), whole, 10**6),
@@ -171,7 +172,7 @@ def service_matrix(figures: Figures) -> Section:
         word("matrix.picture", unit=Word(scales["zh"].unit.zh, scales["en"].unit.en)),
         in_both(
             lambda language: stacked_bars(
-                [(group_name(g)[0 if language == "zh" else 1], fen) for g, fen in ranked],
+                [(service_group_of(g).of(language), fen) for g, fen in ranked],
                 element_series(language),
                 scales[language].text,
             )
@@ -187,10 +188,3 @@ def service_matrix(figures: Figures) -> Section:
         sheet=word("matrix.sheet"),
     )
     return Section("matrix", word("matrix"), (), (picture,), (grid,))
-
-
-def group_name(group: str) -> Word:
-    """A service group as the book names it; a class, which stands in for one, in words."""
-    if group in CLASSES:
-        return word(f"class.{group}")
-    return Word(visible(group), visible(group))

@@ -53,6 +53,10 @@ def same(text: str) -> Word:
     return Word(text, text)
 
 
+# Between the things of a list.
+SEPARATOR = Word("、", ", ")
+
+
 def joined(separator: Word, *parts: Word) -> Word:
     """Words one after another."""
     return Word(separator.zh.join(p.zh for p in parts), separator.en.join(p.en for p in parts))

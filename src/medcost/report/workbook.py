@@ -29,7 +29,8 @@ SAMPLED_ROWS = 400
 NARROWEST, WIDEST = 9.0, 42.0
 FORMATS = {
     "money": "#,##0.00;[Red]-#,##0.00", "price": "#,##0.00;[Red]-#,##0.00", "count": "#,##0",
-    "quantity": "#,##0.00", "days": "#,##0.00", "weight": "0.0000", "rate": "0.0%",
+    "quantity": "#,##0.00", "days": "#,##0.00", "volume": "#,##0.00", "weight": "0.0000",
+    "rate": '[>=10]"> 999.9%";[<=-10]"< -999.9%";0.0%',
 }  # fmt: skip
 BLUE, PALE, RULE = "#1f4e79", "#e8eff5", "#9db4c6"
 FIRST_ROW = 3
@@ -208,7 +209,8 @@ def _write_grid(sheet: Any, grid: Grid, report: Report, styles: Styles, language
     if not kept:
         sheet.write_string(row, 0, (grid.empty or word("report.no_rows")).of(language), styles.soft)
         row += 1
-    notes = [*grid.notes, *([word("report.cut", left=f"{left:,}")] if left else [])]
+    notes = [*grid.notes, *([word("report.extreme")] if grid.has_extremes else [])]
+    notes += [word("report.cut", left=f"{left:,}")] if left else []
     for note in notes:
         row += 1
         sheet.write_string(row, 0, note.of(language), styles.soft)
@@ -323,7 +325,8 @@ def _formula(columns: Sequence[Column], line: Line, at: Sequence[int], place: in
         if any(_is_large(line.cells[one]) for one in places):
             return ""
         a, b = (xl_rowcol_to_cell(at[place], one) for one in places)
-        ratio = f'=IF({b}=0,"",ROUND({a}/{b},{DECIMALS[column.kind]}))'
+        rule = ">0" if column.positive else "<>0"
+        ratio = f'=IF({b}{rule},ROUND({a}/{b},{DECIMALS[column.kind]}),"")'
         return f"={a}-{b}" if column.ratio is None else ratio
     if column.is_sum:
         name = xl_col_to_name(i)

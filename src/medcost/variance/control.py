@@ -170,6 +170,19 @@ class LoadedControl(LoadedFile):
 
     policy: BudgetControl
 
+    def record(self) -> dict[str, object]:
+        """What a manifest says of the policy: whose it is, its bytes, and when it gives alerts."""
+        header, alert = self.policy.control, self.policy.alert
+        return {
+            "id": header.id,
+            "title": header.title,
+            "authority": header.authority,
+            "effective_from": header.effective_from.isoformat(),
+            "file": self.file,
+            "sha256": self.sha256,
+            "alert": {"over": alert.over, "under": alert.under},
+        }
+
 
 def shipped_control() -> Path:
     """The budget control that ships with medcost."""
