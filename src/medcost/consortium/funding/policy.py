@@ -17,7 +17,7 @@ from medcost.sections import Limits, Section
 
 FUND_ALLOCATION = "fund_allocation"
 Yuan = Annotated[float, Limits(ge=0, le=1e12, allow_inf_nan=False)]
-Positive = Annotated[float, Limits(gt=0, le=1e6, allow_inf_nan=False)]
+Positive = Annotated[float, Limits(ge=0.001, le=1e6, allow_inf_nan=False)]
 Kind = Literal["lead", "township", "village", "specialist", "community"]
 Weighing = Literal["volume_score", "volume", "score"]
 GRASSROOTS, KEY_DISCIPLINE = "grassroots", "key_discipline"
@@ -71,7 +71,7 @@ class OtherShare(Section):
 class ValueSegment(Section):
     """[[value.segment]]: what a yuan is worth up to a share of the request."""
 
-    up_to: Annotated[float, Limits(gt=0, le=1, allow_inf_nan=False)]
+    up_to: Annotated[float, Limits(ge=0.001, le=1, allow_inf_nan=False)]
     worth: Annotated[float, Limits(ge=0, le=1e6, allow_inf_nan=False)]
 
 
@@ -109,7 +109,7 @@ class Tier(Section):
     """[[serious_illness.tier]]: what is paid of a claim up to so much above the deductible."""
 
     rate: Share
-    up_to: Annotated[float, Limits(gt=0, le=1e12, allow_inf_nan=False)] | None = None
+    up_to: Annotated[float, Limits(ge=0.01, le=1e12, allow_inf_nan=False)] | None = None
 
 
 class SeriousIllness(Section):
@@ -127,7 +127,7 @@ class StopLoss(Section):
     """[stop_loss]: what the reinsurer gives back of single claims."""
 
     retention: Yuan = 200_000
-    limit: Yuan | None = 1_000_000
+    limit: Yuan = 1_000_000
     share: Share = 0.9
 
 
@@ -186,11 +186,7 @@ class FundPolicy(PolicySection):
                 PaidTier(None if tier.up_to is None else fen(tier.up_to), exact(tier.rate))
                 for tier in illness.tier
             ),
-            StopLossRule(
-                fen(loss.retention),
-                None if loss.limit is None else fen(loss.limit),
-                exact(loss.share),
-            ),
+            StopLossRule(fen(loss.retention), fen(loss.limit), exact(loss.share)),
             AggregateRule(exact(self.aggregate.attachment), exact(self.aggregate.share)),
         )
 
