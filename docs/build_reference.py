@@ -25,7 +25,7 @@ from pydantic_core import core_schema
 
 from medcost.allocation_model import AllocationModel, shipped_models
 from medcost.book import REQUIRED_TABLES, SMALL_TABLES
-from medcost.cli import REJECTED, UNBALANCED, UNPUBLISHED
+from medcost.commands.endings import REJECTED, UNBALANCED, UNPUBLISHED
 from medcost.errors import FaultCode, fault_codes
 from medcost.sections import schema_of
 from medcost.stopping import INTERRUPTED, TERMINATED
