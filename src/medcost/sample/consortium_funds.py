@@ -125,7 +125,7 @@ def _insurance(kinds: Sequence[str], period: str, rng: np.random.Generator) -> d
     people = 60_000 + 12_000 * len(kinds)
     residents = _thousands(people * 900 * 100.0)
     employees = _thousands(people * 0.12 * 3_200 * 100.0)
-    columns = {
+    columns: dict[str, list[int | None]] = {
         "package": [employees, residents],
         "reserve": [None, None],
         "out_of_county": [_thousands(employees * 0.44), _thousands(residents * 0.37)],

@@ -274,4 +274,4 @@ def _groups(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
         names.add(str(group.get("name")))
     parts = [group.get("parts", 0) for group in groups]
     if groups and _are_numbers(*parts) and not any(part > 0 for part in parts):
-        yield "group", "group: one group must have parts."
+        yield "group[0]", "group: one group must have parts."
