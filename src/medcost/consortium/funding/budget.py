@@ -135,7 +135,8 @@ def allocate(problem: Problem, goals: Goals, step: int) -> Allocation:
     if parts is None:
         estimated = estimated_fen(inner, raised, equal, fixed)
         parts = as_fractions(estimated.tolist(), inner.low, inner.high)
-    fen = to_whole_fen(inner, parts)
+    # Bounds that hold the value may be left by the fen of rounding, those of the policy may not.
+    fen = to_whole_fen(problem, parts)
     if goals.worth is not None:
         _require_worth(problem, goals.worth, fen, levels[0])
     return Allocation(

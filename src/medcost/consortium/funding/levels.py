@@ -30,8 +30,9 @@ PRICE_TOLERANCE = 1e-7
 SHARE_TOLERANCE = 1e-9
 # Rows are this much larger than shares of all money, which solvers take to be equal within 1e-7.
 ENLARGED = 1e4
-# By how much of a share what is kept may be missed, so that no program is refused for a last bit.
-KEPT = 2e-11
+# By how much of a share what is kept may be missed, so that no program is refused for a last bit;
+# the larger ones where the first does not do.
+KEPT = (2e-11, 1e-10, 1e-9, 1e-8, 1e-7)
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,10 @@ class Move:
 
 @dataclass(frozen=True)
 class FixedTotals:
-    """Groups whose satisfied shares are given: group int64 [requests], shares float [groups]."""
+    """Groups that keep their satisfied shares: group int64 [requests], shares float [groups].
+
+    No other shares are as good as those that were raised, so groups that have no less have these.
+    """
 
     group: Ints
     shares: Floats
@@ -124,20 +128,21 @@ class _Raising:
         group: Ints,
         equal: NDArray[np.bool_],
         fixed: FixedTotals | None,
+        kept: float,
     ) -> None:
         from scipy import sparse
 
-        self.problem, self.group = problem, group
+        self.problem, self.group, self.kept = problem, group, kept
         self.n_groups = int(group.max()) + 1
         asked, rows = problem.asked.astype(np.float64), rule_rows(problem)
         self.asked_of = np.bincount(group, weights=asked, minlength=self.n_groups)
         self.rules, self.rule_lower = rows.matrix, rows.lower
-        self.rule_upper = np.where(equal, rows.lower, np.inf)
+        self.rule_upper = np.where(equal, rows.lower + ENLARGED * kept, np.inf)
         self.shares = _share_rows(asked, group)
         if fixed is not None:
             self.rules = sparse.vstack([rows.matrix, _share_rows(asked, fixed.group)], format="csr")
-            self.rule_lower = np.append(self.rule_lower, ENLARGED * (fixed.shares - KEPT))
-            self.rule_upper = np.append(self.rule_upper, ENLARGED * (fixed.shares + KEPT))
+            self.rule_lower = np.append(self.rule_lower, ENLARGED * (fixed.shares - kept))
+            self.rule_upper = np.append(self.rule_upper, np.full(len(fixed.shares), np.inf))
         self.low, self.high = problem.low / asked, problem.high / asked
 
     def shares_of(self, parts: Floats) -> Floats:
@@ -146,7 +151,7 @@ class _Raising:
 
     def is_near(self, shares: Floats, floor: Floats) -> NDArray[np.bool_]:
         """Which groups are at their floors, but for what the others together may be missed by."""
-        tolerance = 5 * KEPT * self.problem.scale / self.asked_of + SHARE_TOLERANCE
+        tolerance = 5 * self.kept * self.problem.scale / self.asked_of + SHARE_TOLERANCE
         return np.asarray(shares <= floor + tolerance)
 
     def program(self, rising: NDArray[np.bool_], least: Floats, above: float) -> LinearProgram:
@@ -163,7 +168,9 @@ class _Raising:
             np.append(self.low, 0.0),
             np.append(self.high, above),
             matrix,
-            np.concatenate([self.rule_lower, np.where(rising, 0.0, ENLARGED * (least - KEPT))]),
+            np.concatenate(
+                [self.rule_lower, np.where(rising, 0.0, ENLARGED * (least - self.kept))]
+            ),
             np.concatenate([self.rule_upper, np.full(self.n_groups, np.inf)]),
             None,
         )
@@ -177,7 +184,7 @@ class _Raising:
             self.low,
             self.high,
             sparse.vstack([self.rules, self.shares], format="csr"),
-            np.concatenate([self.rule_lower, ENLARGED * (least - KEPT)]),
+            np.concatenate([self.rule_lower, ENLARGED * (least - self.kept)]),
             np.concatenate([self.rule_upper, np.full(self.n_groups, np.inf)]),
             None,
         )
@@ -228,7 +235,17 @@ def raise_shares(
     """
     if equal is None:
         equal = np.zeros(len(problem.rules), np.bool_)
-    of = _Raising(problem, group, equal, fixed)
+    *first, last = KEPT
+    for kept in first:
+        try:
+            return _raised(_Raising(problem, group, equal, fixed, kept), name)
+        except SolverFailure as failure:
+            if failure.kind != "infeasible":
+                raise
+    return _raised(_Raising(problem, group, equal, fixed, last), name)
+
+
+def _raised(of: _Raising, name: str) -> Raised:
     ceiling = of.shares_of(of.high)
     floor = of.shares_of(of.low)
     status = np.full(of.n_groups, RISING)
@@ -343,5 +360,5 @@ def estimated_fen(
 ) -> Floats:
     """Fen of each request, float [requests], as floating point has them."""
     group = np.arange(problem.n)
-    of = _Raising(problem, group, equal, fixed)
+    of = _Raising(problem, group, equal, fixed, KEPT[-1])
     return of.most_above(np.ones(problem.n, np.bool_), raised.shares) * problem.asked
