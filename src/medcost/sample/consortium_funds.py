@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from medcost.sample.files import AMOUNT, QUANTITY, WEIGHT, decimals, texts
 from medcost.sample.streams import Topic, stream
+
+if TYPE_CHECKING:
+    from medcost.sample.consortium import Members
 
 THOUSAND = 100_000  # fen
 # Of each kind of unit what it asks for: purpose, its part of the unit's requests, tags.
@@ -50,11 +53,10 @@ class _Request:
     previous: int | None
 
 
-def fund_tables(
-    unit_ids: Sequence[str], kinds: Sequence[str], period: str, seed: int
-) -> dict[str, pa.Table]:
-    """The tables that `medcost fund` reads, of one month; kinds: lead, township or village."""
-    rng = stream(seed, Topic.FUNDS)
+def fund_tables(members: Members) -> dict[str, pa.Table]:
+    """The tables that `medcost fund` reads, of the first month: funds are of a year."""
+    unit_ids, kinds, period = members.unit_ids, members.kinds, members.periods[0]
+    rng = stream(members.seed, Topic.FUNDS)
     requests = _requests(unit_ids, kinds, rng)
     asked = sum(row.asked for row in requests)
     total = round(asked * TOTAL_SHARE / THOUSAND) * THOUSAND
