@@ -62,10 +62,11 @@ def _unit(scales: dict[str, Scale]) -> Word:
     return Word(scales["zh"].unit.zh, scales["en"].unit.en)
 
 
-def _known(prefix: str, name: str) -> Word:
-    """The word of a name that the program gives, or the name that a policy gives."""
-    key = f"{prefix}.{name}"
-    return word(key) if key in all_words() else same(visible(name))
+def _rule_word(rule: str) -> Word:
+    """The word of a rule of the program, or the name that a policy gives to one of its own."""
+    if f"funds.rule.{rule}" in all_words():
+        return word(f"funds.rule.{rule}")
+    return same(visible(rule))
 
 
 def _members(figures: Figures) -> Grid:
@@ -178,7 +179,7 @@ def _rules(figures: Figures) -> Grid:
         is_value = goal == "value"
         shares = (None, None) if is_value else (_in(above, 6), _in(below, 6))
         worth = (_in(above, 10), _in(below, 10)) if is_value else (None, None)
-        label = (period, _known("funds.rule", rule), visible(unit), visible(purpose))
+        label = (period, _rule_word(rule), visible(unit), visible(purpose))
         lines.rows([(*label, *of, goal or None, *shares, *worth)], unit)
     return Grid(
         "fund_rules", word("funds.rules"), columns, tuple(lines.found),

@@ -125,8 +125,8 @@ def _amounts(fen: Sequence[int | None], kind: Any = AMOUNT) -> Any:
 def _insurance(kinds: Sequence[str], period: str, rng: np.random.Generator) -> dict[str, pa.Table]:
     """Two packages: the residents' ends with a surplus, the employees' with an overspend."""
     people = 60_000 + 12_000 * len(kinds)
-    residents = _thousands(people * 900 * 100.0)
-    employees = _thousands(people * 0.12 * 3_200 * 100.0)
+    residents = _thousands(people * 900 * 100.0 * rng.uniform(0.95, 1.05))
+    employees = _thousands(people * 0.12 * 3_200 * 100.0 * rng.uniform(0.95, 1.05))
     columns: dict[str, list[int | None]] = {
         "package": [employees, residents],
         "reserve": [None, None],
