@@ -6,7 +6,7 @@ import pytest
 
 from consortium.books import MONTH, POLICY, written
 from consortium.funding.test_stage import ASSESSED, UNITS, package, request, total
-from medcost.consortium.funding.policy import load_fund_policy
+from medcost.consortium.funding.policy import RULE_NAMES, load_fund_policy
 from medcost.consortium.funding.stage import fund
 from medcost.consortium.inputs import read_consortium
 from medcost.consortium.publication import publish_results
@@ -14,6 +14,8 @@ from medcost.output_folder import output_folder
 from medcost.report.consortium_funds import funds
 from medcost.report.figures import Figures, read_figures
 from medcost.report.grid import Grid
+from medcost.report.words import all_words
+from medcost.tables import load_table
 
 CLAIM = "claim-of-a-person"
 
@@ -88,3 +90,15 @@ def test_without_a_result_the_section_says_what_is_missing(figures: Figures) -> 
              if name.startswith(("fund_", "insurance_", "surplus_"))}  # fmt: skip
     bare = Figures(figures.runs, empty, figures.names, {}, {}, ())
     assert funds(bare).missing is not None
+
+
+def test_every_value_that_is_named_has_a_word() -> None:
+    """fund_allocation.held hold_harmless is funds.held.hold_harmless, and so on."""
+    for table, column, prefix in (
+        ("out_fund_allocation", "held", "funds.held"),
+        ("out_surplus_share", "held", "funds.held"),
+        ("out_insurance_package", "line", "funds.line"),
+    ):
+        for value in load_table(table).column(column).values:
+            assert f"{prefix}.{value}" in all_words()
+    assert all(f"funds.rule.{rule}" in all_words() for rule in RULE_NAMES)
