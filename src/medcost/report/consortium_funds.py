@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from medcost.money import divide_half_away
 from medcost.report.charts import Series, Step, diverging_bars, stacked_bars, waterfall
 from medcost.report.figures import Figures, Rows
 from medcost.report.grid import Cell, Column, Grid, Lines
 from medcost.report.numbers import Scale, scale_for, visible
 from medcost.report.section import BLUE, GREEN, RED, Picture, Section, in_both
+from medcost.report.sums import rate_of
 from medcost.report.words import Language, Word, all_words, same, word
 
 # Quiet beside what is allocated.
@@ -83,7 +85,7 @@ def _members(figures: Figures) -> Grid:
     lines = Lines(columns)
     sums = figures.tables["fund_allocation"].sums(("period", "unit_id"), AMOUNTS)
     for (period, unit), fen in sums.items():
-        share = _rate(fen[2], fen[1])
+        share = rate_of(fen[2], fen[1])
         lines.rows([(period, *_named(figures, unit), *fen, share)], unit)
     if sums:
         lines.total(word("total_of_all"), 0, level=1)
@@ -91,10 +93,6 @@ def _members(figures: Figures) -> Grid:
         "fund_members", word("funds.members"), columns, tuple(lines.found), (),
         rank="request", sheet=word("funds.members_sheet"),
     )  # fmt: skip
-
-
-def _rate(part: int, whole: int) -> int | None:
-    return (part * 2 * 10**6 + whole) // (2 * whole) if whole > 0 else None
 
 
 def _requests(figures: Figures) -> Grid:
@@ -189,11 +187,7 @@ def _rules(figures: Figures) -> Grid:
 
 def _in(value: int | None, digits: int) -> int | None:
     """A number in 1e-12 with so many digits fewer, rounded, halves away from zero."""
-    if value is None:
-        return None
-    step = 10**digits
-    rounded = (2 * abs(value) + step) // (2 * step)
-    return rounded if value >= 0 else -rounded
+    return None if value is None else divide_half_away(value, int(10**digits))
 
 
 def _packages(figures: Figures) -> Grid:
