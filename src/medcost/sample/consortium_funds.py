@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from medcost.sample.files import AMOUNT, QUANTITY, WEIGHT, decimals, texts
 from medcost.sample.streams import Topic, stream
+
+if TYPE_CHECKING:
+    from medcost.sample.consortium import Members
 
 THOUSAND = 100_000  # fen
 # Of each kind of unit what it asks for: purpose, its part of the unit's requests, tags.
@@ -50,11 +53,10 @@ class _Request:
     previous: int | None
 
 
-def fund_tables(
-    unit_ids: Sequence[str], kinds: Sequence[str], period: str, seed: int
-) -> dict[str, pa.Table]:
-    """The tables that `medcost fund` reads, of one month; kinds: lead, township or village."""
-    rng = stream(seed, Topic.FUNDS)
+def fund_tables(members: Members) -> dict[str, pa.Table]:
+    """The tables that `medcost fund` reads, of the first month: funds are of a year."""
+    unit_ids, kinds, period = members.unit_ids, members.kinds, members.periods[0]
+    rng = stream(members.seed, Topic.FUNDS)
     requests = _requests(unit_ids, kinds, rng)
     asked = sum(row.asked for row in requests)
     total = round(asked * TOTAL_SHARE / THOUSAND) * THOUSAND
@@ -123,8 +125,8 @@ def _amounts(fen: Sequence[int | None], kind: Any = AMOUNT) -> Any:
 def _insurance(kinds: Sequence[str], period: str, rng: np.random.Generator) -> dict[str, pa.Table]:
     """Two packages: the residents' ends with a surplus, the employees' with an overspend."""
     people = 60_000 + 12_000 * len(kinds)
-    residents = _thousands(people * 900 * 100.0)
-    employees = _thousands(people * 0.12 * 3_200 * 100.0)
+    residents = _thousands(people * 900 * 100.0 * rng.uniform(0.95, 1.05))
+    employees = _thousands(people * 0.12 * 3_200 * 100.0 * rng.uniform(0.95, 1.05))
     columns: dict[str, list[int | None]] = {
         "package": [employees, residents],
         "reserve": [None, None],

@@ -66,7 +66,10 @@ def _repair(problem: Problem, fen: Ints, exact: Sequence[Fraction]) -> None:
     columns = np.array([rule.coefficients for rule in problem.rules], np.int64)
     kinds, kind_of = np.unique(columns.T, axis=0, return_inverse=True)
     members = [np.flatnonzero(kind_of.reshape(-1) == kind) for kind in range(len(kinds))]
-    moves = _fewest_moves(problem, fen, slack, kinds, members)
+    # Rather move a fen than leave it to nobody.
+    moves = _fewest_moves(problem, fen, slack, kinds, members, least_net=0)
+    if moves is None:
+        moves = _fewest_moves(problem, fen, slack, kinds, members, least_net=-MOST_MOVED)
     if moves is None:
         return
     for step, counts in zip((1, -1), moves, strict=True):
@@ -76,9 +79,17 @@ def _repair(problem: Problem, fen: Ints, exact: Sequence[Fraction]) -> None:
 
 
 def _fewest_moves(
-    problem: Problem, fen: Ints, slack: Sequence[int], kinds: Ints, members: Sequence[Ints]
+    problem: Problem,
+    fen: Ints,
+    slack: Sequence[int],
+    kinds: Ints,
+    members: Sequence[Ints],
+    least_net: int,
 ) -> tuple[Ints, Ints] | None:
-    """How many fen each kind gains and loses, int64 [kinds]; None where no moves are enough."""
+    """How many fen each kind gains and loses, int64 [kinds]; None where no moves are enough.
+
+    least_net: fen that are gained less those lost, at least.
+    """
     from scipy import sparse
 
     up, down = (
@@ -88,13 +99,14 @@ def _fewest_moves(
     n = len(kinds)
     # Of equally few moves those of the earlier kinds.
     price = 1 + np.arange(2 * n) / (1000.0 * n)
+    gained = np.concatenate([kinds.T, np.ones((1, n), np.int64)])
     program = LinearProgram(
         price,
         np.zeros(2 * n),
         np.concatenate([up, down]),
-        sparse.csr_matrix(np.concatenate([kinds.T, -kinds.T], axis=1).astype(np.float64)),
-        -np.array(slack, np.float64),
-        np.full(len(slack), np.inf),
+        sparse.csr_matrix(np.concatenate([gained, -gained], axis=1).astype(np.float64)),
+        np.append(-np.array(slack, np.float64), least_net),
+        np.full(len(slack) + 1, np.inf),
         np.ones(2 * n, np.bool_),
     )
     try:
