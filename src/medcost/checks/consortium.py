@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medcost.book import Book, TableRows, missing_table
+from medcost.checks.consolidation import find_self_dealing, find_stock_faults
 from medcost.checks.findings import Finding, faults_of
 from medcost.checks.funds import (
     find_assessment_faults,
@@ -15,6 +16,7 @@ from medcost.checks.funds import (
     find_request_faults,
     find_totals_missing,
 )
+from medcost.checks.ownership import find_ownership_faults
 from medcost.checks.rows import find_duplicate_keys, find_value_faults, row_finding
 from medcost.checks.tables import rows_considered
 from medcost.errors import Fault
@@ -23,11 +25,14 @@ from medcost.tables import CONSORTIUM_INPUTS
 # What a table asks for beyond, of the rows considered: findings, merged and told like those of
 # any table, or faults in words of their own.
 FINDINGS: Mapping[str, Callable[[Book, NDArray[np.bool_]], list[Finding]]] = {
+    "intercompany": find_self_dealing,
+    "internal_stock": find_stock_faults,
     "budget_requests": find_request_faults,
     "assessments": find_assessment_faults,
     "insurance_claims": find_claim_faults,
 }
 FAULTS: Mapping[str, Callable[[Book, NDArray[np.bool_]], list[Fault]]] = {
+    "ownership": find_ownership_faults,
     "budget_requests": find_totals_missing,
 }
 

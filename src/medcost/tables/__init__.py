@@ -24,7 +24,7 @@ CONSORTIUM_INPUTS: dict[str, tuple[str, ...]] = {
         "assessments",
     ),
     "equip": (),
-    "consolidate": (),
+    "consolidate": ("statements", "intercompany", "internal_stock", "ownership"),
 }
 CONSORTIUM_RESULTS: dict[str, tuple[str, ...]] = {
     "share": (),
@@ -38,7 +38,14 @@ CONSORTIUM_RESULTS: dict[str, tuple[str, ...]] = {
         "surplus_share",
     ),
     "equip": (),
-    "consolidate": (),
+    "consolidate": (
+        "consolidated_statement",
+        "member_statement",
+        "elimination",
+        "unmatched",
+        "unrealised_profit",
+        "consortium_interest",
+    ),
 }
 
 
