@@ -6,6 +6,7 @@ needs; where one change makes two faults, both are listed.
 
 import copy
 import datetime
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -655,7 +656,7 @@ CONSORTIUM_TESTS = "".join(
 ABOUT_CONSORTIUM = {
     code
     for code in fault_codes()
-    if f'"{code}"' in CONSORTIUM_TESTS or code.startswith(("policy-", "solver-"))
+    if re.search(rf"\b{code}\b", CONSORTIUM_TESTS) or code.startswith(("policy-", "solver-"))
 }
 ABOUT_PUBLISHED = {
     "chain-broken", "current-dangling", "current-unreadable", "file-added", "file-changed",
