@@ -33,11 +33,13 @@ COMMANDS = {
     "check": "books",
     "run": "month",
     "recost": "what_ifs",
+    "equip": "equipment",
     "explain": "published",
     "variance": "published",
     "report": "published",
     "diff": "published",
     "verify": "published",
+    "sign": "published",
     "consolidate": "consolidation",
     "fund": "funds",
 }

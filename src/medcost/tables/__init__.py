@@ -23,7 +23,7 @@ CONSORTIUM_INPUTS: dict[str, tuple[str, ...]] = {
         "insurance_claims",
         "assessments",
     ),
-    "equip": (),
+    "equip": ("equipment", "exam_demand", "distances"),
     "consolidate": ("statements", "intercompany", "internal_stock", "ownership"),
 }
 CONSORTIUM_RESULTS: dict[str, tuple[str, ...]] = {
@@ -37,7 +37,14 @@ CONSORTIUM_RESULTS: dict[str, tuple[str, ...]] = {
         "insurance_package",
         "surplus_share",
     ),
-    "equip": (),
+    "equip": (
+        "equipment_coalition",
+        "equipment_goal",
+        "equipment_share",
+        "equipment_site",
+        "exam_access",
+        "examination",
+    ),
     "consolidate": (
         "consolidated_statement",
         "member_statement",
