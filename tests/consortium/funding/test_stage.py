@@ -293,6 +293,20 @@ def test_rules_in_conflict_are_told_in_words(tmp_path: Path) -> None:
     ) == fault.where
 
 
+def test_hold_harmless_above_a_ceiling_is_told_as_a_conflict(tmp_path: Path) -> None:
+    """450 of last year's 500 are kept whatever is asked for, and 300 are the ceiling."""
+    fault = refused(
+        tmp_path,
+        NO_SHARES + "[hold_harmless]\nwithin_request = false\n",
+        budget_requests=[request("T1", "a", 300, previous=500), request("V", "a", 100)],
+        fund_totals=total(1000),
+    )
+    assert (
+        "hold_harmless of 'T1/a', 450.00 yuan (alone: by 150.00 yuan)",
+        "ceiling of 'T1/a', 300.00 yuan (alone: by 150.00 yuan)",
+    ) == fault.where
+
+
 def test_contradictory_bounds_and_missing_totals_are_faults_of_the_tables(tmp_path: Path) -> None:
     with pytest.raises(InputRejected) as error:
         funds(

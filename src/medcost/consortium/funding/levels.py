@@ -28,6 +28,8 @@ RISING, AT_LEVEL, AT_CEILING, AT_FLOOR = 0, 1, 2, 3
 # A price counts beside what it would be if all that can rise were stopped by one rule.
 PRICE_TOLERANCE = 1e-7
 SHARE_TOLERANCE = 1e-9
+# Up to so many kinds of requests are looked at one by one.
+MOST_KINDS = 16
 # Rows are this much larger than shares of all money, which solvers take to be equal within 1e-7.
 ENLARGED = 1e4
 # By how much of a share what is kept may be missed, so that no program is refused for a last bit;
@@ -109,6 +111,18 @@ def rule_rows(problem: Problem) -> RuleRows:
     return RuleRows(sparse.csr_matrix(weights), lower)
 
 
+def _kinds(problem: Problem, group: Ints, fixed: FixedTotals | None) -> Ints:
+    """Which groups are alike in every rule, int64 [groups]; a group of several is alone."""
+    if len(np.unique(group)) < len(group):
+        return np.arange(int(group.max()) + 1)
+    columns = [rule.coefficients for rule in problem.rules]
+    columns += [] if fixed is None else [fixed.group]
+    found = np.unique(np.array(columns, np.int64).T, axis=0, return_inverse=True)[1]
+    kinds = np.zeros(len(group), np.int64)
+    kinds[group] = found.reshape(-1)
+    return kinds
+
+
 def _share_rows(asked: Floats, group: Ints) -> csr_matrix:
     """The satisfied share of each group, ENLARGED, of those of its requests."""
     from scipy import sparse
@@ -144,6 +158,7 @@ class _Raising:
             self.rule_lower = np.append(self.rule_lower, ENLARGED * (fixed.shares - kept))
             self.rule_upper = np.append(self.rule_upper, np.full(len(fixed.shares), np.inf))
         self.low, self.high = problem.low / asked, problem.high / asked
+        self.kind_of = _kinds(problem, group, fixed)
 
     def shares_of(self, parts: Floats) -> Floats:
         """The satisfied share of each group, of that of each request."""
@@ -273,8 +288,8 @@ def _raised(of: _Raising, name: str) -> Raised:
         at_floor = stopped[of.is_near(np.full(of.n_groups, level.value), floor)[stopped]]
         status[at_floor], level_of[at_floor], least[at_floor] = AT_FLOOR, -1, floor[at_floor]
         rising[stopped] = False
-        if rising.any() and _are_held(of, rising, least, floor):
-            status[rising] = AT_FLOOR
+        if rising.any():
+            status[_held(of, rising, least, floor)] = AT_FLOOR
     return Raised(tuple(levels), status, level_of, least)
 
 
@@ -349,10 +364,26 @@ def _resolved(program: LinearProgram, problem: Problem, move: Move) -> float | N
         return None
 
 
-def _are_held(of: _Raising, rising: NDArray[np.bool_], least: Floats, floor: Floats) -> bool:
-    """Whether none of those still rising can have more than its floor."""
-    most = of.shares_of(of.most_above(rising, least))
-    return bool(of.is_near(most, floor)[rising].all())
+def _held(
+    of: _Raising, rising: NDArray[np.bool_], least: Floats, floor: Floats
+) -> NDArray[np.bool_]:
+    """Which of those still rising can have no more than their floors, bool [groups].
+
+    A fen for one request can be one for any other that is alike in every rule and has room, so
+    alike ones rise together or not at all: one program for each kind. Of more kinds than a few,
+    all are looked at together.
+    """
+    kinds = np.where(rising, of.kind_of, -1)
+    listed = np.unique(kinds[rising])
+    if len(listed) > MOST_KINDS:
+        kinds, listed = np.where(rising, 0, -1), np.zeros(1, np.int64)
+    held = np.zeros(of.n_groups, np.bool_)
+    for kind in listed.tolist():
+        inside = kinds == kind
+        most = of.shares_of(of.most_above(inside, least))
+        if of.is_near(most, floor)[inside].all():
+            held |= inside
+    return held
 
 
 def estimated_fen(

@@ -226,7 +226,7 @@ def fund_rule(period: str, units: Sequence[str], budget: AllocatedBudget, step: 
                 [goal_label(levels, row.price.level) if row.price else "" for row in rows]
             ),
             "price": filled([one[0] for one in prices]),
-            "step": filled([step if row.price else None for row in rows]),
+            "step": filled([step if row.price and row.price.is_checked else None for row in rows]),
             "gain_above": filled([one[1] for one in prices]),
             "gain_below": filled([one[2] for one in prices]),
         },
