@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medcost.book import Book, TableRows, missing_table
+from medcost.checks import shared_services
 from medcost.checks.findings import Finding, faults_of
 from medcost.checks.rows import find_duplicate_keys, find_value_faults, row_finding
 from medcost.checks.tables import rows_considered
@@ -16,8 +17,12 @@ from medcost.tables import CONSORTIUM_INPUTS
 
 # What a table asks for beyond, of the rows considered: findings, merged and told like those of
 # any table, or faults in words of their own.
-FINDINGS: Mapping[str, Callable[[Book, NDArray[np.bool_]], list[Finding]]] = {}
-FAULTS: Mapping[str, Callable[[Book, NDArray[np.bool_]], list[Fault]]] = {}
+FINDINGS: Mapping[str, Callable[[Book, NDArray[np.bool_]], list[Finding]]] = {
+    **shared_services.FINDINGS,
+}
+FAULTS: Mapping[str, Callable[[Book, NDArray[np.bool_]], list[Fault]]] = {
+    "shared_services": shared_services.find_service_faults,
+}
 
 
 def consortium_tables() -> tuple[str, ...]:

@@ -14,14 +14,23 @@ ELEMENTS = ("staff", "materials", "drugs", "depreciation", "amortisation", "risk
 CLASSES = ("admin", "support", "medtech", "clinical", "non_medical")
 # The kinds of results of the consortium: the tables that each reads, beside units, and publishes.
 CONSORTIUM_INPUTS: dict[str, tuple[str, ...]] = {
-    "share": (),
+    "share": (
+        "shared_services",
+        "shared_service_members",
+        "capacity_steps",
+        "coalition_costs",
+        "joint_examinations",
+        "shared_processes",
+        "process_outputs",
+        "member_requirements",
+    ),
     "lend": (),
     "fund": (),
     "equip": (),
     "consolidate": (),
 }
 CONSORTIUM_RESULTS: dict[str, tuple[str, ...]] = {
-    "share": (),
+    "share": ("share", "share_coalition", "share_posting", "share_rule", "share_service"),
     "lend": (),
     "fund": (),
     "equip": (),
