@@ -18,7 +18,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
@@ -26,10 +26,18 @@ from pydantic_core import core_schema
 from medcost.allocation_model import AllocationModel, shipped_models
 from medcost.book import REQUIRED_TABLES, SMALL_TABLES
 from medcost.cli import REJECTED, UNBALANCED, UNPUBLISHED
+from medcost.consortium.policy import PolicySection, shipped_policies
+from medcost.consortium.sharing.policy import CostSharing
 from medcost.errors import FaultCode, fault_codes
 from medcost.sections import schema_of
 from medcost.stopping import INTERRUPTED, TERMINATED
-from medcost.tables import Column, load_table, table_names
+from medcost.tables import (
+    CONSORTIUM_INPUTS,
+    CONSORTIUM_RESULTS,
+    Column,
+    load_table,
+    table_names,
+)
 from medcost.toml_lines import key_lines
 from medcost.variance.control import BudgetControl, shipped_control
 
@@ -58,6 +66,15 @@ VARIANCES = (
     "out_break_even",
     "out_budget_requests",
     "out_budget_reward",
+)
+# What the consortium's commands read beside units and tables of costing, and what they publish.
+CONSORTIUM = tuple(
+    dict.fromkeys(
+        (
+            *(name for names in CONSORTIUM_INPUTS.values() for name in names),
+            *(f"out_{name}" for names in CONSORTIUM_RESULTS.values() for name in names),
+        )
+    )
 )
 # What explain writes, on demand and to a folder of its own.
 EXPLANATIONS = ("out_explanation", "out_explanation_services")
@@ -161,7 +178,7 @@ def load_titles() -> dict[str, TableTitle]:
     require_same("table_titles.csv", names, table_names())
     require_same(
         "the order of the tables",
-        [*INPUTS, *RESULTS, *VARIANCES, *EXPLANATIONS, *WHAT_IFS, *DIFFERENCES],
+        [*INPUTS, *RESULTS, *VARIANCES, *CONSORTIUM, *EXPLANATIONS, *WHAT_IFS, *DIFFERENCES],
         table_names(),
     )
     return {row.table: row for row in rows}
@@ -183,6 +200,13 @@ def needed_by(table: str) -> str:
         if table in tables:
             return STAGE_NAMES[stage]
     return "no run; optional"
+
+
+def commands_of(table: str) -> str:
+    """The commands of the consortium that read or write a table, as code."""
+    kinds = CONSORTIUM_RESULTS if is_result(table) else CONSORTIUM_INPUTS
+    found = [kind for kind, names in kinds.items() if published_name(table) in names]
+    return ", ".join(code(f"medcost {kind}") for kind in found)
 
 
 def column_row(column: Column) -> list[str]:
@@ -223,6 +247,13 @@ def table_page(title: TableTitle) -> str:
         place = (
             f"A result table: `{name}.parquet` in the run folder of a book with a table budget, "
             "and of `variance --out`."
+        )
+    elif title.table in CONSORTIUM and is_result(title.table):
+        place = f"A result table of {commands_of(title.table)}: `{name}.parquet` in its run folder."
+    elif title.table in CONSORTIUM:
+        place = (
+            f"A table of the consortium: `{name}.parquet` or a folder `{name}/` in the book. "
+            f"Read by {commands_of(title.table)}."
         )
     elif is_result(title.table):
         place = f"A result table: `{name}.parquet` in the run folder."
@@ -283,6 +314,9 @@ def tables_index(titles: dict[str, TableTitle]) -> str:
     inputs = [[link(t), titles[t].title_en, titles[t].title_zh, needed_by(t)] for t in INPUTS]
     results = [[link(t), titles[t].title_en, titles[t].title_zh] for t in RESULTS]
     variances = [[link(t), titles[t].title_en, titles[t].title_zh] for t in VARIANCES]
+    of_consortium = [
+        [link(t), titles[t].title_en, titles[t].title_zh, commands_of(t)] for t in CONSORTIUM
+    ]
     explanations = [
         [link(t), titles[t].title_en, titles[t].title_zh]
         for t in (*EXPLANATIONS, *WHAT_IFS, *DIFFERENCES)
@@ -299,6 +333,8 @@ def tables_index(titles: dict[str, TableTitle]) -> str:
         "## Tables of `explain --out`, of `recost`, of `diff --out` and of restatements\n",
         "## Result tables where there is a budget\n",
         grid(("table", "what it holds", "中文"), variances) + "\n",
+        "## Tables of the consortium's commands\n",
+        grid(("table", "what it holds", "中文", "read or written by"), of_consortium) + "\n",
         "## Tables of `explain --out` and of `recost`\n",
         grid(("table", "what it holds", "中文"), explanations) + "\n",
         "## The columns of a table page",
@@ -615,6 +651,73 @@ def control_page() -> str:
     return "\n".join(parts)
 
 
+# Policies of the consortium
+
+
+class PolicyPage(NamedTuple):
+    """A policy: its file without .toml, its root, where that is defined, and what it is."""
+
+    name: str
+    root: type[PolicySection]
+    source: str
+    title: str
+    intro: str
+
+
+POLICIES = (
+    PolicyPage(
+        "cost_sharing",
+        CostSharing,
+        "src/medcost/consortium/sharing/policy.py",
+        "Cost sharing",
+        "One TOML file says how the cost of shared services is shared and checked. `medcost share` "
+        "follows the one that ships, `cost_sharing.toml`, or another that `--policy` names. What "
+        "the rules compute is on the page of "
+        "[sharing](../explanation/consortium_sharing.md).",
+    ),
+)
+STRICTNESS = """\
+It is as strict as the [allocation model](model.md): an unknown key, a wrong type or an impossible
+value is rejected with the file, the key's path and its line, all faults together. Every key but
+those of `[policy]` may be left out; its default holds then.
+"""
+
+
+def policy_keys(policy: PolicyPage) -> list[ModelKey]:
+    """Every key of a policy."""
+    schema = SectionSchema(by_alias=True).generate(schema_of(policy.root))
+    return list(SchemaReader(schema).keys())
+
+
+def policy_meanings(policy: PolicyPage) -> dict[str, tuple[str, str]]:
+    """Meanings of a policy's keys; those of [policy] are the same for all."""
+    rows = read_rows(REFERENCE / "policy_keys.csv")
+    rows = [row for row in rows if row["policy"] in ("all", policy.name)]
+    keys = [key.path for key in policy_keys(policy)]
+    require_same(f"policy_keys.csv of {policy.name}", [row["path"] for row in rows], keys)
+    return {row["path"]: (row["meaning_en"], row["meaning_zh"]) for row in rows}
+
+
+def policy_page(policy: PolicyPage) -> str:
+    """The page of a policy's keys."""
+    meanings, keys = policy_meanings(policy), policy_keys(policy)
+    file = shipped_policies()[policy.name]
+    index = ", ".join(f"[{key.path}](#{slug(key.path)})" for key in keys)
+    parts = [
+        header(policy.source, "docs/reference/policy_keys.csv", f"allocation_models/{file.name}"),
+        f"# {policy.title}\n",
+        f"{wrapped(policy.intro)}\n",
+        STRICTNESS,
+        "## The policy that ships\n",
+        f"```toml\n{annotated_example(meanings, file)}```\n",
+        "## Keys\n",
+        f"{wrapped(index)}\n",
+        *(key_section(key, meanings[key.path]) for key in keys),
+        "[Documentation](../README.md) · [Glossary](glossary.md)\n",
+    ]
+    return "\n".join(parts)
+
+
 # All pages
 
 
@@ -626,6 +729,8 @@ def build_pages() -> dict[Path, str]:
     pages[REFERENCE / "errors.md"] = errors_page()
     pages[REFERENCE / "model.md"] = model_page()
     pages[REFERENCE / "budget_control.md"] = control_page()
+    for policy in POLICIES:
+        pages[REFERENCE / f"{policy.name}.md"] = policy_page(policy)
     return pages
 
 

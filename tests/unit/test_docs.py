@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 
 from medcost.allocation_model import shipped_models
+from medcost.consortium.policy import shipped_policies
 from medcost.errors import fault_codes
 from medcost.tables import load_table, table_names
 
@@ -127,6 +128,16 @@ def test_the_annotated_control_is_the_shipped_one(builder: ModuleType) -> None:
     assert tomllib.loads(example) == tomllib.loads(shipped.read_text("utf-8"))
 
 
+def test_every_key_of_a_policy_has_a_heading_and_its_example_ships(builder: ModuleType) -> None:
+    for policy in builder.POLICIES:
+        page = read(REFERENCE / f"{policy.name}.md")
+        headings = re.findall(r"^### `(\S+)`$", page, re.MULTILINE)
+        assert headings == [key.path for key in builder.policy_keys(policy)]
+        shipped = shipped_policies()[policy.name]
+        example = builder.annotated_example(builder.policy_meanings(policy), shipped)
+        assert tomllib.loads(example) == tomllib.loads(shipped.read_text("utf-8"))
+
+
 # Glossary and map
 
 
@@ -135,7 +146,8 @@ def test_the_glossary_has_every_name_of_the_tables_and_the_model(builder: Module
     for table in table_names():
         for column in load_table(table).columns:
             wanted |= {column.name, *column.values}
-    for key in (*builder.model_keys(), *builder.control_keys()):
+    policies = [key for policy in builder.POLICIES for key in builder.policy_keys(policy)]
+    for key in (*builder.model_keys(), *builder.control_keys(), *policies):
         wanted |= {key.path.rsplit(".", 1)[-1], *key.values}
     explained = set(re.findall(r"`([^`]+)`", read(REFERENCE / "glossary.md")))
     assert sorted(wanted - explained) == []

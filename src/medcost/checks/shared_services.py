@@ -56,7 +56,8 @@ def _fault(code: str, service: ServiceRows, what: str, *where: str) -> Fault:
 def find_cycles(services: Sequence[ServiceRows]) -> list[Fault]:
     """Services that are included in one that is not listed, or that lead back to themselves."""
     listed = {(one.period, one.service_id): one for one in services}
-    faults, in_cycle = [], set()
+    faults: list[Fault] = []
+    in_cycle: set[Key] = set()
     for service in services:
         if not service.included_in:
             continue
@@ -69,8 +70,9 @@ def find_cycles(services: Sequence[ServiceRows]) -> list[Fault]:
             if next_ is None or next_ in path:
                 break
             path.append(next_)
-        if path[-1].included_in == service.service_id and service not in in_cycle:
-            in_cycle |= set(path)
+        found = (service.period, service.service_id)
+        if path[-1].included_in == service.service_id and found not in in_cycle:
+            in_cycle |= {(one.period, one.service_id) for one in path}
             way = " in ".join(quote(one.service_id) for one in [*path, service])
             places = tuple(one.place for one in path)
             faults.append(
