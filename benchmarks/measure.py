@@ -35,7 +35,7 @@ from benchmarks.report import (
     write_json,
 )
 from benchmarks.shapes import SHAPES, grown
-from medcost.cli import DEFAULT_MODEL
+from medcost.commands.options import DEFAULT_MODEL
 
 # Enough to see every phase, few enough for a few minutes over all shapes.
 DEFAULT_LINES = "300000"

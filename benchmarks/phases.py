@@ -201,7 +201,11 @@ def start_up_commands() -> dict[str, Command]:
     return {
         "start-up[interpreter]": [sys.executable, "-c", "pass"],
         "start-up[version]": [*MEDCOST, "--version"],
-        "start-up[imports]": [sys.executable, "-c", "import medcost.cli, medcost.batch"],
+        "start-up[imports]": [
+            sys.executable,
+            "-c",
+            "import medcost.cli, medcost.commands.month, medcost.batch",
+        ],
     }
 
 

@@ -25,7 +25,7 @@ from pydantic_core import core_schema
 
 from medcost.allocation_model import AllocationModel, shipped_models
 from medcost.book import REQUIRED_TABLES, SMALL_TABLES
-from medcost.cli import REJECTED, UNBALANCED, UNPUBLISHED
+from medcost.commands.endings import REJECTED, UNBALANCED, UNPUBLISHED
 from medcost.consortium.policy import PolicySection, shipped_policies
 from medcost.consortium.sharing.policy import CostSharing
 from medcost.errors import FaultCode, fault_codes

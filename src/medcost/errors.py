@@ -133,6 +133,15 @@ def render_faults(faults: Sequence[Fault], closing: str = "Nothing was published
 
 
 @contextmanager
+def gathered(faults: list[Fault]) -> Iterator[None]:
+    """Add the faults that are raised inside to those found before; what follows goes on."""
+    try:
+        yield
+    except InputRejected as rejected:
+        faults += rejected.faults
+
+
+@contextmanager
 def named_errors(path: Path) -> Iterator[None]:
     """Turn an operating system error into CannotPublish that says which file and why."""
     try:

@@ -100,7 +100,7 @@ def yuan(amount: Decimal | None) -> str:
     return "" if amount is None else f"{amount:,.2f}"
 
 
-def _grid(columns: Sequence[tuple[str, bool]]) -> Table:
+def empty_grid(columns: Sequence[tuple[str, bool]]) -> Table:
     """An empty table; columns are (heading, whether it is a number)."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading, is_number in columns:
@@ -110,7 +110,7 @@ def _grid(columns: Sequence[tuple[str, bool]]) -> Table:
     return table
 
 
-def _show(console: Console, title: str, grid: Table) -> None:
+def show_grid(console: Console, title: str, grid: Table) -> None:
     """Print a table under its title; on a narrow terminal labels are cut, figures never."""
     console.print(Text(title, style="bold"))
     for column in grid.columns:
@@ -134,7 +134,7 @@ def show_departments(console: Console, tables: dict[str, pa.Table], names: dict[
 
     table = tables["department_cost"]
     headings = ("direct", "received", "handed on", "full cost")
-    grid = _grid([("", False), *((h, True) for h in headings)])
+    grid = empty_grid([("", False), *((h, True) for h in headings)])
 
     def amounts(where: pa.Array | None = None) -> list[str]:
         received = sum(
@@ -151,12 +151,12 @@ def show_departments(console: Console, tables: dict[str, pa.Table], names: dict[
             grid.add_row(CLASS_NAMES[name], *amounts(of_class))
     grid.add_section()
     grid.add_row("合计 total", *amounts(), style="bold")
-    _show(console, "科室成本 Department cost, yuan", grid)
+    show_grid(console, "科室成本 Department cost, yuan", grid)
     by_dept = table.group_by(["unit_id", "dept_id"]).aggregate([("full_cost", "sum")])
     rows = sorted(
         by_dept.to_pylist(), key=lambda r: (-r["full_cost_sum"], r["unit_id"], r["dept_id"])
     )
-    top = _grid(
+    top = empty_grid(
         [("unit", False), ("department", False), ("name", False), ("full cost, yuan", True)],
     )
     for row in rows[:SHOWN]:
@@ -168,7 +168,7 @@ def show_departments(console: Console, tables: dict[str, pa.Table], names: dict[
             yuan(row["full_cost_sum"]),
         )
     title = f"全成本最高的科室 The {SHOWN} departments with the highest full cost"
-    _show(console, title, top)
+    show_grid(console, title, top)
 
 
 def show_drg_groups(console: Console, tables: dict[str, pa.Table], names: dict[str, str]) -> None:
@@ -183,7 +183,7 @@ def show_drg_groups(console: Console, tables: dict[str, pa.Table], names: dict[s
         ("结余最多 Largest surplus", surplus),
         ("亏损最多 Largest deficit", deficit),
     ):
-        grid = _grid(
+        grid = empty_grid(
             [
                 ("unit", False),
                 ("group", False),
@@ -204,7 +204,7 @@ def show_drg_groups(console: Console, tables: dict[str, pa.Table], names: dict[s
                 yuan(row["income"]),
                 yuan(row["margin"]),
             )
-        _show(console, f"{title} by DRG group, yuan", grid)
+        show_grid(console, f"{title} by DRG group, yuan", grid)
 
 
 def show_reconciliation(console: Console, tables: dict[str, pa.Table]) -> None:
@@ -212,7 +212,7 @@ def show_reconciliation(console: Console, tables: dict[str, pa.Table]) -> None:
     import pyarrow.compute as pc
 
     table = tables["reconciliation"]
-    grid = _grid(
+    grid = empty_grid(
         [("reason", False), ("yuan", True), ("share", True)],
     )
     sums = {
@@ -229,7 +229,7 @@ def show_reconciliation(console: Console, tables: dict[str, pa.Table]) -> None:
     grid.add_row("合计 total", yuan(total), "")
     grid.add_row(REASON_NAMES["ledger"], yuan(ledger), "")
     grid.add_row("差额 difference", yuan(ledger - total), "", style="bold")
-    _show(console, "对账 Reconciliation, all units and elements", grid)
+    show_grid(console, "对账 Reconciliation, all units and elements", grid)
 
 
 def show_comparison(
@@ -248,14 +248,14 @@ def show_comparison(
             console.print(f"{title}: 成本无变化 no cost moved\n")
             continue
         keys = [key for key in LEVEL_KEYS[level] if any(row[key] for row in rows)]
-        grid = _grid(
+        grid = empty_grid(
             [*((key, False) for key in keys), ("before", True), ("after", True), ("change", True)]
         )
         for row in rows[:MOVES_SHOWN]:
             amounts = (yuan(row[name]) for name in ("before", "after", "change"))
             grid.add_row(*(safe(row[key]) for key in keys), *amounts)
         largest = f", the {MOVES_SHOWN} largest" if len(rows) > MOVES_SHOWN else ""
-        _show(console, f"{title}: {len(rows):,} moved{largest}, yuan", grid)
+        show_grid(console, f"{title}: {len(rows):,} moved{largest}, yuan", grid)
 
 
 def show_difference(console: Console, difference: pa.Table, old: str, new: str) -> None:
@@ -274,7 +274,7 @@ def show_difference(console: Console, difference: pa.Table, old: str, new: str) 
             console.print(f"{title}, total {total} yuan\n", markup=False)
             continue
         largest = np.argsort(-np.abs(fen_of(rows, "change")), kind="stable")[:MOVES_SHOWN]
-        grid = _grid(
+        grid = empty_grid(
             [("unit", False), ("key", False), ("column", False)]
             + [(heading, True) for heading in ("old", "new", "change")]
         )
@@ -285,7 +285,7 @@ def show_difference(console: Console, difference: pa.Table, old: str, new: str) 
                 safe(row["unit_id"]), safe(key), row["column"], *values, yuan(row["change"])
             )
         most = f", the {MOVES_SHOWN} largest" if rows.num_rows > MOVES_SHOWN else ""
-        _show(console, f"{title}{most}", grid)
+        show_grid(console, f"{title}{most}", grid)
     found = count_of(difference.num_rows, "value")
     summary = f"{found} in {count_of(len(tables), 'table')} differ" if tables else "no difference"
     console.print(f"{old}, {new}: {summary}", markup=False, soft_wrap=True)
@@ -373,7 +373,7 @@ def _show_parts(
     """
     if not parts:
         return
-    grid = _grid([*headings, ("yuan", True), ("share", True)])
+    grid = empty_grid([*headings, ("yuan", True), ("share", True)])
 
     for key, fen in parts[:PARTS_SHOWN]:
         grid.add_row(*cells(key), format_yuan(fen), share_of(fen, total))
@@ -383,7 +383,7 @@ def _show_parts(
         blank = [""] * (len(headings) - 1)
         label = f"其余 {len(rest):,} others"
         grid.add_row(label, *blank, format_yuan(others), share_of(others, total))
-    _show(console, f"{title}, yuan", grid)
+    show_grid(console, f"{title}, yuan", grid)
 
 
 VARIANCE_LEVELS = {
@@ -433,7 +433,7 @@ def show_budget_execution(console: Console, table: pa.Table) -> None:
 
     rows = table.filter(pc.equal(table["level"], "unit")).to_pylist()
     headings = ("budget", "actual", "variance", "executed")
-    grid = _grid([("unit", False), *((h, True) for h in headings), ("alert", False)])
+    grid = empty_grid([("unit", False), *((h, True) for h in headings), ("alert", False)])
     for row in [row for row in rows if row["unit_id"]] + [r for r in rows if not r["unit_id"]]:
         if not row["unit_id"]:
             grid.add_section()
@@ -444,7 +444,7 @@ def show_budget_execution(console: Console, table: pa.Table) -> None:
             ALERT_NAMES[row["alert"]],
             style=None if row["unit_id"] else "bold",
         )
-    _show(console, "预算执行 Budget execution by unit, yuan", grid)
+    show_grid(console, "预算执行 Budget execution by unit, yuan", grid)
 
 
 def show_variance(console: Console, period: str, tables: dict[str, pa.Table]) -> None:
@@ -468,7 +468,7 @@ def _show_elements(console: Console, table: pa.Table) -> None:
     if not rows:
         return
     headings = ("budget", "actual", "variance", "executed")
-    grid = _grid([("element", False), *((h, True) for h in headings), ("alert", False)])
+    grid = empty_grid([("element", False), *((h, True) for h in headings), ("alert", False)])
     for row in rows:
         grid.add_row(
             Text(ELEMENT_NAMES[row["element"]]),
@@ -476,7 +476,7 @@ def _show_elements(console: Console, table: pa.Table) -> None:
             percent(row["execution_rate"]),
             ALERT_NAMES[row["alert"]],
         )
-    _show(console, "按成本项目 By element, all units, yuan", grid)
+    show_grid(console, "按成本项目 By element, all units, yuan", grid)
 
 
 def _show_lines_over(console: Console, table: pa.Table) -> None:
@@ -487,7 +487,7 @@ def _show_lines_over(console: Console, table: pa.Table) -> None:
         return
     columns = [("unit", False), ("department or group", False), ("element", False)]
     amounts = [("budget", True), ("actual", True), ("over", True), ("approval", False)]
-    grid = _grid([*columns, *amounts])
+    grid = empty_grid([*columns, *amounts])
     for row in rows[:LINES_SHOWN]:
         budget = row["budget"] if row["budget"] is not None else Decimal(0)
         grid.add_row(
@@ -500,7 +500,7 @@ def _show_lines_over(console: Console, table: pa.Table) -> None:
             TIER_NAMES[row["approval_tier"]],
         )
     largest = f", the {LINES_SHOWN} largest" if len(rows) > LINES_SHOWN else ""
-    _show(console, f"超预算 {len(rows):,} lines over or without a budget{largest}, yuan", grid)
+    show_grid(console, f"超预算 {len(rows):,} lines over or without a budget{largest}, yuan", grid)
 
 
 def _show_effects(console: Console, table: pa.Table) -> None:
@@ -508,12 +508,12 @@ def _show_effects(console: Console, table: pa.Table) -> None:
     import pyarrow.compute as pc
 
     names = ("budget", "volume", "mix", "efficiency", "price", "actual")
-    grid = _grid([("level", False), *((name, True) for name in names)])
+    grid = empty_grid([("level", False), *((name, True) for name in names)])
     for row in table.filter(pc.equal(table["unit_id"], "")).to_pylist():
         effects = (f"{name}_variance" for name in names[1:-1])
         cells = (yuan(row[name]) for name in ("budget", *effects, "actual"))
         grid.add_row(VARIANCE_LEVELS[row["level"]], *cells)
-    _show(console, "差异分解 From budget to actual, all units, yuan", grid)
+    show_grid(console, "差异分解 From budget to actual, all units, yuan", grid)
 
 
 def _show_group_effects(console: Console, table: pa.Table) -> None:
@@ -524,12 +524,12 @@ def _show_group_effects(console: Console, table: pa.Table) -> None:
     if not rows:
         return
     names = ("compared", "case mix", "cost", "actual")
-    grid = _grid([("against", False), *((name, True) for name in names)])
+    grid = empty_grid([("against", False), *((name, True) for name in names)])
     for row in rows:
         fields = ("base_amount", "case_mix_variance", "cost_variance", "actual")
         grid.add_row(AGAINST_NAMES[row["against"]], *(yuan(row[name]) for name in fields))
     base = BASE_NAMES[rows[0]["base"]]
-    _show(console, f"病组差异 DRG groups, {base}, all units, yuan", grid)
+    show_grid(console, f"病组差异 DRG groups, {base}, all units, yuan", grid)
 
 
 def _show_break_even(console: Console, table: pa.Table) -> None:
@@ -542,7 +542,7 @@ def _show_break_even(console: Console, table: pa.Table) -> None:
     rows.sort(key=lambda row: row["surplus"])
     columns = [("unit", False), ("department", False)]
     amounts = [("income", True), ("full cost", True), ("break-even", True), ("volume", True)]
-    grid = _grid([*columns, *amounts, ("measure", False)])
+    grid = empty_grid([*columns, *amounts, ("measure", False)])
     for row in rows[:LINES_SHOWN]:
         volume = row["break_even_volume"]
         grid.add_row(
@@ -556,7 +556,7 @@ def _show_break_even(console: Console, table: pa.Table) -> None:
         )
     largest = f", the {LINES_SHOWN} widest gaps" if len(rows) > LINES_SHOWN else ""
     title = f"未达盈亏平衡 {len(rows):,} departments below break-even{largest}, yuan"
-    _show(console, title, grid)
+    show_grid(console, title, grid)
 
 
 def _show_requests(console: Console, table: pa.Table) -> None:
@@ -565,7 +565,7 @@ def _show_requests(console: Console, table: pa.Table) -> None:
     if not rows["total"]["requested"]:
         return
     columns = [("requested", True), ("share", True), ("", False)]
-    grid = _grid(
+    grid = empty_grid(
         [("", False), ("floor", True), *columns, ("approved", True), ("share", True), ("", False)]
     )
     for scope, name in SCOPE_NAMES.items():
@@ -580,11 +580,11 @@ def _show_requests(console: Console, table: pa.Table) -> None:
             percent(row["approved_share"]),
             MET_NAMES[row["approved_met"]],
         )
-    _show(console, "预算申报 Requests and approved budget, yuan", grid)
+    show_grid(console, "预算申报 Requests and approved budget, yuan", grid)
 
 
 def _show_rewards(console: Console, table: pa.Table) -> None:
-    grid = _grid([("unit", False), ("executed", True), ("targets", False), ("reward", True)])
+    grid = empty_grid([("unit", False), ("executed", True), ("targets", False), ("reward", True)])
     for row in table.to_pylist():
         grid.add_row(
             safe(row["unit_id"]),
@@ -592,4 +592,4 @@ def _show_rewards(console: Console, table: pa.Table) -> None:
             TARGET_NAMES[row["targets"]],
             yuan(row["reward"]),
         )
-    _show(console, "绩效奖惩 Rewards and cuts, yuan", grid)
+    show_grid(console, "绩效奖惩 Rewards and cuts, yuan", grid)

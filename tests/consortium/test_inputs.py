@@ -10,7 +10,7 @@ from medcost import tables as schemas
 from medcost.checks import consortium as checks
 from medcost.checks.findings import Finding
 from medcost.checks.rows import row_finding
-from medcost.consortium.inputs import costs_published, read_consortium
+from medcost.consortium.inputs import read_consortium
 from medcost.errors import Fault, InputRejected
 
 from .books import MONTH, UNITS, written
@@ -118,9 +118,3 @@ def test_a_table_is_held_against_checks_of_its_own(
     first, second = rejected.value.faults
     assert first.what == "1 out_intercompany row has a negative amount."
     assert second.what == "Too much."
-
-
-def test_a_folder_without_the_months_costs_is_refused(tmp_path: Path) -> None:
-    assert costs_published(None, MONTH) == {}
-    with pytest.raises(InputRejected, match=r"has no published run of 2026-01"):
-        costs_published(tmp_path, MONTH)

@@ -24,11 +24,12 @@ from medcost.consortium.inputs import read_consortium
 from medcost.consortium.policy import PolicySection, load_policy
 from medcost.consortium.publication import (
     ConsortiumResult,
+    Published,
     publish_results,
     published_consortium,
     summary_of,
 )
-from medcost.errors import InvariantBroken
+from medcost.errors import InputRejected, InvariantBroken
 from medcost.month_end import EVERYTHING, BatchOptions
 from medcost.output_folder import output_folder
 from medcost.publish import PublishedRun, published_runs, read_run_manifest
@@ -286,3 +287,20 @@ def test_every_identity_is_of_columns_that_its_kind_publishes() -> None:
 def test_the_kinds_are_the_same_everywhere() -> None:
     assert IDENTITIES.keys() == schemas.CONSORTIUM_RESULTS.keys()
     assert IDENTITIES.keys() == schemas.CONSORTIUM_INPUTS.keys()
+
+
+def test_costs_and_results_are_found_where_they_were_published(
+    place: Place, tmp_path: Path
+) -> None:
+    """Costs lie in the folder of runs; of results those in --out go before."""
+    costs = tmp_path / "costs"
+    cost(tmp_path, costs)
+    (here,) = published(place, result())
+    (there,) = published(Place(costs, place.book, place.policy), result(2))
+    found = Published(place.out, costs)
+    assert list(found.costs(MONTH)) == ["U"]
+    assert found.results(MONTH) == {"share": here.folder}
+    assert Published(tmp_path / "new", costs).results(MONTH) == {"share": there.folder}
+    assert found.results("2026-02") == {}
+    with pytest.raises(InputRejected, match=r"has no published costs of 2026-02"):
+        found.costs("2026-02")

@@ -12,7 +12,7 @@ from books import Tables, model_file, written
 from medcost.allocation_model import load_model
 from medcost.batch import run_month_end
 from medcost.book import open_book
-from medcost.cli import _cost_opening
+from medcost.commands.books import cost_opening
 from medcost.month_end import BatchOptions, periods_of_book
 from medcost.output_folder import output_folder
 from medcost.report.contents import Report, compose
@@ -77,7 +77,7 @@ def sample_runs(tmp_path: Path, hospitals: int, lines: int, months: list[str]) -
     folder = tmp_path / "sample"
     make_sample(
         folder, hospitals=hospitals, lines=lines, seed=7, periods=months,
-        cost_opening=_cost_opening,
+        cost_opening=cost_opening,
     )  # fmt: skip
     return publish(tmp_path, folder, SHIPPED)
 

@@ -27,7 +27,7 @@ from benchmarks.shapes import SHAPES, Shape, grown
 from benchmarks.test_kernels import KERNELS
 from medcost.allocation_model import load_model
 from medcost.book import open_book
-from medcost.cli import DEFAULT_MODEL
+from medcost.commands.options import DEFAULT_MODEL
 from medcost.month_end import check_book, cost_period
 from medcost.tables import ELEMENTS
 

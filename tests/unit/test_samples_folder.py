@@ -14,7 +14,8 @@ from click.testing import CliRunner
 
 from medcost.allocation_model import load_model
 from medcost.book import open_book
-from medcost.cli import DEFAULT_MODEL, cli
+from medcost.cli import cli
+from medcost.commands.options import DEFAULT_MODEL
 from medcost.month_end import cost_period
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"

@@ -1,8 +1,8 @@
-"""What the consortium reads: its tables with the register of members, and published runs."""
+"""What the consortium reads of a book: its tables, with the register of members."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -21,16 +21,14 @@ from medcost.book import (
     require_book,
 )
 from medcost.checks.consortium import check_consortium
-from medcost.errors import Fault, InputRejected, quote_path
+from medcost.errors import InputRejected
 from medcost.parquet_input import SourceFile, TextColumn
-from medcost.publish import published_runs
 from medcost.records import dataclass
 from medcost.tables import CONSORTIUM_INPUTS
 from medcost.text_labels import text_array
 
 # Kinds of units that count as grassroots where units does not say.
 GRASSROOTS = frozenset({"township", "village", "community"})
-Runs = Mapping[str, Mapping[str, Path]]
 
 
 @dataclass(frozen=True)
@@ -122,18 +120,3 @@ def members_of(units: TableRows) -> Members:
         tuple(kind_of),
         np.where(is_said, said, by_kind),
     )
-
-
-def costs_published(folder: Path | None, period: str) -> dict[str, Path]:
-    """Run folders with the published costs of a month by unit; none where no folder is named.
-
-    Raises InputRejected (run-not-found) where the folder has no run of the month.
-    """
-    if folder is None:
-        return {}
-    runs = published_runs(folder)
-    if period not in runs:
-        what = f"{quote_path(folder)} has no published run of {period}."
-        where = tuple(f"{month}: {len(units)} units" for month, units in runs.items())
-        raise InputRejected([Fault("run-not-found", what, where or (quote_path(folder),))])
-    return runs[period]

@@ -18,7 +18,7 @@ from medcost.checkpoints import period_folder
 from medcost.consortium.balances import tie_out
 from medcost.consortium.inputs import ConsortiumInputs
 from medcost.consortium.policy import LoadedPolicy
-from medcost.errors import Fault, InputRejected, count_of, named_errors, quote
+from medcost.errors import Fault, InputRejected, count_of, named_errors, quote, quote_path
 from medcost.file_hashes import file_sha256
 from medcost.kept import BOOK, KEPT, record_kept
 from medcost.manifest import FileRecord, RunOptions, record_inputs
@@ -31,6 +31,7 @@ from medcost.publish import (
     Signer,
     folders_in,
     publish,
+    published_runs,
     read_run_manifest,
     stage_tables,
 )
@@ -69,6 +70,33 @@ def published_consortium(folder: Path) -> dict[str, dict[str, Path]]:
         return folders_in(folder, read_current(folder).get(CONSORTIUM, {}))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
+
+
+class Published:
+    """The published runs that a result may be made from.
+
+    out: where results go, and are looked for first; runs: another output folder with costs and
+    results, None for out.
+    """
+
+    def __init__(self, out: Path, runs: Path | None = None) -> None:
+        self._out, self._runs = out, runs or out
+
+    def costs(self, period: str) -> dict[str, Path]:
+        """Run folders with the costs of a month by unit; raises InputRejected (run-not-found)."""
+        published = published_runs(self._runs)
+        if period not in published:
+            what = f"{quote_path(self._runs)} has no published costs of {period}."
+            where = tuple(
+                f"{month}: {count_of(len(of), 'unit')}" for month, of in published.items()
+            )
+            raise InputRejected([Fault("run-not-found", what, where or (quote_path(self._runs),))])
+        return published[period]
+
+    def results(self, period: str) -> dict[str, Path]:
+        """Run folders of a month's results by kind; none where there is none."""
+        here, there = published_consortium(self._out), published_consortium(self._runs)
+        return {**there.get(period, {}), **here.get(period, {})}
 
 
 def publish_results(
