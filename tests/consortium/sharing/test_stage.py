@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pytest
 from consortium.books import MONTH, policy_file, written
 from medcost.consortium.balances import tie_out
 from medcost.consortium.inputs import read_consortium
+from medcost.consortium.publication import Published
 from medcost.consortium.sharing.policy import load_cost_sharing
 from medcost.consortium.sharing.stage import share_period
 from medcost.errors import InputRejected
@@ -22,6 +24,17 @@ UNITS = (
     {"unit_id": "B", "kind": "township"},
     {"unit_id": "C", "kind": "village"},
 )
+
+
+class Costs(Published):
+    """Published costs by unit, whatever the month."""
+
+    def __init__(self, runs: Mapping[str, Path]) -> None:
+        self._costs = dict(runs)
+
+    def costs(self, period: str) -> dict[str, Path]:
+        """Return them."""
+        return self._costs
 
 
 def service(rule: str | None = None, **given: Any) -> dict[str, Any]:
@@ -54,14 +67,14 @@ def shared(
     tmp_path: Path,
     services: Rows,
     policy: str = "",
-    runs: Mapping[str, Path] | None = None,
+    runs: Mapping[str, Path] = MappingProxyType({}),
     **tables: Rows,
 ) -> dict[str, pa.Table]:
     """Share the services; return the result tables, tied out."""
     book = written(tmp_path / "book", {"units": UNITS, "shared_services": services, **tables})
     inputs = read_consortium(book, "share", ("shared_services",), [MONTH])
     loaded = load_cost_sharing(policy_file(tmp_path, policy) if policy else None)
-    found = share_period(inputs, loaded, MONTH, runs or {})
+    found = share_period(inputs, loaded, MONTH, Costs(runs))
     tie_out("share", found.tables)
     return {name: as_written(table) for name, table in found.tables.items()}
 

@@ -13,7 +13,7 @@ from medcost.checks.service_rows import ServiceRows, read_services
 from medcost.checks.shared_services import OF_GAMES, find_rule_faults
 from medcost.consortium.inputs import ConsortiumInputs, Members
 from medcost.consortium.policy import LoadedPolicy
-from medcost.consortium.publication import ConsortiumResult
+from medcost.consortium.publication import ConsortiumResult, Published
 from medcost.consortium.sharing.core_check import Coalition
 from medcost.consortium.sharing.department_costs import department_cost
 from medcost.consortium.sharing.division import (
@@ -50,19 +50,20 @@ def share_period(
     inputs: ConsortiumInputs,
     policy: LoadedPolicy[CostSharing],
     period: str,
-    runs: Mapping[str, Path],
+    published: Published,
 ) -> ConsortiumResult:
     """Share every service of a month.
 
-    runs: published costing runs of the month by unit. Raises InputRejected with all faults
-    together, solver.SolverFailure, InvariantBroken.
+    published: where costing runs are, asked for only if a service names a department. Raises
+    InputRejected with all faults together, solver.SolverFailure, InvariantBroken.
     """
     begun = time.perf_counter()
     services = [one for one in read_services(inputs.tables) if one.period == period]
     if not services:
         what = f"shared_services has no row of {period}."
         raise InputRejected([Fault("period-not-in-book", what, ("shared_services, period",))])
-    own, sources = _own_costs(services, runs)
+    named = any(one.cost is None for one in services)
+    own, sources = _own_costs(services, published.costs(period) if named else {})
     shared = _share_all(services, own, inputs.members, policy.rules)
     members = {unit for one in shared for unit, _ in one.shares}
     notes = tuple(note for one in shared for note in _notes(one))
@@ -328,7 +329,10 @@ def _notes(one: SharedService) -> list[str]:
     """What a reader of the month must know: who is aggrieved, what has no answer."""
     notes = []
     if one.worst is not None and one.worst.excess > 0:
-        notes.append(sentence_on_core(one, "en"))
+        members = [one.units[i] for i in one.worst.members]
+        others = [unit for unit in one.units if unit not in members]
+        excess = one.in_fen(one.worst, one.shares).excess
+        notes.append(sentence_on_core(one.service.service_id, members, others, excess, True, "en"))
     notes += [
         f"{one.service.service_id} by {rule}: {reason}" for rule, reason in one.refused.items()
     ]
