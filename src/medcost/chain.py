@@ -1,8 +1,8 @@
 """The chain of manifests: each holds the SHA-256 of the one that was written before it.
 
 Whoever changes, removes or inserts a manifest would have to write every later one anew. The chain
-runs over all runs and restatements of an output folder in the order in which they were placed
-there; a run folder that is written again, because it was damaged, keeps its place.
+runs over all runs, restatements and turns of an output folder in the order in which they were
+placed there; a run folder that is written again, because it was damaged, keeps its place.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from medcost.records import dataclass
 
 MANIFEST = "manifest.json"
-RUN, RESTATEMENT = "run=", "restatement="
+RUN, RESTATEMENT, TURN = "run=", "restatement=", "turn="
 # The chain stands first in a manifest, so that its number is found without reading the rest.
 HEAD_BYTES = 200
 _NUMBER = re.compile(rb'\A\{\s*"chain": \{\s*"number": (\d{1,15}),')
@@ -40,10 +40,9 @@ class Link:
 
 
 def chained_folders(out: Path) -> list[Path]:
-    """Folders of runs and restatements in an output folder, by name."""
-    return sorted(
-        path for path in out.iterdir() if path.name.startswith((RUN, RESTATEMENT)) and path.is_dir()
-    )
+    """Folders of runs, restatements and turns in an output folder, by name."""
+    kinds = (RUN, RESTATEMENT, TURN)
+    return sorted(path for path in out.iterdir() if path.name.startswith(kinds) and path.is_dir())
 
 
 def read_link(folder: Path) -> Link | None:

@@ -11,19 +11,19 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from medcost.chain import RESTATEMENT, last_link
-from medcost.durable_files import json_bytes, sync_folder, write_durably
+from medcost.durable_files import sync_folder, write_durably
 from medcost.errors import CannotPublish, named_errors, quote
 from medcost.records import dataclass
+from medcost.turns import COPY, finish, settle
 
-CURRENT = "CURRENT.json"
+CURRENT = COPY
 # Its keys: the runs of costing by period and unit, the consortium's by period and kind.
 RUNS, CONSORTIUM = "runs", "consortium"
 LOCK = ".medcost-lock"
@@ -69,8 +69,8 @@ def output_folder(out: Path, resume: bool = False) -> Iterator[OutputFolder]:
     is_kept = False
     try:
         with named_errors(out):
-            fence = _require_current_readable(out)
-            _remove_unturned(out, fence)
+            current = _require_current_readable(out)
+            settle(out, current)
         beside = _staging_place(out)
         if not resume:
             # Whoever held the lock before is gone; what it staged was never published.
@@ -79,7 +79,7 @@ def output_folder(out: Path, resume: bool = False) -> Iterator[OutputFolder]:
         with named_errors(out):
             staging = Path(tempfile.mkdtemp(prefix=_prefix(out), dir=beside))
         try:
-            yield OutputFolder(out, staging, fence, leftovers)
+            yield OutputFolder(out, staging, current["fence"], leftovers)
         except (CannotPublish, KeyboardInterrupt, SystemExit):
             is_kept = resume
             raise
@@ -115,25 +115,6 @@ def _remove_staged(out: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def _remove_unturned(out: Path, fence: int) -> None:
-    """Remove restatements that CURRENT.json was never turned for: they did not take place.
-
-    Only those are, that the next fence was meant for and that nothing was chained to.
-    """
-    unturned = [p for p in out.glob(f"{RESTATEMENT}*") if restatement_fence(p.name) == fence + 1]
-    if unturned and (out / CURRENT).exists():
-        last = last_link(out)
-        if last is None or last.name in {path.name for path in unturned}:
-            for path in unturned:
-                shutil.rmtree(path)
-
-
-def restatement_fence(name: str) -> int:
-    """The fence that CURRENT.json got with a restatement, by its folder's name; 0 for others."""
-    number = name.rpartition("-")[2]
-    return int(number) if name.startswith(RESTATEMENT) and number.isdecimal() else 0
-
-
 def glob_escape(text: str) -> str:
     """Text as a literal of a glob pattern."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in text)
@@ -162,10 +143,12 @@ def require_form(current: dict[str, Any]) -> int:
     return fence
 
 
-def _require_current_readable(out: Path) -> int:
-    """The fence; raises CannotPublish where CURRENT.json is not a file of ours."""
+def _require_current_readable(out: Path) -> dict[str, Any]:
+    """CURRENT.json; raises CannotPublish where it is not a file of ours."""
     try:
-        return require_form(read_current(out))
+        current = read_current(out)
+        require_form(current)
+        return current
     except (ValueError, KeyError, TypeError):
         raise CannotPublish(
             f"{quote(str(out / CURRENT))} is not a file that medcost wrote. "
@@ -184,17 +167,15 @@ def require_fence(held: OutputFolder) -> dict[str, Any]:
     return current
 
 
-def turn_current(held: OutputFolder, changed: Mapping[str, Mapping[str, object]]) -> None:
-    """Replace CURRENT.json by one with what changed and the next fence, durably and at once.
+def turn_current(held: OutputFolder, turned: bytes) -> None:
+    """Replace CURRENT.json by what it became in a turn that was announced, durably and at once.
 
-    changed: the published runs and consortium results that are not as they were, whole; what is
-    not among them stays. What they point to is in place and synced. Raises CannotPublish where
-    another run was faster.
+    What it points to is in place and synced. Raises CannotPublish where another run was faster.
     """
     staged = held.staging / CURRENT
-    turned = {**require_fence(held), **changed, "fence": held.fence + 1}
-    write_durably(staged, json_bytes(turned))
+    write_durably(staged, turned)
     sync_folder(held.path)
     require_fence(held)
     os.replace(staged, held.path / CURRENT)
     sync_folder(held.path)
+    finish(held.path, held.fence + 1)

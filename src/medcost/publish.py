@@ -54,6 +54,7 @@ from medcost.records import dataclass
 from medcost.run_results import RUN_RESULTS, build_run_results
 from medcost.tables import file_metadata, load_table, table_names
 from medcost.threads import map_in_threads
+from medcost.turns import COPY, announce, turn_name
 
 SIGNATURE = "manifest.sig"
 # Tables encoded at once: two are large, the others are done beside them.
@@ -252,7 +253,7 @@ def publish(
     """
     out = held.path
     with named_errors(out):
-        require_fence(held)
+        current = require_fence(held)
         named = [(run_name(run), run) for run in runs]
         to_place = [(name, run) for name, run in named if not _is_whole(out / name, run)]
         last = last_link(out)
@@ -266,12 +267,17 @@ def publish(
             folder = held.staging / _restatement_name(restatement, held.fence)
             last = _write_restatement(folder, restatement, chain_after(last), signer)
             recorded.append(folder)
+        changed = _turned(current, named)
+        turned = json_bytes({**current, **changed, "fence": held.fence + 1})
+        if changed:
+            turn = held.staging / turn_name(held.fence + 1)
+            _write_turn(turn, held.fence + 1, turned, chain_after(last), signer)
+            announce(out, turn, bool(recorded))
         for name, run in to_place:
             _place(held, name, run)
         for folder in recorded:
             os.rename(folder, out / folder.name)
-        turned = _turned(read_current(out), named)
-        if turned:
+        if changed:
             turn_current(held, turned)
         elif to_place:
             sync_folder(out)
@@ -423,6 +429,19 @@ def _write_restatement(
         "created": utc_now(),
         "outputs": [vars(FileRecord(path.name, rows, digest))],
     }
+    link = _write_manifest(folder, folder.name, manifest, signer)
+    sync_folder(folder)
+    return link
+
+
+def _write_turn(
+    folder: Path, fence: int, turned: bytes, chain: Mapping[str, object], signer: Signer | None
+) -> Link:
+    """Stage the record of a turn: what CURRENT.json becomes."""
+    folder.mkdir()
+    write_durably(folder / COPY, turned)
+    record = FileRecord(COPY, len(turned), hashlib.sha256(turned).hexdigest())
+    manifest = {"chain": chain, "turn": fence, "created": utc_now(), "outputs": [vars(record)]}
     link = _write_manifest(folder, folder.name, manifest, signer)
     sync_folder(folder)
     return link

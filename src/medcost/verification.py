@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from medcost.chain import MANIFEST, RUN, chained_folders, find_breaks, link_of
+from medcost.chain import MANIFEST, RESTATEMENT, RUN, TURN, chained_folders, find_breaks, link_of
 from medcost.errors import Fault, InputRejected, InvariantBroken, count_of, quote, quote_path
 from medcost.file_hashes import file_sha256
 from medcost.manifest import run_id_of
@@ -22,12 +22,12 @@ from medcost.output_folder import (
     RUNS,
     read_current,
     require_form,
-    restatement_fence,
 )
 from medcost.parquet_input import READ_ERRORS
 from medcost.publish import SIGNATURE, read_tables, tie_out_costs
 from medcost.records import dataclass
 from medcost.threads import map_in_threads
+from medcost.turns import TURNING, fence_of, last_turn, numbered, turned_to, unfinished_turn
 
 Verifier = Callable[[bytes, bytes], bool]
 UNBALANCED_CODE = "table-unbalanced"
@@ -42,6 +42,7 @@ class Verified:
 
     n_runs: int
     n_restatements: int
+    n_turns: int
     n_files: int
     n_signed: int
     is_checked: bool
@@ -49,10 +50,11 @@ class Verified:
 
     @property
     def summary(self) -> str:
-        """'2 runs, 1 restatement, 61 files, 3 signatures', or '3 unchecked signatures'."""
+        """'2 runs, 1 restatement, 2 turns, 65 files, 5 signatures', or '5 unchecked ...'."""
         counted = [
             (self.n_runs, "run"),
             (self.n_restatements, "restatement"),
+            (self.n_turns, "turn"),
             (self.n_files, "file"),
             (self.n_signed, "signature" if self.is_checked else "unchecked signature"),
         ]
@@ -81,17 +83,25 @@ def verify_folder(folder: Path, verifier: Verifier | None = None, threads: int =
         read = [_read(folder)]
         faults: list[Fault] = []
     else:
-        fence = _fence(folder)
+        current = _current(folder)
+        unfinished = unfinished_turn(folder, current) if current else None
+        last = unfinished or last_turn(folder)
+        fences = [current["fence"] if current else 0, fence_of(last.name) if last else 0]
         # A restatement beyond the fence is one whose publication was stopped: it does not count.
-        paths = [p for p in chained_folders(folder) if restatement_fence(p.name) <= fence]
-        read = [_read(path) for path in paths]
-        faults = [*_current_faults(folder, read), *_chain_faults(read)]
+        paths = [p for p in chained_folders(folder) if numbered(p.name, RESTATEMENT) <= max(fences)]
+        read = [_read(path) for path in [*paths, *filter(None, [unfinished])]]
+        faults = [
+            *_current_faults(folder, read),
+            *_turn_faults(last, current),
+            *_chain_faults(read),
+        ]
     looked_at = map_in_threads(lambda one: _folder_faults(one, verifier), read, threads)
     faults += [fault for found in looked_at for fault in found]
-    runs = [one for one in read if one.path.name.startswith(RUN)]
+    kinds = [one.path.name.partition("=")[0] + "=" for one in read]
     return Verified(
-        len(runs),
-        len(read) - len(runs),
+        kinds.count(RUN),
+        kinds.count(RESTATEMENT),
+        sum(kind in (TURN, TURNING) for kind in kinds),
         sum(len(_records(one.manifest)) + 1 for one in read if one.manifest),
         sum((one.path / SIGNATURE).exists() for one in read),
         verifier is not None,
@@ -118,11 +128,14 @@ def _records(manifest: Mapping[str, Any]) -> dict[str, str]:
     return {str(record["name"]): str(record["sha256"]) for record in listed}
 
 
-def _fence(out: Path) -> int:
+def _current(out: Path) -> dict[str, Any] | None:
+    """CURRENT.json, None where it is not there or cannot be read."""
     try:
-        return require_form(read_current(out))
+        current = read_current(out)
+        require_form(current)
     except (OSError, ValueError, KeyError, TypeError):
-        return 0
+        return None
+    return current if (out / CURRENT).exists() else None
 
 
 def _current_faults(out: Path, read: Sequence[_Folder]) -> Iterator[Fault]:
@@ -159,6 +172,28 @@ def _holds(manifest: Mapping[str, Any] | None, part: str, period: str, of: str) 
         return True
     is_of = manifest.get("kind") == of if part == CONSORTIUM else of in manifest.get("units", ())
     return is_of and manifest.get("period") == period
+
+
+def _turn_faults(last: Path | None, current: Mapping[str, Any] | None) -> Iterator[Fault]:
+    """Where CURRENT.json is not what the last turn left, if both can be read."""
+    turned = turned_to(last) if last is not None else None
+    if last is None or turned is None or current in (turned, None):
+        return
+    places = []
+    if current["fence"] != turned["fence"]:
+        places.append(f"fence: {current['fence']} instead of {turned['fence']}")
+    for part in (RUNS, CONSORTIUM):
+        of_turn, now = turned.get(part, {}), current.get(part, {})
+        for period in sorted({*of_turn, *now}):
+            names, found = of_turn.get(period, {}), now.get(period, {})
+            places += [
+                f"{period} {quote(of)}: {quote(found.get(of, 'nothing'))} instead of "
+                f"{quote(names.get(of, 'nothing'))}"
+                for of in sorted({*names, *found})
+                if names.get(of) != found.get(of)
+            ]
+    what = f"{CURRENT} is not what the last publication left in {quote(last.name)}."
+    yield Fault("current-not-as-turned", what, tuple(places) or (quote_path(CURRENT),))
 
 
 def _chain_faults(read: Sequence[_Folder]) -> Iterator[Fault]:

@@ -57,7 +57,8 @@ def test_a_run_of_two_months_publishes_one_folder_each_and_points_to_both(publis
         assert re.fullmatch(rf"run={period}-[0-9a-f]{{12}}", units["U01"])
     assert current(out)["fence"] == 1
     folders = {path.name for path in out.iterdir()}
-    assert folders == {"CURRENT.json", ".medcost-lock", *(units["U01"] for units in runs.values())}
+    placed = {units["U01"] for units in runs.values()}
+    assert folders == {"CURRENT.json", ".medcost-lock", "turn=000001", *placed}
 
 
 def test_nothing_is_left_beside_the_output_folder(published) -> None:

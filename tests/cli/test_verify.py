@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import shutil
@@ -19,7 +20,6 @@ from faults.injection import medcost
 
 from medcost.chain import find_breaks, read_link
 from medcost.difference import compare_runs
-from medcost.output_folder import output_folder
 from medcost.tables import load_table
 from medcost.verification import verify_folder
 
@@ -186,20 +186,6 @@ def test_to_go_back_is_a_restatement_too(tmp_path: Path, run: Run) -> None:
     assert verify_folder(out).faults == ()
 
 
-def test_a_restatement_that_current_was_not_turned_for_is_cleared_away(
-    tmp_path: Path, run: Run
-) -> None:
-    """A run killed between the two leaves a record of what did not take place."""
-    out = tmp_path / "out"
-    assert run(two_units(tmp_path)) == 0
-    before = (out / "CURRENT.json").read_bytes()
-    assert run(two_units(tmp_path, 140), "--restate", "late invoice") == 0
-    (out / "CURRENT.json").write_bytes(before)
-    assert verify_folder(out).faults == ()
-    with output_folder(out):
-        assert not list(out.glob("restatement=*"))
-
-
 # The difference of two runs
 
 
@@ -287,7 +273,7 @@ def test_a_row_that_only_one_run_has_counts_as_zero(tmp_path: Path) -> None:
 
 @pytest.fixture
 def published(tmp_path: Path, run: Run) -> Path:
-    """Three runs and a restatement: both units, one alone, both again."""
+    """Three runs, a restatement and three turns: both units, one alone, both again."""
     assert run(two_units(tmp_path)) == 0
     assert run(two_units(tmp_path), "--unit", "V") == 0
     assert run(two_units(tmp_path, 140), "--restate", "late invoice") == 0
@@ -295,9 +281,11 @@ def published(tmp_path: Path, run: Run) -> Path:
 
 
 def test_every_manifest_holds_the_sha256_of_the_one_before(published: Path) -> None:
-    folders = [*published.glob("run=*"), *published.glob("restatement=*")]
+    folders = [p for p in published.iterdir() if p.is_dir()]
     links = sorted((read_link(folder) for folder in folders), key=lambda link: link.number)
-    assert [link.number for link in links] == [1, 2, 3, 4]
+    kinds = [link.name.partition("=")[0] for link in links]
+    assert kinds == ["run", "turn", "run", "turn", "run", "restatement", "turn"]
+    assert [link.number for link in links] == [1, 2, 3, 4, 5, 6, 7]
     assert links[0].previous is None
     for before, link in itertools.pairwise(links):
         assert (link.previous, link.previous_sha256) == (before.name, before.sha256)
@@ -448,11 +436,11 @@ def test_a_signature_is_verified_by_the_public_key_and_by_other_tools(
     assert run(two_units(tmp_path), "--sign-key", private) == 0
     assert run(two_units(tmp_path, 140), "--restate", "late", "--sign-key", private) == 0
     assert medcost(("verify", out, "--public-key", public)) == 0
-    assert ", 3 signatures: as published" in capsys.readouterr().out
+    assert ", 5 signatures: as published" in capsys.readouterr().out
     assert medcost(("verify", out)) == 0
-    assert ", 3 unchecked signatures: as published" in capsys.readouterr().out
+    assert ", 5 unchecked signatures: as published" in capsys.readouterr().out
     assert medcost(("verify", out, "--public-key", other)) == 3
-    assert capsys.readouterr().err.count("[signature-wrong]") == 3
+    assert capsys.readouterr().err.count("[signature-wrong]") == 5
     signed = run_of(out)
     check = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", public, "-rawin"]
     check += ["-in", signed / "manifest.json", "-sigfile", signed / "manifest.sig"]
@@ -466,6 +454,10 @@ def test_who_forges_the_whole_chain_cannot_forge_the_signatures(
     out = tmp_path / "out"
     assert run(two_units(tmp_path), "--sign-key", private) == 0
     changed_manifest(run_of(out), lambda manifest: manifest.update(notes=[]))
+    assert ["chain-broken"] == codes_of(out)
+    forged = hashlib.sha256((run_of(out) / "manifest.json").read_bytes()).hexdigest()
+    turn = out / "turn=000001"
+    changed_manifest(turn, lambda manifest: manifest["chain"]["previous"].update(sha256=forged))
     assert [] == codes_of(out)
     assert medcost(("verify", out, "--public-key", public)) == 3
 

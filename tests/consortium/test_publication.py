@@ -29,7 +29,7 @@ from medcost.consortium.publication import (
     published_consortium,
     summary_of,
 )
-from medcost.errors import InputRejected, InvariantBroken
+from medcost.errors import InputRejected, InvariantBroken, quote
 from medcost.month_end import EVERYTHING, BatchOptions
 from medcost.output_folder import output_folder
 from medcost.publish import PublishedRun, published_runs, read_run_manifest
@@ -247,6 +247,14 @@ def test_verify_finds_a_result_that_current_json_names_and_is_not_there(place: P
     assert [(fault.code, fault.where) for fault in found] == [
         ("current-dangling", (f"{MONTH} 'lend'",)),
         ("current-dangling", ("2026-02 'share'",)),
+        (
+            "current-not-as-turned",
+            (
+                f"{MONTH} 'lend': {quote(run.folder.name)} instead of 'nothing'",
+                f"{MONTH} 'share': 'nothing' instead of {quote(run.folder.name)}",
+                "2026-02 'share': 'run=2026-02-0' instead of 'nothing'",
+            ),
+        ),
     ]
 
 

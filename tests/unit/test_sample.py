@@ -110,6 +110,21 @@ def test_the_book_has_as_many_lines_as_asked_for(
     assert written.count("select distinct unit_id from ledger") == hospitals
 
 
+def test_of_more_members_than_townships_have_names_the_rest_are_villages(tmp_path: Path) -> None:
+    """111 members are 1 lead, 12 township hospitals and 98 villages; only hospitals are costed."""
+    make_sample(tmp_path, hospitals=111, lines=2_000, periods=("2026-01",))
+    units = pq.read_table(tmp_path / "units.parquet").to_pylist()
+    kinds = [unit["kind"] for unit in units]
+    assert kinds == ["lead"] + ["township"] * 12 + ["village"] * 98
+    ids = [unit["unit_id"] for unit in units]
+    assert (ids[0], ids[-1]) == ("U001", "U111")
+    assert ids == sorted(ids)
+    assert len({unit["name"] for unit in units}) == 111
+    assert [unit["grassroots"] for unit in units] == [False] + [True] * 110
+    ledger = pq.read_table(tmp_path / "ledger.parquet", columns=["unit_id"])
+    assert set(ledger["unit_id"].to_pylist()) == set(ids[:13])
+
+
 def test_the_lead_hospital_performs_about_sixty_percent(book: Book) -> None:
     ((share,),) = book.rows("select avg((unit_id = 'U01')::int) from service_lines")
     assert 0.57 < share < 0.63
@@ -119,7 +134,7 @@ def test_the_lead_hospital_performs_about_sixty_percent(book: Book) -> None:
     ("hospitals", "lines", "periods", "said"),
     [
         (0, 1_000, PERIODS, "hospitals must be"),
-        (99, 1_000, PERIODS, "hospitals must be"),
+        (254, 1_000, PERIODS, "hospitals must be"),
         (1, 10, PERIODS, "lines must be"),
         (1, 1_000, ("2026-01", "2026-03"), "consecutive"),
         (1, 1_000, ("2026-02", "2026-01"), "consecutive"),

@@ -24,7 +24,12 @@ from medcost.errors import CannotPublish, InputRejected
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--hospitals", default=5, show_default=True, help="1 lead, the others township.")
+@click.option(
+    "--hospitals",
+    default=5,
+    show_default=True,
+    help="Members: 1 lead, the others township; of more than 41, 12 township, the rest village.",
+)
 @click.option("--lines", default=150_000, show_default=True, help="Service lines in all.")
 @click.option("--seed", default=2026, show_default=True, help="Another seed, another book.")
 @click.option(

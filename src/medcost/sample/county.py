@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from medcost.sample import activity, budget, prices, services, tables
 from medcost.sample.baskets import draw_table
+from medcost.sample.consortium import Members, write_consortium
 from medcost.sample.files import AMOUNT, QUANTITY, TableFile, write_table
 from medcost.sample.patients import INPATIENT, NO_GROUP, SETTINGS, Cases, cases_of_month
 from medcost.sample.postings import (
@@ -21,7 +22,7 @@ from medcost.sample.postings import (
     department_cost,
     postings_of_month,
 )
-from medcost.sample.registry import ELEMENTS, LEAD, TOWNSHIP, House, registry
+from medcost.sample.registry import ELEMENTS, HOUSES, LEAD, TOWNSHIP, House, registry
 from medcost.sample.services import Lines
 from medcost.sample.streams import Floats, Ints, Month, Topic, months_of, split_evenly, stream
 
@@ -33,6 +34,9 @@ LEAD_SHARE = 0.6
 REFERRED_SHARE = 0.01
 REVERSED_SHARE = 0.005
 UNLINKED_SHARE = 0.003
+# A consortium with more members than there are hospitals: so many townships, the rest villages.
+TOWNSHIPS_BESIDE_VILLAGES = 12
+MOST_MEMBERS = 253
 
 
 @dataclass(frozen=True)
@@ -96,13 +100,25 @@ def _targets(hospitals: int, lines: int, months: Sequence[Month], seed: int) -> 
 class _County:
     """One run of the generator: the county's standing data, its seed and the months so far."""
 
-    def __init__(self, hospitals: int, seed: int) -> None:
+    def __init__(self, members: int, seed: int) -> None:
         self.registry = registry()
         self.table = draw_table()
         self.seed = seed
-        self.unit_ids = tuple(f"U{n:02d}" for n in range(1, hospitals + 1))
-        kinds = [LEAD] + [TOWNSHIP] * (hospitals - 1)
+        n_hospitals = members
+        if members > len(self.registry.townships) + 1:
+            n_hospitals = 1 + TOWNSHIPS_BESIDE_VILLAGES
+        digits = max(len(str(members)), 2)
+        self.member_ids = tuple(f"U{n:0{digits}d}" for n in range(1, members + 1))
+        # Villages have no departments, ledger or lines of their own.
+        self.unit_ids = self.member_ids[:n_hospitals]
+        kinds = [LEAD] + [TOWNSHIP] * (n_hospitals - 1)
         self.houses: list[House] = [self.registry.houses[kind] for kind in kinds]
+
+    def members(self, months: tuple[Month, ...]) -> Members:
+        """All members with their kinds, for the tables of the consortium."""
+        of_hospitals = [HOUSES[house.kind] for house in self.houses]
+        villages = ["village"] * (len(self.member_ids) - len(self.unit_ids))
+        return Members(self.member_ids, (*of_hospitals, *villages), months, self.seed)
 
     def cases(self, month: Month, target: Ints, before: list[Cases] | None) -> list[Cases]:
         """The month's cases of every unit."""
@@ -255,7 +271,7 @@ def _write_standing(
     groups, items = county.registry.groups, county.registry.items
     year = int(months[0].period[:4])
     standing = {
-        "units": tables.unit_table(county.registry, county.unit_ids),
+        "units": tables.unit_table(county.registry, county.member_ids, len(county.unit_ids)),
         "departments": tables.department_table(
             county.houses, county.unit_ids, f"{year - 2:04d}-07"
         ),
@@ -296,7 +312,9 @@ def make_sample(
     """Write a synthetic county consortium's book to `folder`, which is made if need be.
 
     One lead hospital and `hospitals` - 1 township hospitals perform `lines` service lines over
-    consecutive `periods`. The same arguments and pyarrow version give the same bytes.
+    consecutive `periods`. Of more members than there are names of townships twelve are township
+    hospitals, and the others villages, which stand in units and in the consortium's tables alone.
+    The same arguments and pyarrow version give the same bytes.
 
     `cost_opening(folder, period)` costs a period of the finished book and returns its work in
     progress, in the columns of opening_work_in_progress; it is called for each period but the
@@ -304,9 +322,8 @@ def make_sample(
 
     Raises ValueError for a number of hospitals or lines or a sequence of periods it cannot make.
     """
-    most = len(registry().townships) + 1
-    if not 1 <= hospitals <= most:
-        raise ValueError(f"hospitals must be 1 to {most}, not {hospitals}")
+    if not 1 <= hospitals <= MOST_MEMBERS:
+        raise ValueError(f"hospitals must be 1 to {MOST_MEMBERS}, not {hospitals}")
     months = months_of(periods)
     if lines < 100 * len(months):
         raise ValueError(f"lines must be at least {100 * len(months)}, not {lines}")
@@ -314,7 +331,7 @@ def make_sample(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{OPENING}.parquet").unlink(missing_ok=True)
     county = _County(hospitals, seed)
-    targets = _targets(hospitals, lines, months, seed)
+    targets = _targets(len(county.unit_ids), lines, months, seed)
     small, done = _Small(), list[_UnitMonth]()
     before: list[Cases] | None = None
     with TableFile(folder, "service_lines") as file:
@@ -347,6 +364,7 @@ def make_sample(
     _plan_groups(county, small, done, price)
     for name, parts in small.parts.items():
         rows[name] = write_table(folder, name, pa.concat_tables(parts))
+    rows |= write_consortium(folder, county.members(months))
     if cost_opening is not None and len(months) > 1:
         rows[OPENING] = _write_opening(folder, months, cost_opening, say)
     return _totals(rows, small, months, done)

@@ -32,18 +32,22 @@ def constant(value: str, rows: int) -> pa.Array:
     return codes(np.zeros(rows, dtype=np.int64), [value])
 
 
-def unit_table(county: Registry, unit_ids: Sequence[str]) -> pa.Table:
-    """The table units."""
+def unit_table(county: Registry, unit_ids: Sequence[str], n_hospitals: int) -> pa.Table:
+    """The table units: the lead, township hospitals, then villages, each township's in turn."""
     names = ["云岭县人民医院 Yunling County People's Hospital"]
-    for name in county.townships[: len(unit_ids) - 1]:
-        chinese, pinyin = name.split(" ", 1)
-        names.append(f"{chinese}卫生院 {pinyin} Township Hospital")
+    townships = [name.split(" ", 1) for name in county.townships[: n_hospitals - 1]]
+    names += [f"{chinese}卫生院 {pinyin} Township Hospital" for chinese, pinyin in townships]
+    for place in range(len(unit_ids) - n_hospitals):
+        number, (chinese, pinyin) = place // len(townships) + 1, townships[place % len(townships)]
+        names.append(f"{chinese}{number}村卫生室 {pinyin} Village Clinic {number}")
     lead = [place == 0 for place in range(len(unit_ids))]
+    kinds = ["lead"] + ["township"] * (n_hospitals - 1)
+    kinds += ["village"] * (len(unit_ids) - n_hospitals)
     return pa.table(
         {
             "unit_id": pa.array(unit_ids),
             "name": pa.array(names),
-            "kind": pa.array(["lead" if is_lead else "township" for is_lead in lead]),
+            "kind": pa.array(kinds),
             "region": pa.array([REGION] * len(unit_ids)),
             "grassroots": pa.array([not is_lead for is_lead in lead]),
         }
