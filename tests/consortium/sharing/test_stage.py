@@ -232,6 +232,23 @@ def test_steps_are_brought_to_the_cost_of_the_month(tmp_path: Path) -> None:
     assert alone == ["60.00", "24.00", "36.00"]
 
 
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        (service("nucleolus", game="steps"), "too-many-members"),
+        (service("shapley", game="steps", cost="-5"), "game-cost-unfit"),
+    ],
+)
+def test_a_game_that_a_rule_cannot_use_is_refused_by_name(
+    tmp_path: Path, row: dict[str, Any], code: str
+) -> None:
+    """Three members where coalitions of two are listed; steps of 30 against a credit of 5."""
+    step = {"period": MONTH, "service_id": "S", "step_id": "1", "up_to": 60, "cost": 30}
+    policy = "[check]\nlisted_up_to = 2\n"
+    tables = {"shared_service_members": volumes(A=30, B=12, C=18), "capacity_steps": [step]}
+    assert faults(tmp_path, [row], policy, **tables) == [code]
+
+
 def film_reading() -> dict[str, Rows]:
     """Films at 3, films with a reading at 5; A needs 2 films, B 1 and 3 readings, C 1 reading."""
     head = {"period": MONTH, "service_id": "S"}
