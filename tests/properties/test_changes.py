@@ -36,6 +36,7 @@ SIGNED = {
     "service_item_cost": (*ELEMENTS, "total", "unit_cost"),
     "case_cost": (*ELEMENTS, "total"),
     "drg_cost": (*ELEMENTS, "total", "mean"),
+    "drg_matrix": ("amount",),
     "work_in_progress": ELEMENTS,
     "intercompany": ("amount",),
     "reconciliation": ("amount",),

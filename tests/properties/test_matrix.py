@@ -13,10 +13,10 @@ from oracle.parquet_tables import write_tables
 
 from medcost.allocation_model import load_model
 from medcost.book import open_book
-from medcost.costing import case_rows, direct_items, line_pieces
+from medcost.costing import case_rows, direct_items, fixed_costs, line_pieces
 from medcost.costing.activity import Activity, read_activity
 from medcost.costing.activity_matrix import ActivityMatrix
-from medcost.costing.case_rows import net_entries
+from medcost.costing.exact_rows import net_entries
 from medcost.month_end import BatchOptions, cost_period
 from medcost.period_book import read_period
 from medcost.result_tables import as_written
@@ -91,19 +91,19 @@ def test_small_parts_come_to_the_same_tables(
 
 
 def all_wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(case_rows, "SMALLEST_SHIFT", 99)
-    monkeypatch.setattr(case_rows, "_fixed_costs", never)
+    monkeypatch.setattr(fixed_costs, "SMALLEST_SHIFT", 99)
+    monkeypatch.setattr(fixed_costs, "_fixed_costs", never)
 
 
 def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
     """12 bits after the point, and bounds of up to a quarter of a fen: most receivers are open."""
-    monkeypatch.setattr(case_rows, "LARGEST_SHIFT", 12)
-    monkeypatch.setattr(case_rows, "ROUGH", 1 << 62)
+    monkeypatch.setattr(fixed_costs, "LARGEST_SHIFT", 12)
+    monkeypatch.setattr(fixed_costs, "ROUGH", 1 << 62)
 
 
 def all_rough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every receiver is looked at with more digits before anything is rounded."""
-    monkeypatch.setattr(case_rows, "ROUGH", 0)
+    monkeypatch.setattr(fixed_costs, "ROUGH", 0)
 
 
 def none_gathered(monkeypatch: pytest.MonkeyPatch) -> None:

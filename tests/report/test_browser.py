@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from medcost.report.figures import read_figures
@@ -63,7 +64,7 @@ def test_the_language_switches_there_and_back(page: Page) -> None:
     page.click("#language")
     assert heading() == "Hospital cost report"
     assert page.value("document.title").startswith("Hospital cost report")
-    chinese = "[...document.querySelectorAll('.zh')].filter(e => e.offsetParent).length"
+    chinese = "[...document.querySelectorAll('[lang=zh]')].filter(e => e.offsetParent).length"
     assert page.value(chinese) == 0
     page.click("#language")
     assert heading() == "医院成本核算报告"
@@ -145,6 +146,43 @@ def test_all_sections_are_printed_on_landscape_a4(page: Page, tmp_path: Path) ->
     content = (tmp_path / "report.pdf").read_bytes()
     assert content.startswith(b"%PDF")
     assert b"841.8" in content or b"842" in content
+
+
+CHOICES = "document.querySelectorAll('#matrix select')[{}]"
+PICK = "{0}.value = {1}; {0}.dispatchEvent(new Event('change'))"
+
+
+def test_the_matrix_of_a_chosen_group_adds_up_to_its_published_cost(
+    page: Page, sample: Path
+) -> None:
+    """Every group of every unit and of all together: its total and each element, to the fen."""
+    page.click("nav a[href='#drg']")
+    published: dict[tuple[str, str], int] = {}
+    for path in sample.glob("run=*/drg_cost.parquet"):
+        for row in pq.read_table(path).to_pylist():
+            for unit in (row["unit_id"], "全部单位"):
+                key = (unit, row["drg_id"])
+                published[key] = published.get(key, 0) + int(row["total"] * 100)
+    found = {}
+    for unit in page.value(f"[...{CHOICES.format(0)}.options].map(o => [o.value, o.text])"):
+        page.value(PICK.format(CHOICES.format(0), f"'{unit[0]}'"))
+        for group in page.value(f"[...{CHOICES.format(1)}.options].map(o => [o.value, o.text])"):
+            page.value(PICK.format(CHOICES.format(1), f"'{group[0]}'"))
+            cells = page.value(
+                "[...document.querySelector('#matrix tr.t1').cells].map(c => c.textContent)"
+            )
+            fen = [int(cell.replace(",", "").replace(".", "")) for cell in cells[1:9]]
+            assert sum(fen[:-1]) == fen[-1]
+            found[unit[1].split(" ")[0], group[1].split(" ")[0]] = fen[-1]
+    assert found == published
+
+
+def test_the_chosen_unit_of_the_page_is_that_of_the_matrix(page: Page) -> None:
+    page.click("nav a[href='#drg']")
+    page.value("unit.value = '1'; unit.dispatchEvent(new Event('change'))")
+    assert page.value(f"{CHOICES.format(0)}.selectedOptions[0].text").startswith("U02")
+    page.value("unit.value = ''; unit.dispatchEvent(new Event('change'))")
+    assert page.value(f"{CHOICES.format(0)}.selectedOptions[0].text").startswith("全部单位")
 
 
 def test_the_report_of_one_month_opens_in_its_language(reports: Path, browser: Chromium) -> None:

@@ -13,6 +13,7 @@ from medcost.report.contents import Report
 from medcost.report.largest import Most, shorten
 from report.published import fen, grids, publish, report_of, rows_of
 
+FEBRUARY = ("2026-02", "2026-02")
 LEVEL_3 = 'basis = "quantity"'
 
 
@@ -47,6 +48,7 @@ def small(tmp_path: Path, **more) -> Report:
         of("W", "source", "subsidy", "amount", 999),
         of("P", "source", "outpatient", "amount", "50.50"),
     ]
+    cases = "drg_matrix = true" if more.pop("matrix", False) else ""
     earning = more.pop("income_of", ("W", "P"))
     tables["income"] = [row for row in tables["income"] if row["dept_id"] in earning]
     tables["statistics"] = [
@@ -56,7 +58,7 @@ def small(tmp_path: Path, **more) -> Report:
     tables["drg_prices"] = [{"drg_id": "G1", "price": Decimal("150.00")}]
     for name in more.pop("without", ()):
         tables.pop(name)
-    out = publish(tmp_path, tables, model(level_3=LEVEL_3), **more)
+    out = publish(tmp_path, tables, model(level_3=LEVEL_3, cases=cases), **more)
     return report_of(out)
 
 
@@ -143,6 +145,40 @@ def test_the_matrix_adds_up_to_the_services(tmp_path: Path) -> None:
     assert {row["group"]: row["total"] for row in rows_of(grid)} == {
         "Clinical": 19000, "Medical technology": 4000,
     }  # fmt: skip
+
+
+def test_a_group_by_service_group_and_element(tmp_path: Path) -> None:
+    """K1 used the ward (100 + 5 + 20 = 125 over 3 days) and two tests of M (40): 165 in all."""
+    report = small(tmp_path, matrix=True)
+    (one,) = [s for s in report.sections if s.key == "drg"]
+    (matrix,) = one.chooser.matrices
+    assert matrix.total == 16500
+    assert {name.en: sum(fen) for name, fen in matrix.rows} == {
+        "Clinical": 12500, "Medical technology": 4000,
+    }  # fmt: skip
+    for key in ("drg_matrix", "drg_matrix_all"):
+        assert rows_of(grids(report)[key], "total")[-1]["total"] == 16500
+
+
+def test_every_matrix_of_the_sheet_adds_up_to_the_published_cost_of_its_group(
+    sample: Path,
+) -> None:
+    grid = grids(report_of(sample, FEBRUARY))["drg_matrix"]
+    totals = {}
+    for one in grid.lines[:-1]:
+        if one.kind == "total":
+            unit, group = one.cells[0].en.removeprefix("Total: ").split(" ")
+            totals[unit, group] = one.cells[-1]
+    rows = published(sample, "drg_cost", "2026-02")
+    assert totals == {(r["unit_id"], r["drg_id"]): fen(r["total"]) for r in rows}
+
+
+def test_without_matrices_the_report_says_of_which_months(tmp_path: Path) -> None:
+    report = small(tmp_path)
+    (one,) = [s for s in report.sections if s.key == "drg"]
+    assert one.chooser is None
+    assert "drg_matrix" not in grids(report)
+    assert "2026-01" in one.leads[0].en
 
 
 def test_the_reconciliation_ends_in_a_difference_of_nothing(tmp_path: Path) -> None:

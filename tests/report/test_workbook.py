@@ -60,7 +60,7 @@ def computed(formula: str, values: dict[str, Decimal], formulas: dict[str, str])
         # Totals inside are not added again.
         inner = [p for p in places if formulas.get(p, "").startswith("SUBTOTAL")]
         return sum((values.get(p, Decimal(0)) for p in places if p not in inner), Decimal(0))
-    found = re.fullmatch(r"([A-Z]+\d+)-([A-Z]+\d+)", formula)
+    found = re.fullmatch(r"ROUND\(([A-Z]+\d+)-([A-Z]+\d+),\d\)", formula)
     if found:
         return values[found[1]] - values[found[2]]
     found = re.fullmatch(r'IF\((\w+)(>|<>)0,ROUND\((\w+)/\1,(\d)\),""\)', formula)

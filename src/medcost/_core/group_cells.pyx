@@ -106,7 +106,8 @@ def add_measures(
         raise ValueError("sums have as many lanes as weights")
     require_within(rows, 0, n_rows)
     require_within(first, 0, sums.shape[0] + 1)
-    require_within(column, -1, sums.shape[0])
+    # A part may have activities of groups with more columns than any that is added here.
+    require_within(column, -1, <Py_ssize_t>1 << 62)
     with nogil:
         for i in range(n):
             largest = max(largest, activity[i])

@@ -17,7 +17,8 @@ from medcost._core.sums import add_rows, group_sums
 from medcost.allocation_model import LoadedModel
 from medcost.balance import add_at, exact_sums, require_equal
 from medcost.costing.activity_matrix import DIRECT_COST
-from medcost.costing.case_rows import ExactRows, add_at_cost, cost_rows, net_entries
+from medcost.costing.case_rows import add_at_cost, cost_rows
+from medcost.costing.exact_rows import ExactRows, net_entries
 from medcost.costing.service_items import ServiceItemCosts
 from medcost.costing.together import round_together, sum_exactly
 from medcost.period_book import NO_DATE, SETTINGS, PeriodBook

@@ -24,8 +24,9 @@ from medcost._core.group_cells import add_measures, round_groups
 from medcost._core.sums import add_rows, sort_order
 from medcost.balance import add_at, require_equal
 from medcost.costing.activity_matrix import DIRECT_COST, ActivityMatrix, MatrixPart
-from medcost.costing.case_rows import base_of_part, narrow_shares, net_entries
 from medcost.costing.drg_groups import DrgCosts
+from medcost.costing.exact_rows import narrow_shares, net_entries
+from medcost.costing.fixed_costs import base_of_part
 from medcost.costing.service_items import ServiceItemCosts
 from medcost.costing.together import round_fractions
 from medcost.period_book import PeriodBook

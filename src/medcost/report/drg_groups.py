@@ -6,6 +6,13 @@ import math
 
 from medcost.report.charts import diverging_bars
 from medcost.report.columns import element_columns, unit_columns
+from medcost.report.drg_matrix import (
+    all_groups,
+    matrix_cells,
+    matrix_chooser,
+    matrix_sheet,
+    without_matrix,
+)
 from medcost.report.figures import Figures
 from medcost.report.grid import Cell, Column, Grid, Lines
 from medcost.report.numbers import ratio, scale_for, visible
@@ -80,7 +87,18 @@ def drg_cost(figures: Figures) -> Section:
         rank="total",
         sheet=word("drg.sheet"),
     )
-    return Section("drg", word("drg"), (), tuple(_pictures(figures)), (grid,))
+    why = without_matrix(figures)
+    if why is not None:
+        return Section("drg", word("drg"), (why,), tuple(_pictures(figures)), (grid,))
+    matrices = matrix_cells(figures)
+    return Section(
+        "drg",
+        word("drg"),
+        (),
+        tuple(_pictures(figures)),
+        (grid, all_groups(matrices), matrix_sheet(figures, matrices)),
+        chooser=matrix_chooser(figures, matrices),
+    )
 
 
 def group_cells(figures: Figures) -> dict[Group, list[Cell]]:

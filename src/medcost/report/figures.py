@@ -35,6 +35,7 @@ COST_TABLES = (
     "department_flow",
     "service_item_cost",
     "drg_cost",
+    "drg_matrix",
     "intercompany",
     "reconciliation",
 )

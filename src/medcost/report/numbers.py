@@ -30,6 +30,8 @@ MILLION = 10**6
 LARGEST_RATE = 10 * MILLION
 BEYOND = "999.9%"
 EN_DASH = "–"
+# Letters and digits of scripts that are written from the right.
+TURNING = frozenset({"R", "AL", "AN"})
 # Control, format, surrogate and unassigned characters, and separators of lines.
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
 
@@ -133,6 +135,11 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(ascii(c)[1:-1] if unicodedata.category(c) in UNSEEN else c for c in text)
+
+
+def turns(text: str) -> bool:
+    """Whether a text runs from right to left in part, so that it must be set apart."""
+    return not text.isascii() and any(unicodedata.bidirectional(c) in TURNING for c in text)
 
 
 def width_of(text: str) -> float:

@@ -83,4 +83,94 @@
       if (event.key === "Enter" || event.key === " ") { event.preventDefault(); sort(head); }
     });
   }
+
+  // The matrix of one group of one unit: whole numbers of fen, so that totals are exact.
+  const matrix = document.getElementById("matrix");
+  const make = (name, parent, text = "", style = "") => {
+    const made = parent.appendChild(document.createElement(name));
+    if (typeof text === "string") made.textContent = text;
+    else for (const [i, said] of text.entries()) make("span", made, said).lang = i ? "en" : "zh";
+    if (style) made.className = style;
+    return made;
+  };
+  const yuan = (fen) => {
+    const digits = String(fen < 0n ? -fen : fen).padStart(3, "0");
+    const whole = digits.slice(0, -2).replace(/\B(?=(\d{3})+$)/g, ",");
+    return (fen < 0n ? "-" : "") + whole + "." + digits.slice(-2);
+  };
+  // A quotient, halves away from zero.
+  const over = (part, all) => {
+    const [a, b] = all < 0n ? [-part, -all] : [part, all];
+    return a < 0n ? -((-a * 2n + b) / (b * 2n)) : (a * 2n + b) / (b * 2n);
+  };
+  const percent = (part, all) => {
+    if (!all) return "–";
+    const tenths = over(part * 1000n, all);
+    const [sign, size] = tenths < 0n ? ["-", -tenths] : ["", tenths];
+    return sign + size / 10n + "." + size % 10n + "%";
+  };
+  const draw = (place, { elements, services, words, groups }, chosen) => {
+    const [, , mean, service, total, share, counted] = words;
+    const [, label, cases, rows] = groups[chosen];
+    const fen = rows.map(([of, ...costs]) => [services[of], costs.map(BigInt)]);
+    const sum = (costs) => costs.reduce((a, b) => a + b, 0n);
+    const columns = elements.map((_, i) => sum(fen.map(([, costs]) => costs[i])));
+    const all = sum(columns);
+    place.replaceChildren();
+    const table = make("table", place);
+    const head = make("tr", make("thead", table));
+    make("th", head, service);
+    for (const name of [...elements, total, share, mean]) make("th", head, name, "n");
+    const body = make("tbody", table);
+    const line = (name, costs, style) => {
+      const row = make("tr", body, "", style);
+      make("td", row, name, "t");
+      for (const cost of costs) {
+        const part = all > 0n && !style ? Number(over(cost * 100n, all)) : 0;
+        make("td", row, yuan(cost), part >= 20 ? "n s3" : part >= 5 ? "n s2" : part >= 1 ? "n s1" : "n");
+      }
+      make("td", row, yuan(sum(costs)), "n");
+      make("td", row, percent(sum(costs), all), "n");
+      make("td", row, cases ? yuan(over(sum(costs), BigInt(cases))) : "–", "n");
+    };
+    for (const [name, costs] of fen) line(name, costs, "");
+    line(total, columns, "t1");
+    const means = make("tr", body);
+    make("td", means, mean.map((said, i) => `${said} (${counted[i]} ${cases})`), "t");
+    for (const cost of [...columns, all]) {
+      make("td", means, cases ? yuan(over(cost, BigInt(cases))) : "–", "n");
+    }
+    make("td", means); make("td", means);
+    table.setAttribute("aria-label", label);
+  };
+  if (matrix) {
+    const found = JSON.parse(matrix.querySelector("script").textContent);
+    const [group, of] = found.words;
+    const bar = matrix.querySelector(".choose");
+    const choice = (name) => {
+      const label = make("label", bar);
+      make("span", label, name);
+      return make("select", label);
+    };
+    const whose = choice(of), which = choice(group);
+    const known = [...new Set(found.groups.map(([one]) => one))].sort((a, b) => a - b);
+    for (const one of known) {
+      make("option", whose, unit.options[one + 1].text).value = one;
+    }
+    const redraw = () => draw(matrix.querySelector(".wrap"), found, Number(which.value));
+    const fill = () => {
+      which.replaceChildren();
+      found.groups.forEach(([one, label], i) => {
+        if (one === Number(whose.value)) make("option", which, label).value = i;
+      });
+      redraw();
+    };
+    whose.addEventListener("change", fill);
+    which.addEventListener("change", redraw);
+    unit.addEventListener("change", () => {
+      const wanted = unit.value === "" ? String(known[0]) : unit.value;
+      if (known.map(String).includes(wanted)) { whose.value = wanted; fill(); }
+    });
+    fill();
+  }
 })();

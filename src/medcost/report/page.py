@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,10 +18,11 @@ from medcost import __version__
 from medcost.errors import InvariantBroken
 from medcost.report.contents import Report
 from medcost.report.grid import Cell, Column, Grid, Line
-from medcost.report.largest import Most, shorten
-from medcost.report.numbers import COUNTED, decimals_of, shown
-from medcost.report.section import Picture, Section
+from medcost.report.largest import ROWS_OF_UNIT, Most, shorten
+from medcost.report.numbers import COUNTED, decimals_of, shown, turns
+from medcost.report.section import Chooser, Matrix, Picture, Section
 from medcost.report.words import LANGUAGES, Language, Word, same, word
+from medcost.tables import ELEMENTS
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -34,6 +36,8 @@ SHOWN = (
 )  # fmt: skip
 # Characters of a line of figures beyond which a table is printed smaller.
 WIDE, WIDER = 175, 225
+# Of the matrices to choose from, as much as so many rows of a table.
+BYTES_OF_A_ROW = 700
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,6 @@ class CellView:
     style: str
     text: str = ""
     word: Word | None = None
-    is_number: bool = False
     parts: tuple[str, ...] = ()
     words: tuple[Word, ...] = ()
     strong: int = 0
@@ -137,6 +140,7 @@ def _render(report: Report, language: Language, most: Most) -> str:
             "made": word("report.made", version=__version__, currency=report.currency),
             "sum_note": word("report.sum_note"),
             "notes": word("notes"),
+            "without_script": word("drg_matrix.without_script", sheet=word("drg_matrix.sheet")),
         },
     )
 
@@ -158,6 +162,7 @@ def template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["turns"] = turns
     return environment.get_template(name)
 
 
@@ -174,6 +179,15 @@ def page_policy(style: str, script: str) -> str:
 
 
 @dataclass(frozen=True)
+class ChooserView:
+    """Matrices to choose from; content: what the script shows, as JSON that no tag can end."""
+
+    title: Word
+    notes: tuple[Word, ...]
+    content: str
+
+
+@dataclass(frozen=True)
 class SectionView:
     """A section with its tables as they are shown."""
 
@@ -183,6 +197,7 @@ class SectionView:
     missing: Word | None
     pictures: tuple[Picture, ...]
     grids: tuple[GridView, ...]
+    chooser: ChooserView | None
 
 
 def _shown_section(section: Section, units: dict[str, int], most: Most) -> SectionView:
@@ -190,7 +205,59 @@ def _shown_section(section: Section, units: dict[str, int], most: Most) -> Secti
     of_units = [picture for picture in pictures if picture.unit][: most.units]
     pictures = (*(picture for picture in pictures if not picture.unit), *of_units)
     grids = tuple(view_grid(grid, units, most) for grid in section.grids if grid.on_page)
-    return SectionView(section.key, section.title, section.leads, section.missing, pictures, grids)
+    chooser = _view_chooser(section.chooser, units, most) if section.chooser else None
+    return SectionView(
+        section.key, section.title, section.leads, section.missing, pictures, grids, chooser
+    )
+
+
+def _view_chooser(chooser: Chooser, units: dict[str, int], most: Most) -> ChooserView:
+    """The largest matrices, some of every unit, as many as a page of so many rows has room for."""
+    services: dict[Word, int] = {}
+    kept: list[tuple[int, int, str]] = []
+    room = BYTES_OF_A_ROW * most.rows
+    for i in _largest_first(chooser.matrices):
+        matrix = chooser.matrices[i]
+        rows = [[services.setdefault(name, len(services)), *fen] for name, fen in matrix.rows]
+        of_unit = units.get(matrix.unit, -1)
+        text = _json([of_unit, matrix.label, matrix.cases, [_exact(row) for row in rows]])
+        room -= len(text.encode())
+        if room < 0 and kept:
+            break
+        kept.append((of_unit, i, text))
+    groups = ",".join(text for *_, text in sorted(kept))
+    words = [word(f"element.{element}") for element in ELEMENTS]
+    names = ("group", "unit", "drg_matrix.mean", "service_group", "total", "share", "cases")
+    content = (
+        f'{{"elements":{_json(words)},"services":{_json(list(services))},'
+        f'"words":{_json([word(name) for name in names])},"groups":[{groups}]}}'
+    )
+    notes = list(chooser.notes)
+    if len(kept) < len(chooser.matrices):
+        shown_, all_ = (f"{n:,}" for n in (len(kept), len(chooser.matrices)))
+        notes.append(word("drg_matrix.shown", shown=shown_, all=all_, sheet=chooser.sheet))
+    return ChooserView(chooser.title, tuple(notes), content)
+
+
+def _largest_first(matrices: Sequence[Matrix]) -> list[int]:
+    """Places of some matrices of every unit, then of all others; each unit's are the largest."""
+    seen: dict[str, int] = {}
+    ahead: list[int] = []
+    behind: list[int] = []
+    for i, matrix in enumerate(matrices):
+        seen[matrix.unit] = seen.get(matrix.unit, 0) + 1
+        (ahead if seen[matrix.unit] <= ROWS_OF_UNIT else behind).append(i)
+    return ahead + behind
+
+
+def _exact(row: Sequence[int]) -> list[int | str]:
+    """Whole numbers as JavaScript reads them without a loss: beyond 53 bits as texts."""
+    return [n if abs(n) < 1 << 53 else str(n) for n in row]
+
+
+def _json(content: object) -> str:
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
 
 
 def view_grid(grid: Grid, units: dict[str, int], most: Most) -> GridView:
@@ -313,7 +380,7 @@ def _is_sorted(line: Line) -> bool:
     return line.kind == "row" and line.level != 1
 
 
-STYLES_OF_TEXT = {"alert": "t flag", "freeze": "t flag"}
+STYLES_OF_TEXT = {"alert": "f", "freeze": "f"}
 STYLES = {
     ("row", 1): "fix", ("heading", 1): "h1", ("heading", 2): "h2", ("total", 1): "t1",
     ("total", 2): "t2", ("total", 3): "t3", ("total", 4): "rest",
@@ -379,7 +446,7 @@ def _cell(
         if isinstance(value, Word):
             return CellView(style, word=value)
         return CellView(style, text=str(value or ""))
-    return CellView("n", _number(column, value, is_row), is_number=True)
+    return CellView("n", _number(column, value, is_row))
 
 
 def _number(column: Column, value: Cell, is_row: bool) -> str:

@@ -28,11 +28,40 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Matrix:
+    """What one thing costs by rows and elements.
+
+    unit: the member unit that it is of, '' for all together; rows: fen by element, in the order
+    of ELEMENTS.
+    """
+
+    unit: str
+    label: str
+    cases: int
+    rows: tuple[tuple[Word, tuple[int, ...]], ...]
+
+    @property
+    def total(self) -> int:
+        """Fen of all rows and elements."""
+        return sum(sum(fen) for _, fen in self.rows)
+
+
+@dataclass(frozen=True)
+class Chooser:
+    """Matrices of which the page shows the one that its reader chooses; the sheet has them all."""
+
+    title: Word
+    notes: tuple[Word, ...]
+    matrices: tuple[Matrix, ...]
+    sheet: Word
+
+
+@dataclass(frozen=True)
 class Section:
     """One tab of the page and the sheets that belong to it.
 
-    leads: sentences before the pictures; missing: what stands in place of everything where the
-    runs did not publish it.
+    leads: sentences before the pictures; chooser: what stands between pictures and tables;
+    missing: what stands in place of everything where the runs did not publish it.
     """
 
     key: str
@@ -41,6 +70,7 @@ class Section:
     pictures: tuple[Picture, ...] = ()
     grids: tuple[Grid, ...] = ()
     missing: Word | None = None
+    chooser: Chooser | None = None
 
 
 def in_both(draw: Callable[[Language], str]) -> dict[Language, str]:

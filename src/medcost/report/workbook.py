@@ -315,7 +315,7 @@ def _formula(columns: Sequence[Column], line: Line, at: Sequence[int], place: in
     column = columns[i]
     if line.kind == "difference" and column.is_sum:
         more, less = (xl_rowcol_to_cell(at[one], i) for one in line.minus)
-        return f"={more}-{less}"
+        return _subtraction(column, more, less)
     if line.kind != "total" or line.level > 3:
         return ""
     of = column.ratio or column.less
@@ -327,11 +327,16 @@ def _formula(columns: Sequence[Column], line: Line, at: Sequence[int], place: in
         a, b = (xl_rowcol_to_cell(at[place], one) for one in places)
         rule = ">0" if column.positive else "<>0"
         ratio = f'=IF({b}{rule},ROUND({a}/{b},{DECIMALS[column.kind]}),"")'
-        return f"={a}-{b}" if column.ratio is None else ratio
+        return _subtraction(column, a, b) if column.ratio is None else ratio
     if column.is_sum:
         name = xl_col_to_name(i)
         return f"=SUBTOTAL(9,{name}{at[line.first] + 1}:{name}{at[place]})"
     return ""
+
+
+def _subtraction(column: Column, more: str, less: str) -> str:
+    """A difference to the fen: what binary fractions leave of nothing would be shown as -0.00."""
+    return f"=ROUND({more}-{less},{DECIMALS[column.kind]})"
 
 
 def _is_large(cell: Cell) -> bool:
