@@ -3,9 +3,9 @@
     python docs/build_reference.py            write the pages
     python docs/build_reference.py --check    write nothing; exit 1 and name the pages that differ
 
-The pages are those of the tables, of the fault codes and of the keys of the allocation model and of
-the budget control. What a schema cannot say stands in CSV files beside them: table_titles.csv,
-model_keys.csv and control_keys.csv.
+The pages are those of the tables, of the fault codes and of the keys of the allocation model, of
+the budget control and of the consortium's policies. What a schema cannot say stands in CSV files
+beside them: table_titles.csv, model_keys.csv, control_keys.csv and one for each policy.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pydantic_core import core_schema
 from medcost.allocation_model import AllocationModel, shipped_models
 from medcost.book import REQUIRED_TABLES, SMALL_TABLES
 from medcost.commands.endings import REJECTED, UNBALANCED, UNPUBLISHED
+from medcost.consortium.consolidation.policy import ConsolidationPolicy
 from medcost.consortium.policy import PolicySection, shipped_policies
 from medcost.consortium.sharing.policy import CostSharing
 from medcost.errors import FaultCode, fault_codes
@@ -45,7 +46,8 @@ DOCS = Path(__file__).resolve().parent
 REFERENCE = DOCS / "reference"
 TABLE_PAGES = REFERENCE / "tables"
 EXAMPLE = "three_level_step_down_2021"
-INPUTS = (*SMALL_TABLES, "service_lines")
+SHARED_INPUTS = tuple(dict.fromkeys(name for of in CONSORTIUM_INPUTS.values() for name in of))
+INPUTS = (*SMALL_TABLES, "service_lines", *SHARED_INPUTS)
 # In the order money moves, as the run publishes them.
 RESULTS = (
     "out_department_cost",
@@ -67,15 +69,8 @@ VARIANCES = (
     "out_budget_requests",
     "out_budget_reward",
 )
-# What the consortium's commands read beside units and tables of costing, and what they publish.
-CONSORTIUM = tuple(
-    dict.fromkeys(
-        (
-            *(name for names in CONSORTIUM_INPUTS.values() for name in names),
-            *(f"out_{name}" for names in CONSORTIUM_RESULTS.values() for name in names),
-        )
-    )
-)
+# What the commands of the consortium publish, kind by kind.
+SHARED = {f"out_{name}": kind for kind, names in CONSORTIUM_RESULTS.items() for name in names}
 # What explain writes, on demand and to a folder of its own.
 EXPLANATIONS = ("out_explanation", "out_explanation_services")
 WHAT_IFS = ("out_comparison",)
@@ -86,6 +81,41 @@ STAGE_NAMES = {
     "service-items": "runs that cost service items or use level 3 by charge or quantity",
     "cases": "runs that cost cases and DRG groups",
 }
+
+
+class PolicyPage(NamedTuple):
+    """A policy of the consortium: its file's stem, command, title, keys and where they are defined.
+
+    Its meanings stand in <stem>_keys.csv, its page is <stem>.md; explained: the page on what it
+    does.
+    """
+
+    stem: str
+    command: str
+    title: str
+    root: type[PolicySection]
+    source: str
+    explained: str
+
+
+POLICIES = (
+    PolicyPage(
+        "cost_sharing",
+        "share",
+        "Cost sharing",
+        CostSharing,
+        "src/medcost/consortium/sharing/policy.py",
+        "consortium_sharing",
+    ),
+    PolicyPage(
+        "consolidation",
+        "consolidate",
+        "Policy of consolidation",
+        ConsolidationPolicy,
+        "src/medcost/consortium/consolidation/policy.py",
+        "consortium_consolidation",
+    ),
+)
 
 
 class CannotBuild(Exception):
@@ -178,7 +208,7 @@ def load_titles() -> dict[str, TableTitle]:
     require_same("table_titles.csv", names, table_names())
     require_same(
         "the order of the tables",
-        [*INPUTS, *RESULTS, *VARIANCES, *CONSORTIUM, *EXPLANATIONS, *WHAT_IFS, *DIFFERENCES],
+        [*INPUTS, *RESULTS, *VARIANCES, *SHARED, *EXPLANATIONS, *WHAT_IFS, *DIFFERENCES],
         table_names(),
     )
     return {row.table: row for row in rows}
@@ -199,14 +229,10 @@ def needed_by(table: str) -> str:
     for stage, tables in REQUIRED_TABLES.items():
         if table in tables:
             return STAGE_NAMES[stage]
+    kinds = [kind for kind, tables in CONSORTIUM_INPUTS.items() if table in tables]
+    if kinds:
+        return " and ".join(f"`medcost {kind}`" for kind in kinds)
     return "no run; optional"
-
-
-def commands_of(table: str) -> str:
-    """The commands of the consortium that read or write a table, as code."""
-    kinds = CONSORTIUM_RESULTS if is_result(table) else CONSORTIUM_INPUTS
-    found = [kind for kind, names in kinds.items() if published_name(table) in names]
-    return ", ".join(code(f"medcost {kind}") for kind in found)
 
 
 def column_row(column: Column) -> list[str]:
@@ -248,12 +274,15 @@ def table_page(title: TableTitle) -> str:
             f"A result table: `{name}.parquet` in the run folder of a book with a table budget, "
             "and of `variance --out`."
         )
-    elif title.table in CONSORTIUM and is_result(title.table):
-        place = f"A result table of {commands_of(title.table)}: `{name}.parquet` in its run folder."
-    elif title.table in CONSORTIUM:
+    elif title.table in SHARED:
         place = (
-            f"A table of the consortium: `{name}.parquet` or a folder `{name}/` in the book. "
-            f"Read by {commands_of(title.table)}."
+            f"A result table of the consortium: `{name}.parquet` in the run folder of "
+            f"`medcost {SHARED[title.table]}`."
+        )
+    elif table.name in SHARED_INPUTS:
+        place = (
+            f"An input table: `{name}.parquet` or a folder `{name}/` in the book. "
+            f"Read by {needed_by(title.table)}."
         )
     elif is_result(title.table):
         place = f"A result table: `{name}.parquet` in the run folder."
@@ -311,12 +340,19 @@ def tables_index(titles: dict[str, TableTitle]) -> str:
     def link(table: str) -> str:
         return f"[{published_name(table)}]({table}.md)"
 
-    inputs = [[link(t), titles[t].title_en, titles[t].title_zh, needed_by(t)] for t in INPUTS]
+    inputs = [
+        [link(t), titles[t].title_en, titles[t].title_zh, needed_by(t)]
+        for t in INPUTS
+        if t not in SHARED_INPUTS
+    ]
+    shared = [
+        [link(t), titles[t].title_en, titles[t].title_zh, needed_by(t)] for t in SHARED_INPUTS
+    ]
+    answers = [
+        [link(t), titles[t].title_en, titles[t].title_zh, code(k)] for t, k in SHARED.items()
+    ]
     results = [[link(t), titles[t].title_en, titles[t].title_zh] for t in RESULTS]
     variances = [[link(t), titles[t].title_en, titles[t].title_zh] for t in VARIANCES]
-    of_consortium = [
-        [link(t), titles[t].title_en, titles[t].title_zh, commands_of(t)] for t in CONSORTIUM
-    ]
     explanations = [
         [link(t), titles[t].title_en, titles[t].title_zh]
         for t in (*EXPLANATIONS, *WHAT_IFS, *DIFFERENCES)
@@ -328,13 +364,15 @@ def tables_index(titles: dict[str, TableTitle]) -> str:
         "itself reads the table by, so the two cannot differ.\n",
         "## Input tables: the book\n",
         grid(("table", "what it holds", "中文", "needed by"), inputs) + "\n",
+        "## Input tables of the consortium\n",
+        grid(("table", "what it holds", "中文", "read by"), shared) + "\n",
         "## Result tables: the run folder\n",
         grid(("table", "what it holds", "中文"), results) + "\n",
         "## Tables of `explain --out`, of `recost`, of `diff --out` and of restatements\n",
         "## Result tables where there is a budget\n",
         grid(("table", "what it holds", "中文"), variances) + "\n",
-        "## Tables of the consortium's commands\n",
-        grid(("table", "what it holds", "中文", "read or written by"), of_consortium) + "\n",
+        "## Result tables of the consortium\n",
+        grid(("table", "what it holds", "中文", "published by"), answers) + "\n",
         "## Tables of `explain --out` and of `recost`\n",
         grid(("table", "what it holds", "中文"), explanations) + "\n",
         "## The columns of a table page",
@@ -651,65 +689,45 @@ def control_page() -> str:
     return "\n".join(parts)
 
 
-# Policies of the consortium
+# The consortium's policies
 
+POLICY_INTRO = """\
+One TOML file. `medcost {command}` follows the one that ships, `{stem}.toml`, or another that
+`--policy` names.
 
-class PolicyPage(NamedTuple):
-    """A policy: its file without .toml, its root, where that is defined, and what it is."""
-
-    name: str
-    root: type[PolicySection]
-    source: str
-    title: str
-    intro: str
-
-
-POLICIES = (
-    PolicyPage(
-        "cost_sharing",
-        CostSharing,
-        "src/medcost/consortium/sharing/policy.py",
-        "Cost sharing",
-        "One TOML file says how the cost of shared services is shared and checked. `medcost share` "
-        "follows the one that ships, `cost_sharing.toml`, or another that `--policy` names. What "
-        "the rules compute is on the page of "
-        "[sharing](../explanation/consortium_sharing.md).",
-    ),
-)
-STRICTNESS = """\
 It is as strict as the [allocation model](model.md): an unknown key, a wrong type or an impossible
-value is rejected with the file, the key's path and its line, all faults together. Every key but
-those of `[policy]` may be left out; its default holds then.
+value is rejected with the file, the key's path and its line, all faults together. What the rules
+mean is on the page [{explained}](../explanation/{explained}.md).
 """
 
 
-def policy_keys(policy: PolicyPage) -> list[ModelKey]:
-    """Every key of a policy."""
-    schema = SectionSchema(by_alias=True).generate(schema_of(policy.root))
+def policy_keys(page: PolicyPage) -> list[ModelKey]:
+    """Every key of a policy of the consortium."""
+    schema = SectionSchema(by_alias=True).generate(schema_of(page.root))
     return list(SchemaReader(schema).keys())
 
 
-def policy_meanings(policy: PolicyPage) -> dict[str, tuple[str, str]]:
-    """Meanings of a policy's keys; those of [policy] are the same for all."""
-    rows = read_rows(REFERENCE / "policy_keys.csv")
-    rows = [row for row in rows if row["policy"] in ("all", policy.name)]
-    keys = [key.path for key in policy_keys(policy)]
-    require_same(f"policy_keys.csv of {policy.name}", [row["path"] for row in rows], keys)
+def load_policy_meanings(page: PolicyPage) -> dict[str, tuple[str, str]]:
+    """English and Chinese meaning of each key; raises CannotBuild unless the rows are the keys."""
+    file = f"{page.stem}_keys.csv"
+    rows, keys = read_rows(REFERENCE / file), policy_keys(page)
+    require_same(file, [row["path"] for row in rows], [key.path for key in keys])
     return {row["path"]: (row["meaning_en"], row["meaning_zh"]) for row in rows}
 
 
-def policy_page(policy: PolicyPage) -> str:
+def policy_page(page: PolicyPage) -> str:
     """The page of a policy's keys."""
-    meanings, keys = policy_meanings(policy), policy_keys(policy)
-    file = shipped_policies()[policy.name]
+    meanings, keys = load_policy_meanings(page), policy_keys(page)
     index = ", ".join(f"[{key.path}](#{slug(key.path)})" for key in keys)
+    shipped = shipped_policies()[page.stem]
     parts = [
-        header(policy.source, "docs/reference/policy_keys.csv", f"allocation_models/{file.name}"),
-        f"# {policy.title}\n",
-        f"{wrapped(policy.intro)}\n",
-        STRICTNESS,
+        header(
+            page.source, f"docs/reference/{page.stem}_keys.csv", f"allocation_models/{shipped.name}"
+        ),
+        f"# {page.title}\n",
+        POLICY_INTRO.format(command=page.command, stem=page.stem, explained=page.explained),
         "## The policy that ships\n",
-        f"```toml\n{annotated_example(meanings, file)}```\n",
+        f"```toml\n{annotated_example(meanings, shipped)}```\n",
         "## Keys\n",
         f"{wrapped(index)}\n",
         *(key_section(key, meanings[key.path]) for key in keys),
@@ -729,8 +747,7 @@ def build_pages() -> dict[Path, str]:
     pages[REFERENCE / "errors.md"] = errors_page()
     pages[REFERENCE / "model.md"] = model_page()
     pages[REFERENCE / "budget_control.md"] = control_page()
-    for policy in POLICIES:
-        pages[REFERENCE / f"{policy.name}.md"] = policy_page(policy)
+    pages |= {REFERENCE / f"{page.stem}.md": policy_page(page) for page in POLICIES}
     return pages
 
 

@@ -25,7 +25,7 @@ from medcost.checkpoints import (
     write_checkpoint,
 )
 from medcost.checks.tables import find_missing_selection
-from medcost.closed_periods import find_restatements
+from medcost.closed_periods import find_changes
 from medcost.costing.activity import Activity
 from medcost.errors import Fault, InputRejected, count_of, named_errors, quote
 from medcost.file_hashes import file_sha256
@@ -127,17 +127,16 @@ def run_month_end(
             costed = _with_variances(batch, costed)
         recorded = _recorded(book, inputs())
         runs = [_to_publish(one, options, loaded, held.staging) for one in costed]
-        restatements = find_restatements(held.path, runs, publication.restate)
-        placed = publish(held, runs, recorded, restatements, publication.signer)
+        changes = find_changes(held.path, runs, publication.restate)
+        placed = publish(held, runs, recorded, changes.restatements, publication.signer)
     finally:
         for pool in (encoder, recorder):
             pool.shutdown(cancel_futures=True)
     remove_outdated(held, periods, options.units)
     results = [one.result for one in costed]
-    for result in results:
-        for note in result.notes:
-            fields = {"event": "note", "period": result.period}
-            LOG.warning("%s: %s", result.period, note, extra={"fields": fields})
+    notes = [(result.period, note) for result in results for note in result.notes]
+    for period, note in (*notes, *changes.notes):
+        LOG.warning("%s: %s", period, note, extra={"fields": {"event": "note", "period": period}})
     done = list(zip(results, placed, strict=True))
     _log_summary(done, time.perf_counter() - begun)
     return done
@@ -355,9 +354,10 @@ def _with_variances(batch: _Batch, costed: list[_Costed]) -> list[_Costed]:
 
     A period of which the budget has no row stays as it is, with a note. Raises InputRejected.
     """
+    from medcost.comparisons import months_needed
     from medcost.variance.control import load_control
     from medcost.variance.months import read_months, with_run
-    from medcost.variance.stage import month_variance, months_needed, units_of_period
+    from medcost.variance.stage import month_variance, units_of_period
 
     book, control = batch.book, batch.options.control or load_control()
     budget = book.tables["budget"]

@@ -39,6 +39,7 @@ COMMANDS = {
     "diff": "published",
     "verify": "published",
     "share": "share",
+    "consolidate": "consolidation",
 }
 
 

@@ -5,13 +5,16 @@ stage that its model has. Until then runs replace each other freely, as when the
 looked at before the cases. What-ifs close nothing. After that, a run whose figures are the same
 may still replace it (another model file, a run of one unit alone, further stages); a run that would
 change or take away a published figure needs a reason, and the difference is published with it.
+What a variance says of other publications (comparisons) is no figure of the period: where nothing
+else moves, the run is published, and a note says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -24,29 +27,61 @@ from medcost.parquet_input import READ_ERRORS
 from medcost.publish import Restatement, RunToPublish, read_run_manifest, run_name
 from medcost.result_tables import fen_of
 
+VARIANCE = "budget_variance.parquet"
 NOT_CARRIED = '"reason": "not_carried_further"'
 
 
-def find_restatements(
-    out: Path, runs: Sequence[RunToPublish], reason: str | None
-) -> list[Restatement]:
+class Changes(NamedTuple):
+    """What runs change in closed periods, and by month what a reader should know of it."""
+
+    restatements: list[Restatement]
+    notes: list[tuple[str, str]]
+
+
+def find_changes(out: Path, runs: Sequence[RunToPublish], reason: str | None) -> Changes:
     """What the staged runs change in closed periods of an output folder.
 
-    Raises InputRejected (period-closed) where something changes and there is no reason.
+    Raises InputRejected (period-closed) where a figure changes and there is no reason.
     """
-    found = [
-        restatement
-        for run in runs
-        if (restatement := _compare(out, run_name(run), run, reason)) is not None
-    ]
-    if found and reason is None:
-        raise InputRejected([_refusal(restatement) for restatement in found])
-    return found
+    published = read_current(out)["runs"]
+    fresh = {run.options.period for run in runs}
+    changes = Changes([], [])
+    for run in runs:
+        found = _compare(out, published, run, reason)
+        if found is None:
+            continue
+        from medcost.comparisons import months_after, own_changes
+
+        period = found.period
+        if not own_changes(found.difference).num_rows:
+            n = count_of(found.difference.num_rows, "comparison")
+            what = f"{n} with other units or months moved, and no figure of the month"
+            changes.notes.append((period, what))
+            continue
+        stale = tuple(m for m in months_after(period, published) if m not in fresh)
+        stale = tuple(m for m in stale if _has_variance(out, published[m]))
+        if stale:
+            what = f"restated: {', '.join(stale)} compared with it before, run them again"
+            changes.notes.append((period, what))
+        changes.restatements.append(replace(found, stale=stale))
+    if changes.restatements and reason is None:
+        raise InputRejected([_refusal(restatement) for restatement in changes.restatements])
+    return changes
 
 
-def _compare(out: Path, name: str, run: RunToPublish, reason: str | None) -> Restatement | None:
+def _has_variance(out: Path, units: Mapping[str, str]) -> bool:
+    """Whether a published run of the month was held against a budget."""
+    return any((out / name / VARIANCE).exists() for name in set(units.values()))
+
+
+def _compare(
+    out: Path,
+    all_published: Mapping[str, Mapping[str, str]],
+    run: RunToPublish,
+    reason: str | None,
+) -> Restatement | None:
     """What a staged run changes in the closed units of its period, None where nothing."""
-    published = read_current(out)["runs"].get(run.options.period, {})
+    name, published = run_name(run), all_published.get(run.options.period, {})
     closed = {
         unit: str(published[unit])
         for unit in run.options.units

@@ -108,7 +108,8 @@ class RunToPublish:
 class Restatement:
     """Published figures of a closed period that a run changes, and why.
 
-    units: the run that was published, by unit; difference: out_difference.
+    units: the run that was published, by unit; difference: out_difference; stale: later months
+    whose variances compare with the figures that were published before.
     """
 
     period: str
@@ -116,6 +117,7 @@ class Restatement:
     new: str
     reason: str
     difference: pa.Table
+    stale: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -256,18 +258,19 @@ def publish(
         current = require_fence(held)
         named = [(run_name(run), run) for run in runs]
         to_place = [(name, run) for name, run in named if not _is_whole(out / name, run)]
+        changed = _turned(current, named)
         last = last_link(out)
         for name, run in to_place:
             is_again = (out / name).exists()
             chain = chain_in_place_of(out / name, out) if is_again else chain_after(last)
-            link = _complete_run(name, run, inputs, chain, signer)
+            compared = _compared(name, run, changed.get(RUNS, current[RUNS]))
+            link = _complete_run(name, run, inputs, {"chain": chain, **compared}, signer)
             last = last if is_again else link
         recorded = []
         for restatement in restatements:
             folder = held.staging / _restatement_name(restatement, held.fence)
             last = _write_restatement(folder, restatement, chain_after(last), signer)
             recorded.append(folder)
-        changed = _turned(current, named)
         turned = json_bytes({**current, **changed, "fence": held.fence + 1})
         if changed:
             turn = held.staging / turn_name(held.fence + 1)
@@ -367,10 +370,13 @@ def _complete_run(
     name: str,
     run: RunToPublish,
     inputs: Sequence[FileRecord],
-    chain: Mapping[str, object],
+    place: Mapping[str, object],
     signer: Signer | None,
 ) -> Link:
-    """Write manifest, run results and signature beside the staged tables."""
+    """Write manifest, run results and signature beside the staged tables.
+
+    place: what the manifest says of the chain, first, and of other publications.
+    """
     folder = run.tables.folder
     results = json_bytes(
         build_run_results(
@@ -393,7 +399,19 @@ def _complete_run(
     )
     if run.kept is not None:
         manifest["kept"] = [vars(record) for record in run.kept.records]
-    return _write_manifest(folder, name, {"chain": chain, **manifest}, signer)
+    return _write_manifest(folder, name, {**place, **manifest}, signer)
+
+
+def _compared(
+    name: str, run: RunToPublish, published: Mapping[str, Mapping[str, str]]
+) -> dict[str, object]:
+    """The published runs that a month's variance looks at, as the manifest says it."""
+    tables = {record.name for record in run.tables.outputs}
+    if not {"budget_variance.parquet", "reconciliation.parquet"} <= tables or run.kind:
+        return {}
+    from medcost.comparisons import compared_with
+
+    return {"compared": compared_with(run.options.period, run.options.units, name, published)}
 
 
 def _write_manifest(
@@ -426,6 +444,7 @@ def _write_restatement(
         "reason": restatement.reason,
         "old": dict(restatement.units),
         "new": restatement.new,
+        "stale": list(restatement.stale),
         "created": utc_now(),
         "outputs": [vars(FileRecord(path.name, rows, digest))],
     }

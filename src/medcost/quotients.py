@@ -6,6 +6,8 @@ version.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,3 +49,22 @@ def scaled_quotients(
         fits[row] = by != 0 and abs(found) <= LARGEST_FEN
         quotient[row] = found if fits[row] else 0
     return np.where(fits, quotient, 0), fits
+
+
+def round_together(numerators: Sequence[int], denominator: int) -> list[int]:
+    """Parts numerator / denominator in whole numbers that add up to their sum, a whole number.
+
+    Every part is cut toward zero; what is then missing goes one each to the parts whose cut-off
+    piece is largest in its direction, the first on ties (arithmetic rule 2). denominator > 0.
+    """
+    total, rest = divmod(sum(numerators), denominator)
+    if rest:
+        raise ValueError("the parts do not add up to a whole number")
+    cut = [abs(part) // denominator * (1 if part >= 0 else -1) for part in numerators]
+    missing = total - sum(cut)
+    direction = 1 if missing > 0 else -1
+    pieces = [part - whole * denominator for part, whole in zip(numerators, cut, strict=True)]
+    order = sorted(range(len(cut)), key=lambda i: (-direction * pieces[i], i))
+    for i in order[: abs(missing)]:
+        cut[i] += direction
+    return cut

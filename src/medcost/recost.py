@@ -19,7 +19,7 @@ import pyarrow as pa
 from medcost.allocation_model import LoadedModel, load_model
 from medcost.book import open_book
 from medcost.checkpoints import TABLES
-from medcost.closed_periods import find_restatements
+from medcost.closed_periods import find_changes
 from medcost.comparison import compare_tables, tables_compared
 from medcost.costing.activity import Activity
 from medcost.errors import Fault, InputRejected, named_errors, quote
@@ -72,7 +72,7 @@ def recost_run(
         to_publish, result, inputs = _cost_again(
             run, manifest, held.staging, model, replaced or {}, threads
         )
-    find_restatements(held.path, [to_publish], None)
+    find_changes(held.path, [to_publish], None)
     place = publish(held, [to_publish], inputs)[0]
     return Recosted(result, place, run, result.tables["comparison"])
 

@@ -21,6 +21,7 @@ from medcost.checks.findings import Finding, faults_of
 from medcost.checks.references import find_unknown_departments
 from medcost.checks.rows import find_duplicate_keys, find_value_faults, row_finding
 from medcost.checks.tables import rows_considered
+from medcost.comparisons import months_needed
 from medcost.errors import Fault, InputRejected, quote
 from medcost.file_hashes import file_sha256
 from medcost.kept import BOOK, KEPT, MODEL
@@ -32,7 +33,7 @@ from medcost.publish import PublishedRun, RunToPublish, publish, published_runs,
 from medcost.records import dataclass
 from medcost.variance.control import LoadedControl, exact
 from medcost.variance.months import read_months
-from medcost.variance.stage import MonthVariance, month_variance, months_needed
+from medcost.variance.stage import MonthVariance, month_variance
 
 # What a variance needs of the book that a run kept.
 TABLES = ("units", "departments", "drivers", "income", "statistics", "drg_groups")

@@ -37,7 +37,8 @@ UNBALANCED_CODE = "table-unbalanced"
 class Verified:
     """What was looked at, and every fault of it.
 
-    is_checked: whether signatures were held against a key, and not only counted.
+    is_checked: whether signatures were held against a key, and not only counted; notes: what is as
+    published and yet not of today.
     """
 
     n_runs: int
@@ -47,6 +48,7 @@ class Verified:
     n_signed: int
     is_checked: bool
     faults: tuple[Fault, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -82,6 +84,7 @@ def verify_folder(folder: Path, verifier: Verifier | None = None, threads: int =
     if folder.name.startswith(RUN) or (folder / MANIFEST).exists():
         read = [_read(folder)]
         faults: list[Fault] = []
+        notes: tuple[str, ...] = ()
     else:
         current = _current(folder)
         unfinished = unfinished_turn(folder, current) if current else None
@@ -95,6 +98,7 @@ def verify_folder(folder: Path, verifier: Verifier | None = None, threads: int =
             *_turn_faults(last, current),
             *_chain_faults(read),
         ]
+        notes = _stale(folder, current, read)
     looked_at = map_in_threads(lambda one: _folder_faults(one, verifier), read, threads)
     faults += [fault for found in looked_at for fault in found]
     kinds = [one.path.name.partition("=")[0] + "=" for one in read]
@@ -106,6 +110,7 @@ def verify_folder(folder: Path, verifier: Verifier | None = None, threads: int =
         sum((one.path / SIGNATURE).exists() for one in read),
         verifier is not None,
         tuple(faults),
+        notes,
     )
 
 
@@ -194,6 +199,22 @@ def _turn_faults(last: Path | None, current: Mapping[str, Any] | None) -> Iterat
             ]
     what = f"{CURRENT} is not what the last publication left in {quote(last.name)}."
     yield Fault("current-not-as-turned", what, tuple(places) or (quote_path(CURRENT),))
+
+
+def _stale(
+    out: Path, current: Mapping[str, Any] | None, read: Sequence[_Folder]
+) -> tuple[str, ...]:
+    """Notes on variances that compare with what is not published any more."""
+    manifests = {one.path.name: one.manifest for one in read if one.manifest is not None}
+    if current is None or not any("compared" in manifest for manifest in manifests.values()):
+        return ()
+    from medcost.comparisons import stale_comparisons
+
+    try:
+        return tuple(stale_comparisons(out, current[RUNS], manifests))
+    except (*READ_ERRORS, KeyError, TypeError, AttributeError):
+        # A run or manifest that is gone or cannot be read is not as published: said elsewhere.
+        return ()
 
 
 def _chain_faults(read: Sequence[_Folder]) -> Iterator[Fault]:

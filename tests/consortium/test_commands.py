@@ -23,6 +23,7 @@ from medcost.consortium.policy import LoadedPolicy, PolicySection, load_policy
 from medcost.consortium.publication import ConsortiumResult, Published
 from medcost.consortium.solver import SolverFailure
 from medcost.errors import Fault, InputRejected
+from medcost.messages import LOG
 from medcost.verification import verify_folder
 
 from .books import MONTH, policy_file, postings, written
@@ -76,6 +77,8 @@ def medcost(*arguments: object) -> int:
         patch.setattr(sys, "meta_path", [*sys.meta_path])
         patch.setattr(gc, "disable", lambda: None)
         patch.setattr(gc, "freeze", lambda: None)
+        # What the command sets up logs to a stream that is closed when the test ends.
+        patch.setattr(LOG, "handlers", [])
         try:
             cli.main()
         except SystemExit as ended:

@@ -9,85 +9,26 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from books import book as costing_book
-from books import model, model_file
-from books import written as written_book
 
 from medcost import tables as schemas
-from medcost.allocation_model import load_model
-from medcost.batch import run_month_end
-from medcost.book import open_book
 from medcost.chain import read_link
 from medcost.consortium import balances
 from medcost.consortium.identities import IDENTITIES, Identity, Part
-from medcost.consortium.inputs import read_consortium
-from medcost.consortium.policy import PolicySection, load_policy
 from medcost.consortium.publication import (
     ConsortiumResult,
     Published,
-    publish_results,
     published_consortium,
     summary_of,
 )
 from medcost.errors import InputRejected, InvariantBroken, quote
-from medcost.month_end import EVERYTHING, BatchOptions
-from medcost.output_folder import output_folder
 from medcost.publish import PublishedRun, published_runs, read_run_manifest
-from medcost.records import dataclass
 from medcost.tables import load_table
 from medcost.verification import verify_folder
 
-from .books import MONTH, as_table, policy_file, postings, written
+from .books import MONTH, as_table, policy_file, postings
+from .results import Place, cost, current, published, result
 
 Publish = Callable[..., list[PublishedRun]]
-
-
-@dataclass(frozen=True)
-class Place:
-    """An output folder, and a book and a policy to publish from."""
-
-    out: Path
-    book: Path
-    policy: str
-
-
-def result(fen: int = 1050, kind: str = "share", period: str = MONTH) -> ConsortiumResult:
-    """Return L's posting to T, and T's back to L for as much."""
-    table = postings({("L", "T"): fen, ("T", "L"): -fen})
-    return ConsortiumResult(
-        kind, period, ("L", "T"), {"intercompany": table}, ("said",), {"read": 0.1, kind: 0.2}
-    )
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    for kind in ("share", "lend"):
-        monkeypatch.setitem(schemas.CONSORTIUM_RESULTS, kind, ("intercompany",))
-    no_net = Identity("postings net to zero", (Part("intercompany", "amount"),))
-    monkeypatch.setitem(IDENTITIES, "share", (no_net,))
-    monkeypatch.setitem(IDENTITIES, "lend", ())
-    return Place(tmp_path / "out", written(tmp_path / "book", {}), policy_file(tmp_path))
-
-
-def published(place: Place, *results: ConsortiumResult) -> list[PublishedRun]:
-    inputs = read_consortium(place.book, "fund", [])
-    policy = load_policy(place.policy, "cost_sharing", PolicySection)
-    with output_folder(place.out) as held:
-        return publish_results(held, results, inputs, policy)
-
-
-def current(out: Path) -> Any:
-    return json.loads((out / "CURRENT.json").read_text("utf-8"))
-
-
-def cost(tmp_path: Path, out: Path, yuan: int = 100) -> None:
-    """Publish the costs of a book with one ward."""
-    book = written_book(tmp_path, costing_book({"C": "clinical"}, {"C": yuan}))
-    options = BatchOptions(through="departments")
-    loaded = load_model(str(model_file(tmp_path, model())), "departments")
-    with output_folder(out) as held:
-        run_month_end(open_book(book, "departments"), loaded, [MONTH], options, held)
-    assert options != EVERYTHING
 
 
 def test_a_result_is_a_run_folder_that_current_json_names(place: Place) -> None:

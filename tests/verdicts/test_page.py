@@ -7,6 +7,7 @@ from types import ModuleType
 from verdicts import (
     test_budget,
     test_choices,
+    test_comparisons,
     test_drg_matrix,
     test_drivers,
     test_files,
@@ -22,6 +23,7 @@ MODULES = (
     test_lines,
     test_files,
     test_choices,
+    test_comparisons,
     test_drg_matrix,
     test_what_ifs,
     test_budget,

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from medcost.book import Book, TableRows, missing_table
 from medcost.checks import shared_services
+from medcost.checks.consolidation import find_self_dealing, find_stock_faults
 from medcost.checks.findings import Finding, faults_of
+from medcost.checks.ownership import find_ownership_faults
 from medcost.checks.rows import find_duplicate_keys, find_value_faults, row_finding
 from medcost.checks.tables import rows_considered
 from medcost.errors import Fault
@@ -19,9 +21,12 @@ from medcost.tables import CONSORTIUM_INPUTS
 # any table, or faults in words of their own.
 FINDINGS: Mapping[str, Callable[[Book, NDArray[np.bool_]], list[Finding]]] = {
     **shared_services.FINDINGS,
+    "intercompany": find_self_dealing,
+    "internal_stock": find_stock_faults,
 }
 FAULTS: Mapping[str, Callable[[Book, NDArray[np.bool_]], list[Fault]]] = {
     "shared_services": shared_services.find_service_faults,
+    "ownership": find_ownership_faults,
 }
 
 

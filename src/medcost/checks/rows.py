@@ -16,13 +16,16 @@ from medcost.text_labels import find_blank_ends
 
 # Columns that could lead to a person: messages give the file and row instead.
 PERSONAL = frozenset({"case_id", "line_id", "doctor_id", "disease_id", "entry_id"})
-PERIODS = frozenset({"period", "valid_from", "valid_to"})
+PERIODS = frozenset({"period", "valid_from", "valid_to", "sold_in"})
 NOT_NEGATIVE = frozenset({("item_weights", "weight")})
 MONEY_COLUMN = {
     "ledger": "amount",
     "income": "amount",
     "budget": "amount",
     "service_lines": "charge",
+    "statements": "amount",
+    "intercompany": "amount",
+    "internal_stock": "amount",
 }
 
 

@@ -234,7 +234,7 @@ def verify(
     folder: Path, public_key: Path | None, threads: int | None, json_log: bool, quiet: bool
 ) -> None:
     """Hold every byte of an output FOLDER against its manifests, their chain and the balances."""
-    from medcost.messages import show_faults
+    from medcost.messages import LOG, show_faults
     from medcost.signing import KeyUnusable, load_verifier
     from medcost.verification import UNBALANCED_CODE, verify_folder
 
@@ -249,5 +249,7 @@ def verify(
         codes = {fault.code for fault in found.faults}
         is_unbalanced = UNBALANCED_CODE in codes
         end(UNBALANCED if is_unbalanced else REJECTED, "unbalanced" if is_unbalanced else "changed")
+    for note in found.notes:
+        LOG.warning(note, extra={"fields": {"event": "note"}})
     if not quiet:
         click.echo(f"{found.summary}: as published, chained and balanced.")

@@ -64,5 +64,48 @@ IDENTITIES: dict[str, tuple[Identity, ...]] = {
     "lend": (),
     "fund": (),
     "equip": (),
-    "consolidate": (),
+    "consolidate": (
+        Identity(
+            "consolidated = members + eliminated",
+            (Part("consolidated_statement", "consolidated", ("line_id",)),),
+            (
+                Part("consolidated_statement", "members", ("line_id",)),
+                Part("consolidated_statement", "eliminated", ("line_id",)),
+            ),
+        ),
+        Identity(
+            "members = sum of the members' statements",
+            (Part("consolidated_statement", "members", ("line_id",)),),
+            (Part("member_statement", "reported", ("line_id",)),),
+        ),
+        Identity(
+            "eliminated = sum of the entries of a member's line",
+            (Part("member_statement", "eliminated", ("unit_id", "line_id")),),
+            (Part("elimination", "amount", ("unit_id", "line_id")),),
+        ),
+        Identity(
+            "a member's consolidated line = reported + eliminated",
+            (Part("member_statement", "consolidated", ("unit_id", "line_id")),),
+            (
+                Part("member_statement", "reported", ("unit_id", "line_id")),
+                Part("member_statement", "eliminated", ("unit_id", "line_id")),
+            ),
+        ),
+        Identity(
+            "eliminated of a line = sum of its entries",
+            (Part("consolidated_statement", "eliminated", ("line_id",)),),
+            (Part("elimination", "amount", ("line_id",)),),
+        ),
+        Identity(
+            "reported + unrealised = of the consortium + of others",
+            (
+                Part("consortium_interest", "reported", ("measure", "unit_id")),
+                Part("consortium_interest", "unrealised", ("measure", "unit_id")),
+            ),
+            (
+                Part("consortium_interest", "of_consortium", ("measure", "unit_id")),
+                Part("consortium_interest", "of_minority", ("measure", "unit_id")),
+            ),
+        ),
+    ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from medcost.report.budget_control import break_even, control
@@ -26,6 +27,10 @@ from medcost.report.reconciliation import currency_word, is_tied, reconcile, tie
 from medcost.report.section import Section
 from medcost.report.service_items import item_cost, service_matrix
 from medcost.report.words import Word
+
+# The consortium's sections, in the order in which they are read: the kind of result that each
+# shows, and what makes it. One stands in a report where its kind was published.
+CONSORTIUM: tuple[tuple[str, Callable[[Figures], Section]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,9 @@ class Report:
 
 
 def compose(figures: Figures) -> Report:
-    """The report of some published figures."""
+    """The report of some published figures: of costs, of the consortium, or of both."""
     runs = runs_grid(figures)
+    kinds = {run.kind for run in figures.results}
     return Report(
         consortium_name(figures),
         period_word(figures),
@@ -67,20 +73,27 @@ def compose(figures: Figures) -> Report:
         notes(figures),
         tuple((unit, visible(figures.unit_name(unit))) for unit in figures.units),
         (
-            direct_cost(figures),
-            full_cost(figures),
-            composition(figures),
-            department_flow(figures),
-            item_cost(figures),
-            drg_cost(figures),
-            service_matrix(figures),
-            over_cost_groups(figures),
-            execution(figures),
-            effects(figures),
-            break_even(figures),
-            control(figures),
-            month_by_month(figures),
-            reconcile(figures),
+            *(_costs(figures) if figures.runs else ()),
+            *(section(figures) for kind, section in CONSORTIUM if kind in kinds),
+            *((reconcile(figures),) if figures.runs else ()),
         ),
         Section("runs", runs.title, grids=(runs,)),
+    )
+
+
+def _costs(figures: Figures) -> tuple[Section, ...]:
+    return (
+        direct_cost(figures),
+        full_cost(figures),
+        composition(figures),
+        department_flow(figures),
+        item_cost(figures),
+        drg_cost(figures),
+        service_matrix(figures),
+        over_cost_groups(figures),
+        execution(figures),
+        effects(figures),
+        break_even(figures),
+        control(figures),
+        month_by_month(figures),
     )

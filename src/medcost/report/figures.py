@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 
 from medcost._core.sums import group_sums
 from medcost.book import TableRows, is_period, read_table
+from medcost.consortium.publication import published_consortium
 from medcost.errors import Fault, InputRejected, quote
 from medcost.kept import BOOK, KEPT
 from medcost.parquet_input import READ_ERRORS, decode_number, find_files
 from medcost.publish import published_runs, read_run_manifest
-from medcost.tables import load_table
+from medcost.tables import CONSORTIUM_RESULTS, load_table
 
 Key = tuple[str, ...]
 Sums = dict[Key, list[int]]
@@ -132,6 +133,11 @@ class Run:
     manifest: Mapping[str, Any]
 
     @property
+    def kind(self) -> str:
+        """The kind of a result of the consortium, '' of costs."""
+        return str(self.manifest.get("kind", ""))
+
+    @property
     def has_table(self) -> frozenset[str]:
         """Names of its result tables."""
         outputs = self.manifest["outputs"]
@@ -156,7 +162,8 @@ class Figures:
 
     tables: result tables by name, one that no run has without rows; income: fen by (period,
     unit, department, source); statistics: 1e-4 by (period, unit, department, measure); unkept:
-    runs that keep no book, whose names, income and statistics are not known.
+    runs that keep no book, whose names, income and statistics are not known; results: runs of
+    the consortium, by month and kind.
     """
 
     runs: tuple[Run, ...]
@@ -165,21 +172,28 @@ class Figures:
     income: dict[Key, int]
     statistics: dict[Key, int]
     unkept: tuple[str, ...]
+    results: tuple[Run, ...] = ()
+
+    @property
+    def every_run(self) -> tuple[Run, ...]:
+        """Runs of costing, then the consortium's."""
+        return (*self.runs, *self.results)
 
     @cached_property
     def periods(self) -> tuple[str, ...]:
         """The months, ascending."""
-        return tuple(sorted({run.period for run in self.runs}))
+        return tuple(sorted({run.period for run in self.every_run}))
 
     @cached_property
     def units(self) -> tuple[str, ...]:
-        """The member units, in the order of their ids."""
-        return tuple(sorted({unit for run in self.runs for unit in run.units}, key=str.encode))
+        """The member units that are costed, or else the members, in the order of their ids."""
+        runs = self.runs or self.results
+        return tuple(sorted({unit for run in runs for unit in run.units}, key=str.encode))
 
     @property
     def newest(self) -> Run:
-        """The run of the last month."""
-        return self.runs[-1]
+        """The run of the last month; one of costing, where there is any."""
+        return (self.runs or self.results)[-1]
 
     @property
     def currency(self) -> str:
@@ -221,15 +235,24 @@ def read_figures(
     folder: Path,
     periods: tuple[str, str] | None,
     units: Sequence[str] = (),
-    tables: Sequence[str] = (*COST_TABLES, *VARIANCE_TABLES),
+    tables: Sequence[str] | None = None,
 ) -> Figures:
     """The published figures of an output folder, or of one run.
 
-    periods: first and last month, None for all; units: only these. Raises InputRejected
-    (run-not-found, run-damaged, file-unreadable).
+    periods: first and last month, None for all; units: only these, without the consortium's
+    results, which are of all members together; tables: by name, None for all that a report shows.
+    Raises InputRejected (run-not-found, run-damaged, file-unreadable).
     """
-    runs = tuple(_runs(folder, periods, units))
-    if not runs:
+    if tables is None:
+        shared = (name for names in CONSORTIUM_RESULTS.values() for name in names)
+        tables = (*COST_TABLES, *VARIANCE_TABLES, *shared)
+    runs = tuple(_runs(published_runs(folder), periods, units))
+    of_kinds = {} if units else published_consortium(folder)
+    results = tuple(
+        Run(run.period, run.folder, tuple(map(str, run.manifest["units"])), run.manifest)
+        for run in _runs(of_kinds, periods, ())
+    )
+    if not runs and not results:
         asked = " ".join(
             part
             for part in (periods and "..".join(dict.fromkeys(periods)), *map(quote, units))
@@ -237,16 +260,24 @@ def read_figures(
         )
         what = f"{quote(str(folder))} has no published run{' of ' + asked if asked else ''}."
         raise InputRejected([Fault("run-not-found", what, (quote(str(folder)),))])
-    there = [name for name in tables if any(name in run.has_table for run in runs)]
-    found = {name: _read_table(name, runs) for name in there}
-    empty = {name: _no_rows(name) for name in tables if name not in found}
+    of_costs = {name for names in (COST_TABLES, VARIANCE_TABLES) for name in names}
+    found = {}
+    for name in tables:
+        having = [r for r in (runs if name in of_costs else results) if name in r.has_table]
+        found[name] = _read_table(name, having) if having else _no_rows(name)
     names, income, statistics, unkept = _kept(runs)
-    return Figures(runs, found | empty, names, income, statistics, unkept)
+    for run in results:
+        _add_names(names, dict(_kept_tables(run.folder / KEPT / BOOK)))
+    return Figures(runs, found, names, income, statistics, unkept, results)
 
 
-def _runs(folder: Path, periods: tuple[str, str] | None, units: Sequence[str]) -> Iterator[Run]:
-    """The runs asked for, by month and then by folder."""
-    for period, places in sorted(published_runs(folder).items()):
+def _runs(
+    published: Mapping[str, Mapping[str, Path]],
+    periods: tuple[str, str] | None,
+    units: Sequence[str],
+) -> Iterator[Run]:
+    """The runs asked for, by month and then by folder; units may be kinds of results."""
+    for period, places in sorted(published.items()):
         if periods is not None and not periods[0] <= period <= periods[1]:
             continue
         by_folder: dict[Path, list[str]] = {}

@@ -74,7 +74,7 @@ def build_index(figures: Figures, reports: Sequence[str], language: Language) ->
 
 
 def _month(figures: Figures, period: str, reports: Sequence[str]) -> MonthView:
-    runs = [run for run in figures.runs if run.period == period]
+    runs = [run for run in figures.every_run if run.period == period]
     sums = figures.tables["reconciliation"].sums(("period", "reason"), ("amount",))
     amounts = {reason: fen for (of, reason), (fen,) in sums.items() if of == period}
     ledger = amounts.pop("ledger", 0)
@@ -82,7 +82,7 @@ def _month(figures: Figures, period: str, reports: Sequence[str]) -> MonthView:
     own = tuple(file for file in reports if file.rsplit(".", 1)[0] == f"report_{period}")
     return MonthView(
         period,
-        f"{sum(len(run.units) for run in runs):,}",
+        f"{len({unit for run in runs for unit in run.units}):,}",
         tuple(visible(run.folder.name.removeprefix("run=")) for run in runs),
         ", ".join(models),
         max(visible(str(run.manifest.get("created", ""))) for run in runs),

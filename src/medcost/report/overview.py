@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from medcost.money import format_yuan
 from medcost.report.figures import Figures
@@ -11,8 +13,10 @@ from medcost.report.national import department_income
 from medcost.report.numbers import visible
 from medcost.report.reconciliation import by_reason, currency_word
 from medcost.report.words import SEPARATOR, Word, all_words, joined, same, word
+from medcost.tables import CONSORTIUM_RESULTS
 
 NAMED_UNITS, NAMED_RUNS = 3, 3
+KINDS = tuple(CONSORTIUM_RESULTS)
 
 
 @dataclass(frozen=True)
@@ -49,17 +53,20 @@ def cover(figures: Figures) -> tuple[tuple[Word, Word], ...]:
     model = figures.newest.manifest["model"]
     models = {str(run.manifest["model"].get("sha256", "")) for run in figures.runs}
     through = {str(run.manifest.get("through", "")) for run in figures.runs}
-    lines = [
-        (word("cover.period"), _months(figures)),
-        (word("cover.units"), _units(figures)),
-        (word("cover.runs"), _runs(figures)),
-        (word("cover.model"), same(visible(f"{model['title']} ({model['id']})"))),
-        (word("cover.authority"), same(visible(str(model["authority"])))),
-        (word("cover.currency"), same(visible(figures.currency))),
-    ]
+    lines = [(word("cover.period"), _months(figures)), (word("cover.units"), _units(figures))]
+    if figures.runs:
+        lines += [
+            (word("cover.runs"), _runs(figures)),
+            (word("cover.model"), _named(model)),
+            (word("cover.authority"), same(visible(str(model["authority"])))),
+        ]
+    # Of each kind of the consortium's results the policy of the last month.
+    policies = {run.kind: run.manifest["model"] for run in figures.results}
+    lines += [(word(f"kind.{kind}"), _named(policies[kind])) for kind in KINDS if kind in policies]
+    lines.append((word("cover.currency"), same(visible(figures.currency))))
     if len(models) > 1:
         lines.append((word("cover.caution"), word("cover.models", n=str(len(models)))))
-    if through != {"cases"}:
+    if figures.runs and through != {"cases"}:
         reached = joined(SEPARATOR, *(_stage(stage) for stage in sorted(through) if stage))
         lines.append((word("cover.through"), reached))
     recosts = sorted(
@@ -68,6 +75,11 @@ def cover(figures: Figures) -> tuple[tuple[Word, Word], ...]:
     if recosts:
         lines.append((word("cover.caution"), word("cover.recost", of=", ".join(recosts))))
     return tuple(lines)
+
+
+def _named(policy: Mapping[str, Any]) -> Word:
+    """A model or policy by its title and id."""
+    return same(visible(f"{policy['title']} ({policy['id']})"))
 
 
 def _stage(stage: str) -> Word:
@@ -144,8 +156,10 @@ def runs_grid(figures: Figures) -> Grid:
     )
     lines = Lines(columns)
     sums = figures.tables["reconciliation"].sums(("period", "unit_id", "reason"), ("amount",))
-    for run in figures.runs:
-        ledger = sum(sums.get((run.period, unit, "ledger"), [0])[0] for unit in run.units)
+    for run in figures.every_run:
+        ledger = None
+        if not run.kind:
+            ledger = sum(sums.get((run.period, unit, "ledger"), [0])[0] for unit in run.units)
         row = (
             run.period,
             visible(run.folder.name),
@@ -168,7 +182,7 @@ def runs_grid(figures: Figures) -> Grid:
 def notes(figures: Figures) -> tuple[str, ...]:
     """What the runs noted for their readers, each once."""
     found: dict[str, list[str]] = {}
-    for run in figures.runs:
+    for run in figures.every_run:
         for note in run.manifest.get("notes", ()):
             found.setdefault(visible(str(note)), []).append(run.period)
     return tuple(

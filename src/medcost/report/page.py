@@ -114,7 +114,7 @@ def _render(report: Report, language: Language, most: Most) -> str:
     title = word("report.title")
     about = Word(*(f"{title.of(n)} {report.name.of(n)} {report.period.of(n)}" for n in LANGUAGES))
     sections = [_shown_section(section, units, most) for section in (*report.sections, report.runs)]
-    first = report.sections[0].pictures
+    first = report.sections[0].pictures if report.sections else ()
     return template("page.html.j2").render(
         language=language,
         title=about,

@@ -27,6 +27,8 @@ def by_reason(figures: Figures, unit: str | None = None) -> dict[str, int]:
 
 def tie_out(figures: Figures) -> Word:
     """The sentence that the ledger and the sum of all reasons are the same, with the amount."""
+    if not figures.runs:
+        return word("tie_out.consortium", n=f"{len(figures.results):,}")
     if not figures.has("reconciliation"):
         return word("national.missing")
     amounts = by_reason(figures)

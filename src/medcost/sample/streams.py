@@ -34,6 +34,7 @@ class Topic(IntEnum):
     BUDGET = 10
     GROUP_BUDGET = 11
     SHARING = 12
+    CONSOLIDATION = 16
 
 
 def stream(seed: int, topic: Topic, period: int = 0, unit: int = 0) -> np.random.Generator:

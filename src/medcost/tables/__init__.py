@@ -27,14 +27,21 @@ CONSORTIUM_INPUTS: dict[str, tuple[str, ...]] = {
     "lend": (),
     "fund": (),
     "equip": (),
-    "consolidate": (),
+    "consolidate": ("statements", "intercompany", "internal_stock", "ownership"),
 }
 CONSORTIUM_RESULTS: dict[str, tuple[str, ...]] = {
     "share": ("share", "share_coalition", "share_posting", "share_rule", "share_service"),
     "lend": (),
     "fund": (),
     "equip": (),
-    "consolidate": (),
+    "consolidate": (
+        "consolidated_statement",
+        "member_statement",
+        "elimination",
+        "unmatched",
+        "unrealised_profit",
+        "consortium_interest",
+    ),
 }
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from medcost._core.sums import group_sums
 from medcost.money import LARGEST_FEN, divide_half_away
+from medcost.quotients import round_together
 from medcost.records import dataclass
 
 # Volumes and inputs are whole 1e-4, standard quantities and prices whole 1e-6. A price in 1e-6 yuan
@@ -60,25 +59,6 @@ class Effects:
     has_standard_price: NDArray[np.bool_]
     actual_price: NDArray[np.int64]
     has_actual_price: NDArray[np.bool_]
-
-
-def round_together(numerators: Sequence[int], denominator: int) -> list[int]:
-    """Parts numerator / denominator in whole numbers that add up to their sum, a whole number.
-
-    Every part is cut toward zero; what is then missing goes one each to the parts whose cut-off
-    piece is largest in its direction, the first on ties (arithmetic rule 2). denominator > 0.
-    """
-    total, rest = divmod(sum(numerators), denominator)
-    if rest:
-        raise ValueError("the parts do not add up to a whole number")
-    cut = [abs(part) // denominator * (1 if part >= 0 else -1) for part in numerators]
-    missing = total - sum(cut)
-    direction = 1 if missing > 0 else -1
-    pieces = [part - whole * denominator for part, whole in zip(numerators, cut, strict=True)]
-    order = sorted(range(len(cut)), key=lambda i: (-direction * pieces[i], i))
-    for i in order[: abs(missing)]:
-        cut[i] += direction
-    return cut
 
 
 def decompose(lines: Lines) -> Effects:

@@ -67,12 +67,6 @@ class MonthVariance:
     notes: tuple[str, ...]
 
 
-def months_needed(period: str) -> list[str]:
-    """The months that a variance looks at: the year so far, last month, the month last year."""
-    number = period_number(period)
-    return [*year_to_date([period]), period_label(number - 1), period_label(number - 12)]
-
-
 def month_variance(
     books: Sequence[tuple[frozenset[str], Book]],
     budget: TableRows,

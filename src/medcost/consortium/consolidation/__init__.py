@@ -1,0 +1,1 @@
+"""Consortium statements: the members' sum less what they did with each other."""
