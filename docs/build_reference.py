@@ -27,6 +27,7 @@ from medcost.allocation_model import AllocationModel, shipped_models
 from medcost.book import REQUIRED_TABLES, SMALL_TABLES
 from medcost.commands.endings import REJECTED, UNBALANCED, UNPUBLISHED
 from medcost.consortium.consolidation.policy import ConsolidationPolicy
+from medcost.consortium.equipment.policy import SharedEquipment
 from medcost.consortium.policy import PolicySection, shipped_policies
 from medcost.consortium.sharing.policy import CostSharing
 from medcost.errors import FaultCode, fault_codes
@@ -106,6 +107,14 @@ POLICIES = (
         CostSharing,
         "src/medcost/consortium/sharing/policy.py",
         "consortium_sharing",
+    ),
+    PolicyPage(
+        "shared_equipment",
+        "equip",
+        "Policy of shared equipment",
+        SharedEquipment,
+        "src/medcost/consortium/equipment/policy.py",
+        "consortium_equipment",
     ),
     PolicyPage(
         "consolidation",

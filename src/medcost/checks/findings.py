@@ -35,6 +35,9 @@ NOUNS = {
     "shared_processes": "process row",
     "process_outputs": "process output",
     "member_requirements": "requirement",
+    "equipment": "device",
+    "exam_demand": "demand row",
+    "distances": "distance",
 }
 
 PREDICATES = {
@@ -60,6 +63,7 @@ PREDICATES = {
     "group-not-listed": "name a DRG group that drg_groups does not list",
     "scheme-missing": "have a drg_id and no {column}, and drg_groups has several schemes",
     "direct-cost-missing": "have a direct item and no {column}",
+    "device-type-without-site": "ask for a type of device that no device of the month is of",
     "line-not-in-policy": "name a line that the policy does not list",
     "kind-not-in-policy": "name a kind of business that the policy does not list",
     "kind-not-goods": "name a {column} that the policy does not treat as goods",
@@ -74,7 +78,7 @@ PREDICATES = {
     "standard_price",
 }
 
-SINGULAR = {"have": "has", "name": "names", "hold": "holds"}
+SINGULAR = {"have": "has", "name": "names", "hold": "holds", "ask": "asks"}
 
 
 @dataclass(frozen=True)

@@ -26,14 +26,21 @@ CONSORTIUM_INPUTS: dict[str, tuple[str, ...]] = {
     ),
     "lend": (),
     "fund": (),
-    "equip": (),
+    "equip": ("equipment", "exam_demand", "distances"),
     "consolidate": ("statements", "intercompany", "internal_stock", "ownership"),
 }
 CONSORTIUM_RESULTS: dict[str, tuple[str, ...]] = {
     "share": ("share", "share_coalition", "share_posting", "share_rule", "share_service"),
     "lend": (),
     "fund": (),
-    "equip": (),
+    "equip": (
+        "equipment_coalition",
+        "equipment_goal",
+        "equipment_share",
+        "equipment_site",
+        "exam_access",
+        "examination",
+    ),
     "consolidate": (
         "consolidated_statement",
         "member_statement",
