@@ -40,6 +40,7 @@ COMMANDS = {
     "diff": "published",
     "verify": "published",
     "share": "share",
+    "sign": "published",
     "consolidate": "consolidation",
 }
 
