@@ -111,7 +111,6 @@ def _sites(figures: Figures, rows: Rows) -> Grid:
                 f"turned_{name}",
                 word(f"equipment.turned.{name}"),
                 "money" if name == "cost" else "count",
-                band=word("equipment.turned"),
                 adds=False,
             )
             for name in TURNED
