@@ -39,6 +39,7 @@ COMMANDS = {
     "report": "published",
     "diff": "published",
     "verify": "published",
+    "sign": "published",
     "consolidate": "consolidation",
 }
 
