@@ -30,6 +30,7 @@ from medcost.consortium.consolidation.policy import ConsolidationPolicy
 from medcost.consortium.equipment.policy import SharedEquipment
 from medcost.consortium.funding.policy import FundPolicy
 from medcost.consortium.policy import PolicySection, shipped_policies
+from medcost.consortium.sharing.policy import CostSharing
 from medcost.errors import FaultCode, fault_codes
 from medcost.sections import schema_of
 from medcost.stopping import INTERRUPTED, TERMINATED
@@ -100,6 +101,14 @@ class PolicyPage(NamedTuple):
 
 
 POLICIES = (
+    PolicyPage(
+        "cost_sharing",
+        "share",
+        "Cost sharing",
+        CostSharing,
+        "src/medcost/consortium/sharing/policy.py",
+        "consortium_sharing",
+    ),
     PolicyPage(
         "shared_equipment",
         "equip",

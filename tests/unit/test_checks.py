@@ -669,13 +669,21 @@ ABOUT_RUNS = {
 }  # fmt: skip
 
 
+def codes_of_the_consortium() -> set[str]:
+    """Return the codes that stand in tests/consortium; those of solvers are made there."""
+    folder = Path(__file__).parents[1] / "consortium"
+    text = "".join(file.read_text("utf-8") for file in sorted(folder.rglob("test_*.py")))
+    codes = {code for code in fault_codes() if code.startswith("solver-")}
+    return codes | {code for code in fault_codes() if f'"{code}"' in text or f"[{code}]" in text}
+
+
 def test_every_fault_code_has_a_test() -> None:
     """Of models: test_allocation_model.py; of runs: tests/explain and verdicts; the last below.
 
     Of budgets: tests/verdicts/test_budget.py and tests/variance/test_control.py. Of what is
     published: tests/cli/test_verify.py. Of the consortium: tests/consortium.
     """
-    tested = {scenario.code for scenario in SCENARIOS.values()}
+    tested = {scenario.code for scenario in SCENARIOS.values()} | codes_of_the_consortium()
     elsewhere = ABOUT_MODELS | ABOUT_BUDGETS | ABOUT_PUBLISHED | ABOUT_RUNS | {"book-not-found"}
     elsewhere |= ABOUT_CONSORTIUM
     assert tested | elsewhere == set(fault_codes())
@@ -734,8 +742,12 @@ def found_in(tmp_path: Path, tables: Tables, code: str) -> Fault:
 
 
 def test_every_table_of_the_contract_is_checked() -> None:
+    """Those of the consortium are checked in tests/consortium."""
     tables = with_every_table()
     assert set(tables) == set(NOUNS)
+    of_consortium = {name for names in CONSORTIUM_INPUTS.values() for name in names}
+    inputs = {name for name in table_names() if not name.startswith("out_")}
+    assert inputs - of_consortium == set(NOUNS)
     # Those of the consortium go by their names and are checked in tests/consortium.
     shared = {name for names in CONSORTIUM_INPUTS.values() for name in names}
     inputs = {name for name in table_names() if not name.startswith("out_")}
