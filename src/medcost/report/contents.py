@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from medcost.report.budget_control import break_even, control
 from medcost.report.consortium_consolidation import consolidation
 from medcost.report.consortium_equipment import equipment
+from medcost.report.consortium_funds import funds
 from medcost.report.drg_groups import drg_cost, over_cost_groups
 from medcost.report.effects import effects
 from medcost.report.execution import execution
@@ -35,6 +36,8 @@ from medcost.report.words import Word
 CONSORTIUM: tuple[tuple[str, Callable[[Figures], Section]], ...] = (
     ("equip", equipment),
     ("consolidate", consolidation),
+    ("consolidate", consolidation),
+    ("fund", funds),
 )
 
 
