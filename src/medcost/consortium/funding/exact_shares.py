@@ -124,16 +124,17 @@ def find_unlevel(problem: Problem, fen: Sequence[Fraction], by_unit: bool) -> in
     kind_of = np.unique(np.array(columns).T, axis=0, return_inverse=True)[1].reshape(-1)
     least: dict[int, tuple[Fraction, int]] = {}
     best: dict[int, Fraction] = {}
-    bounds = zip(problem.low.tolist(), problem.high.tolist(), strict=True)
-    for j, (low, high) in enumerate(bounds):
-        kind, share = int(kind_of[j]), fen[j] / int(problem.asked[j])
-        if fen[j] < high:
-            least[kind] = min(least.get(kind, (share, j)), (share, j))
-        if fen[j] > low:
+    bounds = zip(problem.low.tolist(), problem.high.tolist(), problem.asked.tolist(), strict=True)
+    for j, (low, high, asked) in enumerate(bounds):
+        kind, share, little = int(kind_of[j]), fen[j] / asked, 1 + asked * NEAR
+        if fen[j] + little < high:
+            # A share that lies below by no more than a little is no complaint.
+            short = share + little / asked
+            least[kind] = min(least.get(kind, (short, j)), (short, j))
+        if fen[j] - little > low:
             best[kind] = max(best.get(kind, share), share)
-    for kind, (share, j) in sorted(least.items()):
-        asked = int(problem.asked[j])
-        if (best.get(kind, share) - share) * asked > 1 + asked * NEAR:
+    for kind, (short, j) in sorted(least.items()):
+        if best.get(kind, short) > short:
             return j
     return None
 
