@@ -19,7 +19,7 @@ from medcost.consortium.funding.budget import (
     RulesConflict,
     allocate,
 )
-from medcost.consortium.funding.exact_shares import exact_fen, find_unlevel
+from medcost.consortium.funding.exact_shares import NEAR, exact_fen, find_unlevel
 from medcost.consortium.funding.levels import raise_shares
 from medcost.consortium.funding.problem import (
     Problem,
@@ -320,11 +320,11 @@ def test_a_request_that_could_have_more_is_found_without_a_solver() -> None:
     """
     rules = [at_most("total", 800, 2)]
     fen = [Fraction(500), Fraction(300)]
-    assert 1 == find_unlevel(problem([1000, 777], rules), fen, False)
-    assert find_unlevel(problem([1000, 777], rules, high=[1000, 300]), fen, False) is None
-    assert find_unlevel(problem([1000, 777], rules, low=[500, 0]), fen, False) is None
+    assert 1 == find_unlevel(problem([1000, 777], rules), fen, False, NEAR)
+    assert find_unlevel(problem([1000, 777], rules, high=[1000, 300]), fen, False, NEAR) is None
+    assert find_unlevel(problem([1000, 777], rules, low=[500, 0]), fen, False, NEAR) is None
     rules = [*rules, at_least("grassroots", 500, flags(0, n=2))]
-    assert find_unlevel(problem([1000, 777], rules), fen, False) is None
+    assert find_unlevel(problem([1000, 777], rules), fen, False, NEAR) is None
 
 
 def test_requests_too_unequal_for_floating_point_are_refused_rather_than_wrong() -> None:

@@ -371,6 +371,14 @@ def test_a_month_with_nothing_is_named(tmp_path: Path) -> None:
     assert "fund-not-in-period" == fault.code
 
 
+def test_money_that_nobody_asks_for_is_told(tmp_path: Path) -> None:
+    found = funds(
+        tmp_path, assessments=ASSESSED, insurance_package=[package()], fund_totals=total(50)
+    )
+    note = "nobody asks for the 50.00 yuan of fund_totals: nothing of them is allocated"
+    assert (note,) == found.notes
+
+
 @pytest.mark.verdict("A request for nothing")
 def test_requests_of_nothing_get_nothing(tmp_path: Path) -> None:
     found = funds(

@@ -11,7 +11,13 @@ from typing import Literal
 import numpy as np
 
 from medcost.consortium.conflicts import bounds_as_rows, explain_conflict
-from medcost.consortium.funding.exact_shares import as_fractions, exact_fen, find_unlevel
+from medcost.consortium.funding.exact_shares import (
+    ESTIMATED_NEAR,
+    NEAR,
+    as_fractions,
+    exact_fen,
+    find_unlevel,
+)
 from medcost.consortium.funding.levels import (
     AT_LEVEL,
     ENLARGED,
@@ -139,7 +145,8 @@ def allocate(problem: Problem, goals: Goals, step: int) -> Allocation:
     if parts is None:
         estimated = estimated_fen(inner, raised, equal, fixed)
         parts = as_fractions(estimated.tolist(), inner.low, inner.high)
-    if find_unlevel(inner, parts, goals.of_units) is not None:
+    near = NEAR if is_exact else ESTIMATED_NEAR
+    if find_unlevel(inner, parts, goals.of_units, near) is not None:
         largest, smallest = int(problem.asked.max()), int(problem.asked.min())
         what = (
             "the least satisfied request could have more; floating point does not tell requests of "

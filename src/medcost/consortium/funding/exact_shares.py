@@ -11,8 +11,9 @@ from medcost.consortium.funding.levels import AT_CEILING, AT_FLOOR, AT_LEVEL, Ra
 from medcost.consortium.funding.problem import Ints, Problem
 from medcost.records import dataclass
 
-# Shares that floating point takes to be the same.
-NEAR = Fraction(1, 10**8)
+# By how much shares may be out of order: where they were solved in fractions, by what floating
+# point took to be at a bound; else by what it can leave behind at all.
+NEAR, ESTIMATED_NEAR = Fraction(1, 10**8), Fraction(1, 10**3)
 
 
 @dataclass(frozen=True)
@@ -112,13 +113,15 @@ def _holds(problem: Problem, fen: list[Fraction]) -> bool:
     )
 
 
-def find_unlevel(problem: Problem, fen: Sequence[Fraction], by_unit: bool) -> int | None:
+def find_unlevel(
+    problem: Problem, fen: Sequence[Fraction], by_unit: bool, near: Fraction
+) -> int | None:
     """A request that a fen of one alike but better satisfied could go to; None: there is none.
 
     Alike are requests with the same coefficients in every rule and, by_unit, of one member: a fen
     of the one may be one of the other whatever the rules are, so the least satisfied that is below
-    its ceiling has no less than the best satisfied that is above its floor, but for a fen and what
-    a share of 1e-8 is. This trusts no solver. O(requests log requests).
+    its ceiling has no less than the best satisfied that is above its floor, but for a fen and the
+    share near of what it asked. This trusts no solver. O(requests log requests).
     """
     columns = [rule.coefficients for rule in problem.rules] + [problem.unit] * by_unit
     kind_of = np.unique(np.array(columns).T, axis=0, return_inverse=True)[1].reshape(-1)
@@ -126,7 +129,7 @@ def find_unlevel(problem: Problem, fen: Sequence[Fraction], by_unit: bool) -> in
     best: dict[int, Fraction] = {}
     bounds = zip(problem.low.tolist(), problem.high.tolist(), problem.asked.tolist(), strict=True)
     for j, (low, high, asked) in enumerate(bounds):
-        kind, share, little = int(kind_of[j]), fen[j] / asked, 1 + asked * NEAR
+        kind, share, little = int(kind_of[j]), fen[j] / asked, 1 + asked * near
         if fen[j] + little < high:
             # A share that lies below by no more than a little is no complaint.
             short = share + little / asked

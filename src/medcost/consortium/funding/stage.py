@@ -18,6 +18,7 @@ from medcost.consortium.funding.inputs import (
     read_assessments,
     read_packages,
     read_requests,
+    rows_of,
 )
 from medcost.consortium.funding.package import Statement, settle
 from medcost.consortium.funding.policy import FundPolicy, Sharing, exact, fen
@@ -69,7 +70,7 @@ def fund(
         "insurance_claim": tables.insurance_claim(period, settled),
         "surplus_share": tables.surplus_share(period, units, groups, assessed, settled),
     }
-    notes = tuple(_notes(budget, settled))
+    notes = (*_without_requests(inputs, budget, period), *_notes(budget, settled))
     seconds = {"budget": middle - begun, "package": time.perf_counter() - middle}
     return ConsortiumResult(KIND, period, units, found, notes, seconds)
 
@@ -257,6 +258,17 @@ def _floor_fault(
         f"{format_yuan(error.missing)} yuan."
     )
     return Fault("surplus-floors-exceed", what, ("assessments, floor",))
+
+
+def _without_requests(
+    inputs: ConsortiumInputs, budget: AllocatedBudget | None, period: str
+) -> Iterator[str]:
+    """What there is to be allocated in a month in which nobody asks for it."""
+    totals = inputs.tables.get("fund_totals")
+    at = rows_of(totals, period)
+    if budget is None and totals is not None and len(at):
+        total = format_yuan(int(totals.values("total")[at[0]]))
+        yield f"nobody asks for the {total} yuan of fund_totals: nothing of them is allocated"
 
 
 def _notes(budget: AllocatedBudget | None, settled: Sequence[SettledPackage]) -> Iterator[str]:
