@@ -135,6 +135,15 @@ def test_goods_without_a_table_of_stock_are_said_to_count_as_used(tmp_path: Path
     )
 
 
+def test_a_policy_that_leaves_every_member_out_is_refused(tmp_path: Path) -> None:
+    policy = policy_file(tmp_path, LINES + '[scope]\nleave_out = ["L", "T", "V"]')
+    statements = [statement("L", "income", 1)]
+    with pytest.raises(InputRejected) as caught:
+        results_of(tmp_path, {"statements": statements}, policy)
+    [fault] = caught.value.faults
+    assert fault.what == "scope.leave_out names every member: nobody is left to be consolidated."
+
+
 def test_a_unit_cannot_be_its_own_partner(tmp_path: Path) -> None:
     assert codes_of(tmp_path, {"intercompany": [booking("L", "L", "claim", 1)]}) == {
         "partner-is-itself"

@@ -290,12 +290,12 @@ def test_rules_in_conflict_are_told_in_words(tmp_path: Path) -> None:
     assert "fund-rules-conflict" == fault.code
     assert (
         "3 rules cannot hold together. The smallest sufficient change, of 100.00 yuan in all, "
-        "moves total, at most 1,000.00 yuan by 100.00." == fault.what
+        "moves total (at most 1,000.00 yuan) by 100.00 yuan." == fault.what
     )
     assert (
-        "total, at most 1,000.00 yuan (alone: by 100.00 yuan)",
-        "floor of 'C/a', 600.00 yuan (alone: by 100.00 yuan)",
-        "floor of 'T1/a', 500.00 yuan (alone: by 100.00 yuan)",
+        "total (at most 1,000.00 yuan): alone, by 100.00 yuan",
+        "floor of 'C/a' (600.00 yuan): alone, by 100.00 yuan",
+        "floor of 'T1/a' (500.00 yuan): alone, by 100.00 yuan",
     ) == fault.where
 
 
@@ -309,8 +309,8 @@ def test_hold_harmless_above_a_ceiling_is_told_as_a_conflict(tmp_path: Path) -> 
         fund_totals=total(1000),
     )
     assert (
-        "hold_harmless of 'T1/a', 450.00 yuan (alone: by 150.00 yuan)",
-        "ceiling of 'T1/a', 300.00 yuan (alone: by 150.00 yuan)",
+        "hold_harmless of 'T1/a' (450.00 yuan): alone, by 150.00 yuan",
+        "ceiling of 'T1/a' (300.00 yuan): alone, by 150.00 yuan",
     ) == fault.where
 
 

@@ -102,7 +102,7 @@ def _conflict_fault(
 ) -> Fault:
     """The rules in conflict in words, with the smallest change that would do."""
     changes = ", ".join(
-        f"{_in_words(bound, requests, case, members)} by {format_yuan(given)}"
+        f"{_in_words(bound, requests, case, members)} by {format_yuan(given)} yuan"
         for bound, given in conflict.changes[:5]
     )
     more = len(conflict.changes) - 5
@@ -119,26 +119,26 @@ def _conflict_fault(
 def _place(change: BoundChange, requests: Requests, case: BudgetCase, members: Members) -> str:
     words = _in_words(change.bound, requests, case, members)
     if change.alone is None:
-        return f"{words} (no change of it alone would do)"
-    return f"{words} (alone: by {format_yuan(change.alone)} yuan)"
+        return f"{words}: no change of it alone would do"
+    return f"{words}: alone, by {format_yuan(change.alone)} yuan"
 
 
 def _in_words(bound: Bound, requests: Requests, case: BudgetCase, members: Members) -> str:
-    """'the floor of 'U03/equipment', 120,000.00 yuan', 'grassroots, at least 40 %'."""
+    """In words: floor of 'U03/equipment' (120,000.00 yuan), grassroots (at least 40 %)."""
     if bound.kind == "rule":
         named, rule = case.names[bound.position], case.problem.rules[bound.position]
         of = f" of {quote(members.unit_ids[named.unit])}" if named.unit >= 0 else ""
         at = "at most" if named.is_limit else "at least"
         if named.share is not None:
-            return f"{named.name}{of}, {at} {float(named.share) * 100:g} %"
-        return f"{named.name}{of}, {at} {format_yuan(abs(rule.bound))} yuan"
+            return f"{named.name}{of} ({at} {float(named.share) * 100:g} %)"
+        return f"{named.name}{of} ({at} {format_yuan(abs(rule.bound))} yuan)"
     j = bound.position
     place = int(case.asking[j])
     member = members.unit_ids[int(requests.unit[place])]
     label = quote(f"{member}/{requests.purposes[place]}")
     if bound.kind == "ceiling":
-        return f"ceiling of {label}, {format_yuan(int(case.problem.high[j]))} yuan"
-    return f"{case.floor_name(j)} of {label}, {format_yuan(int(case.problem.low[j]))} yuan"
+        return f"ceiling of {label} ({format_yuan(int(case.problem.high[j]))} yuan)"
+    return f"{case.floor_name(j)} of {label} ({format_yuan(int(case.problem.low[j]))} yuan)"
 
 
 def _settled(
