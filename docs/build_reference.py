@@ -27,6 +27,7 @@ from medcost.allocation_model import AllocationModel, shipped_models
 from medcost.book import REQUIRED_TABLES, SMALL_TABLES
 from medcost.commands.endings import REJECTED, UNBALANCED, UNPUBLISHED
 from medcost.consortium.consolidation.policy import ConsolidationPolicy
+from medcost.consortium.lending.policy import PoolLending
 from medcost.consortium.policy import PolicySection, shipped_policies
 from medcost.errors import FaultCode, fault_codes
 from medcost.sections import schema_of
@@ -105,6 +106,14 @@ POLICIES = (
         ConsolidationPolicy,
         "src/medcost/consortium/consolidation/policy.py",
         "consortium_consolidation",
+    ),
+    PolicyPage(
+        "pool_lending",
+        "lend",
+        "Policy of the capital pool",
+        PoolLending,
+        "src/medcost/consortium/lending/policy.py",
+        "consortium_lending",
     ),
 )
 

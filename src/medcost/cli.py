@@ -38,6 +38,7 @@ COMMANDS = {
     "report": "published",
     "diff": "published",
     "verify": "published",
+    "lend": "lend",
     "consolidate": "consolidation",
 }
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medcost.book import Book, TableRows, missing_table
+from medcost.checks.cash_plan import find_plan_faults
 from medcost.checks.consolidation import find_self_dealing, find_stock_faults
 from medcost.checks.findings import Finding, faults_of
 from medcost.checks.ownership import find_ownership_faults
@@ -23,6 +24,7 @@ FINDINGS: Mapping[str, Callable[[Book, NDArray[np.bool_]], list[Finding]]] = {
     "internal_stock": find_stock_faults,
 }
 FAULTS: Mapping[str, Callable[[Book, NDArray[np.bool_]], list[Fault]]] = {
+    "cash_plan": find_plan_faults,
     "ownership": find_ownership_faults,
 }
 

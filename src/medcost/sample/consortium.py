@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from medcost.sample.consortium_lending import lending_tables
 from medcost.sample.files import write_table
 from medcost.sample.streams import Month
 
@@ -31,7 +32,7 @@ class Members:
 
 
 # Each makes the tables that one kind of result reads, by name.
-MAKERS: tuple[Callable[[Members], dict[str, pa.Table]], ...] = ()
+MAKERS: tuple[Callable[[Members], dict[str, pa.Table]], ...] = (lending_tables,)
 
 
 def write_consortium(folder: Path, members: Members) -> dict[str, int]:

@@ -15,14 +15,23 @@ CLASSES = ("admin", "support", "medtech", "clinical", "non_medical")
 # The kinds of results of the consortium: the tables that each reads, beside units, and publishes.
 CONSORTIUM_INPUTS: dict[str, tuple[str, ...]] = {
     "share": (),
-    "lend": (),
+    "lend": ("cash_plan", "loan_limits"),
     "fund": (),
     "equip": (),
     "consolidate": ("statements", "intercompany", "internal_stock", "ownership"),
 }
 CONSORTIUM_RESULTS: dict[str, tuple[str, ...]] = {
     "share": (),
-    "lend": (),
+    "lend": (
+        "pool_plan",
+        "pool_month",
+        "pool_interest",
+        "pool_goal",
+        "pool_rule",
+        "pool_priority",
+        "pool_gain",
+        "pool_change",
+    ),
     "fund": (),
     "equip": (),
     "consolidate": (
