@@ -27,6 +27,7 @@ from medcost.allocation_model import AllocationModel, shipped_models
 from medcost.book import REQUIRED_TABLES, SMALL_TABLES
 from medcost.commands.endings import REJECTED, UNBALANCED, UNPUBLISHED
 from medcost.consortium.consolidation.policy import ConsolidationPolicy
+from medcost.consortium.equipment.policy import SharedEquipment
 from medcost.consortium.lending.policy import PoolLending
 from medcost.consortium.policy import PolicySection, shipped_policies
 from medcost.errors import FaultCode, fault_codes
@@ -99,6 +100,14 @@ class PolicyPage(NamedTuple):
 
 
 POLICIES = (
+    PolicyPage(
+        "shared_equipment",
+        "equip",
+        "Policy of shared equipment",
+        SharedEquipment,
+        "src/medcost/consortium/equipment/policy.py",
+        "consortium_equipment",
+    ),
     PolicyPage(
         "consolidation",
         "consolidate",

@@ -33,6 +33,7 @@ COMMANDS = {
     "check": "books",
     "run": "month",
     "recost": "what_ifs",
+    "equip": "equipment",
     "explain": "published",
     "variance": "published",
     "report": "published",
@@ -130,7 +131,9 @@ def main() -> None:
     except Terminated:
         _end_stopped(TERMINATED)
     except OSError as error:
-        if error.filename is not None or error.errno not in STREAM_FAILURES:
+        # The console of the tables says that its reader is gone without a number.
+        is_stream = isinstance(error, BrokenPipeError) or error.errno in STREAM_FAILURES
+        if error.filename is not None or not is_stream:
             raise
         # Every file has its own guard, so this is standard output: closed by its reader or
         # full. What was published stands, and there is nobody to tell.

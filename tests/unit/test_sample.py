@@ -80,6 +80,7 @@ def test_another_seed_gives_other_money_and_the_same_departments(tmp_path: Path)
     assert {name for name in one if one[name] == other[name]} == {
         "departments.parquet",
         "item_weights.parquet",
+        "ownership.parquet",
         "service_items.parquet",
         "units.parquet",
     }

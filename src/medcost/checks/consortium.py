@@ -13,6 +13,11 @@ from medcost.checks.consolidation import find_self_dealing, find_stock_faults
 from medcost.checks.findings import Finding, faults_of
 from medcost.checks.ownership import find_ownership_faults
 from medcost.checks.rows import find_duplicate_keys, find_value_faults, row_finding
+from medcost.checks.shared_equipment import (
+    find_distance_faults,
+    find_equipment_faults,
+    find_exam_demand_faults,
+)
 from medcost.checks.tables import rows_considered
 from medcost.errors import Fault
 from medcost.tables import CONSORTIUM_INPUTS
@@ -20,6 +25,9 @@ from medcost.tables import CONSORTIUM_INPUTS
 # What a table asks for beyond, of the rows considered: findings, merged and told like those of
 # any table, or faults in words of their own.
 FINDINGS: Mapping[str, Callable[[Book, NDArray[np.bool_]], list[Finding]]] = {
+    "equipment": find_equipment_faults,
+    "exam_demand": find_exam_demand_faults,
+    "distances": find_distance_faults,
     "intercompany": find_self_dealing,
     "internal_stock": find_stock_faults,
 }

@@ -27,6 +27,9 @@ NOUNS = {
     "statistics": "statistics row",
     "capacity": "capacity row",
     "budget": "budget row",
+    "equipment": "device",
+    "exam_demand": "demand row",
+    "distances": "distance",
 }
 
 PREDICATES = {
@@ -51,6 +54,7 @@ PREDICATES = {
     "group-not-listed": "name a DRG group that drg_groups does not list",
     "scheme-missing": "have a drg_id and no {column}, and drg_groups has several schemes",
     "direct-cost-missing": "have a direct item and no {column}",
+    "device-type-without-site": "ask for a type of device that no device of the month is of",
     "line-not-in-policy": "name a line that the policy does not list",
     "kind-not-in-policy": "name a kind of business that the policy does not list",
     "kind-not-goods": "name a {column} that the policy does not treat as goods",
@@ -65,7 +69,7 @@ PREDICATES = {
     "standard_price",
 }
 
-SINGULAR = {"have": "has", "name": "names", "hold": "holds"}
+SINGULAR = {"have": "has", "name": "names", "hold": "holds", "ask": "asks"}
 
 
 @dataclass(frozen=True)

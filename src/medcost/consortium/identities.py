@@ -89,7 +89,40 @@ IDENTITIES: dict[str, tuple[Identity, ...]] = {
         ),
     ),
     "fund": (),
-    "equip": (),
+    "equip": (
+        Identity(
+            "Members and the pool pay what the devices cost",
+            (Part("equipment_share", "share", ("device_type",)),),
+            (Part("equipment_site", "cost", ("device_type",)),),
+        ),
+        Identity(
+            "A member bears what its opened devices cost",
+            (Part("equipment_share", "borne", ("unit_id", "device_type")),),
+            (Part("equipment_site", "cost", ("unit_id", "device_type")),),
+        ),
+        Identity(
+            "What is paid and what is received net to zero",
+            (Part("equipment_share", "payable", ("device_type",)),),
+        ),
+        Identity(
+            "Payable is the share less what is borne",
+            (Part("equipment_share", "payable", ("unit_id", "device_type")),),
+            (
+                Part("equipment_share", "share", ("unit_id", "device_type")),
+                Part("equipment_share", "borne", ("unit_id", "device_type"), -1),
+            ),
+        ),
+        Identity(
+            "Examinations cost where they are made",
+            (Part("examination", "variable_cost", ("site_unit_id", "device_type")),),
+            (Part("equipment_site", "variable_cost", ("unit_id", "device_type")),),
+        ),
+        Identity(
+            "The cost of a type is that of its devices",
+            (Part("equipment_coalition", "cost", ("device_type",)),),
+            (Part("equipment_site", "cost", ("device_type",)),),
+        ),
+    ),
     "consolidate": (
         Identity(
             "consolidated = members + eliminated",

@@ -68,11 +68,11 @@ def _statement(rows: Rows) -> Grid:
                 (Word(visible(zh), visible(en)), visible(account), *fen)
                 for _, _, account, zh, en, _, *fen in of
             )
-            first = lines.rows(cells, level=1)
+            first = lines.rows(cells)
             totals[nature] = lines.total(word(f"consolidation.total.{nature}"), first, level=2)
         if "income" in totals and "cost" in totals:
             pair = (totals["income"], totals["cost"])
-            lines.difference(word("consolidation.surplus"), pair)
+            lines.difference(word("consolidation.surplus"), pair, is_nothing=False)
     return Grid(
         "consolidated_statement",
         word("consolidation.statement"),

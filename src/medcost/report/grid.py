@@ -55,7 +55,7 @@ class Line:
 
     unit: the member unit that it is of, '' for the consortium; level: 1 for the weightiest total
     or heading; first: where the rows begin that a total adds up, it ends before the total; minus:
-    of a difference, the two lines it is between.
+    of a difference, the two lines it is between; at level 1 there should be none.
     """
 
     kind: Literal["heading", "row", "total", "difference"]
@@ -144,14 +144,16 @@ class Lines:
         self.found.append(Line("total", cells, unit, level, first))
         return len(self.found) - 1
 
-    def difference(self, label: Word, of: tuple[int, int], unit: str = "") -> None:
-        """What one line is more than another, column by column."""
+    def difference(
+        self, label: Word, of: tuple[int, int], unit: str = "", is_nothing: bool = True
+    ) -> None:
+        """What one line is more than another, column by column; whether it has to be nothing."""
         more, less = (self.found[i].cells for i in of)
         cells = tuple(
             label if column.is_label else (_whole(a) - _whole(b) if column.is_sum else None)
             for column, a, b in zip(self.columns, more, less, strict=True)
         )
-        self.found.append(Line("difference", cells, unit, 1, 0, of))
+        self.found.append(Line("difference", cells, unit, 1 if is_nothing else 2, 0, of))
 
 
 def _whole(cell: Cell) -> int:

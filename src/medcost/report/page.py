@@ -397,7 +397,8 @@ def _row(
         return RowView(STYLES[line.kind, line.level], heading=heading, unit=_of(unit, line))
     style = STYLES.get((line.kind, line.level), "")
     if line.kind == "difference":
-        style = "d off" if any(isinstance(cell, int) and cell for cell in line.cells) else "d"
+        is_off = line.level == 1 and any(isinstance(cell, int) and cell for cell in line.cells)
+        style = "d off" if is_off else "d"
     is_row = line.kind == "row"
     return RowView(style, tuple(_cells(columns, bands, line.cells, is_row)), unit=_of(unit, line))
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from medcost.sample.consortium_consolidation import consolidation_tables
+from medcost.sample.consortium_equipment import shared_equipment
 from medcost.sample.consortium_lending import lending_tables
 from medcost.sample.files import write_table
 from medcost.sample.streams import Month
@@ -32,7 +34,11 @@ class Members:
 
 
 # Each makes the tables that one kind of result reads, by name.
-MAKERS: tuple[Callable[[Members], dict[str, pa.Table]], ...] = (lending_tables,)
+MAKERS: tuple[Callable[[Members], dict[str, pa.Table]], ...] = (
+    lending_tables,
+    shared_equipment,
+    consolidation_tables,
+)
 
 
 def write_consortium(folder: Path, members: Members) -> dict[str, int]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 YUAN = 100
 PARTS = pa.decimal128(9, 0)
 # What a member of each kind takes in from outside in a month, in yuan.
-OUTSIDE = {"lead": 21_000_000, "township": 1_600_000, "village": 42_000}
+OUTSIDE = {"lead": 3_300_000, "township": 270_000, "village": 8_000}
 COST_SHARES = {"business_cost": 0.74, "administrative_cost": 0.14, "other_cost": 0.01}
 LINES = {
     "services": ("business_income", "business_cost"),
@@ -167,13 +167,13 @@ def _services_and_loans(
     deals = []
     for place, unit in enumerate(townships):
         name = f"{month.short}-{place + 1:02d}"
-        fee = int(rng.integers(60_000, 140_000)) * YUAN
+        fee = int(rng.integers(6_000, 14_000)) * YUAN
         deals.append(_Deal("services", LEAD, unit, fee, f"TI-{name}"))
         deals.append(_Deal("account", LEAD, unit, fee // 2, f"AR-{name}"))
-        grant = int(rng.integers(4, 9)) * 1000 * YUAN
+        grant = int(rng.integers(4, 9)) * 100 * YUAN
         deals.append(_Deal("grants", unit, LEAD, grant, f"GR-{name}"))
         if place % 3 == 1:
-            loan = int(rng.integers(30, 80)) * 10_000 * YUAN
+            loan = int(rng.integers(3, 8)) * 10_000 * YUAN
             deals.append(_Deal("loan", LEAD, unit, loan, f"LN-{place + 1:02d}"))
             interest = round(loan * 0.026 * month.days / 360)
             deals.append(_Deal("interest", LEAD, unit, interest, f"IN-{name}"))
@@ -187,7 +187,7 @@ def _drugs(
     sales, bought = [], []
     for place, unit in enumerate(townships):
         name = f"DG-{month.short}-{place + 1:02d}"
-        price = int(rng.integers(80_000, 200_000)) * YUAN + 37
+        price = int(rng.integers(8_000, 20_000)) * YUAN + 37
         sales.append(_Deal("goods", LEAD, unit, price, name, round(price * 0.92)))
         buyers = list(villages[place :: len(townships)])
         if not villages and place % 2 == 0 and place + 1 < len(townships):
@@ -218,12 +218,12 @@ def _book_deals(
         kind = deal.kind if seen[deal.kind] == 1 else ""
         books.book(month.period, deal, "claim", deal.fen)
         if kind == "services":
-            books.book(month.period, deal, "debt", deal.fen - 1000 * YUAN)
+            books.book(month.period, deal, "debt", deal.fen - 100 * YUAN)
         elif kind == "interest" and following:
             books.book(following, deal, "debt", deal.fen)
         elif kind != "grants":
             books.book(month.period, deal, "debt", deal.fen)
-    stranger = _Deal("services", LEAD, LEAD, 8600 * YUAN, f"TI-{month.short}-X")
+    stranger = _Deal("services", LEAD, LEAD, 860 * YUAN, f"TI-{month.short}-X")
     books.book(month.period, stranger, "claim", stranger.fen, STRANGER)
 
 

@@ -17,7 +17,7 @@ MONTHS = 36
 # One month's basic operation, yuan, by kind.
 BASIC = {"lead": 18_000_000, "township": 900_000, "village": 25_000}
 # How often a member of the kind runs out of its own money, and by how much a month it drifts.
-IN_NEED = {"lead": 0.0, "township": 0.4, "village": 0.35}
+IN_NEED = {"lead": 0.0, "township": 0.7, "village": 0.35}
 
 
 def lending_tables(members: Members) -> dict[str, pa.Table]:
@@ -35,7 +35,7 @@ def lending_tables(members: Members) -> dict[str, pa.Table]:
     net = basic[:, None] * (0.6 * wave + noise + drift)
     outflow = basic[:, None] * (1 + 0.05 * random.random((n, MONTHS)))
     inflow = np.maximum(outflow + net, 0)
-    opening = basic * np.where(needs, random.uniform(3.2, 4.2, n), random.uniform(6, 9, n))
+    opening = basic * np.where(needs, random.uniform(3.0, 3.6, n), random.uniform(6, 9, n))
     first = members.months[0].period
     periods = [_later(first, t) for t in range(MONTHS)]
     plan = pa.table(
@@ -54,7 +54,7 @@ def lending_tables(members: Members) -> dict[str, pa.Table]:
         {
             "period": texts([first] * n),
             "unit_id": texts(members.unit_ids),
-            "loan_limit": _yuan(np.rint(basic * 3 / 10_000) * 10_000),
+            "loan_limit": _yuan(np.rint(basic * 2 / 10_000) * 10_000),
             "bank_limit": _yuan(basic),
         }
     )

@@ -34,6 +34,7 @@ class Topic(IntEnum):
     BUDGET = 10
     GROUP_BUDGET = 11
     LENDING = 13
+    EQUIPMENT = 15
     CONSOLIDATION = 16
 
 

@@ -17,7 +17,7 @@ CONSORTIUM_INPUTS: dict[str, tuple[str, ...]] = {
     "share": (),
     "lend": ("cash_plan", "loan_limits"),
     "fund": (),
-    "equip": (),
+    "equip": ("equipment", "exam_demand", "distances"),
     "consolidate": ("statements", "intercompany", "internal_stock", "ownership"),
 }
 CONSORTIUM_RESULTS: dict[str, tuple[str, ...]] = {
@@ -33,7 +33,14 @@ CONSORTIUM_RESULTS: dict[str, tuple[str, ...]] = {
         "pool_change",
     ),
     "fund": (),
-    "equip": (),
+    "equip": (
+        "equipment_coalition",
+        "equipment_goal",
+        "equipment_share",
+        "equipment_site",
+        "exam_access",
+        "examination",
+    ),
     "consolidate": (
         "consolidated_statement",
         "member_statement",

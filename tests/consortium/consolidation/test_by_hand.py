@@ -300,6 +300,15 @@ def test_more_in_stock_than_was_bought_is_refused():
         )
 
 
+def test_last_months_stock_cannot_have_been_more_than_was_bought_either():
+    with refused("stock-above-purchase"):
+        month(
+            FEBRUARY,
+            intercompany=deal("goods", "A", "C", 40, "P1", cost=36),
+            internal_stock=[stock("C", "A", 41, "P1")],
+        )
+
+
 def test_stock_of_an_earlier_purchase_cannot_grow():
     with refused("stock-grown"):
         month(
@@ -330,13 +339,23 @@ def test_a_line_of_which_more_is_internal_than_it_holds_is_refused():
 def test_shares_are_exact_through_every_level():
     """A owns 3/5 of B and 1/2 of C; C owns 2/5 of B: 3/5 + 1/2 x 2/5 = 4/5 of B."""
     holdings = Holdings((0, 0, 2), (1, 2, 1), (Fraction(3, 5), Fraction(1, 2), Fraction(2, 5)))
-    assert consortium_shares(3, holdings) == [1, Fraction(4, 5), Fraction(1, 2)]
+    assert consortium_shares(3, holdings, 3) == [1, Fraction(4, 5), Fraction(1, 2)]
 
 
 def test_a_hundred_levels_of_a_third_are_still_a_fraction():
     n = 100
     holdings = Holdings(tuple(range(n)), tuple(range(1, n + 1)), (Fraction(1, 3),) * n)
-    assert consortium_shares(n + 1, holdings)[-1] == Fraction(1, 3**100)
+    assert consortium_shares(n + 1, holdings, n + 1)[-1] == Fraction(1, 3**100)
+
+
+def test_what_a_member_that_is_left_out_owns_is_no_part_of_the_consortium():
+    """D is left out and owns all of B and 1/4 of C; A owns 3/4 of C."""
+    own = [
+        {"period": JANUARY, "unit_id": owner, "owned_id": owned, "parts": parts, "of_parts": 4}
+        for owner, owned, parts in (("D", "B", 4), ("D", "C", 1), ("A", "C", 3))
+    ]
+    found = month(rules=rules_of(leave_out=("D",)), ownership=own)
+    assert found.interests.share == (1, 0, Fraction(3, 4))
 
 
 def test_members_that_own_each_other_are_named_in_their_circle():

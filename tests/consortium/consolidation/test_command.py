@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +158,19 @@ def test_what_does_not_match_is_left_in_or_refused(tmp_path: Path, setting: str,
     assert "Services from 'A' to 'B': 60.00 yuan claimed and 59.50 owed." in done.stderr
     if code:
         assert "intercompany.parquet row 1, intercompany.parquet row 2" in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_crash(tmp_path: Path) -> None:
+    book = written(tmp_path / "book", X10)
+    command = [sys.executable, "-m", "medcost", "consolidate", str(book), "--period", MONTH]
+    with subprocess.Popen(
+        [*command, "--out", str(tmp_path / "out")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0

@@ -151,11 +151,14 @@ def find_flaws(
 ) -> list[Flaw]:
     """Batches of the month's end that more was taken from than was bought, that grew, or circle."""
     found = [flaw for flaw in goods.flaws if pairs.period[flaw.pairs[0]] <= period]
-    chosen = _batches_until(pairs, kinds, period)
-    batches = _batches(bookings, pairs, kinds, goods, chosen, period)
-    for i in find_overdrawn(batches):
-        batch = batches[i]
-        found.append(Flaw("overdrawn", (chosen[i],), batch.amount - batch.used))
+    overdrawn: dict[int, int] = {}
+    # What is wrong in last month's stock would be this month's opening.
+    for month in (period - 1, period):
+        chosen = _batches_until(pairs, kinds, month)
+        batches = _batches(bookings, pairs, kinds, goods, chosen, month)
+        for i in find_overdrawn(batches):
+            overdrawn[chosen[i]] = batches[i].amount - batches[i].used
+    found += [Flaw("overdrawn", (pair,), fen) for pair, fen in sorted(overdrawn.items())]
     for cycle in find_resale_cycles(batches):
         pairs_of = tuple(chosen[i] for i in cycle)
         fen = sum(goods.edges[edge] for edge in _round(pairs_of))

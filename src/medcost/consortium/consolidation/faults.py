@@ -50,7 +50,7 @@ def find_unowned(tables: Tables, rules: Rules, holdings: Holdings, month: int) -
     """Members beside one that nobody owns, where the policy wants them owned."""
     if rules.policy.ownership.unowned == "whole":
         return []
-    held = held_shares(tables.n_units, holdings)
+    held = held_shares(tables.n_owners, holdings)
     unowned = [unit for unit in range(tables.n_units) if not held[unit]]
     if len(unowned) <= 1:
         return []

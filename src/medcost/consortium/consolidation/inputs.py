@@ -41,7 +41,8 @@ class Tables:
     """What is consolidated, of every month of the book.
 
     unit_ids: labels that units have in the arrays below: first the members that are consolidated,
-    sorted, n_units of them, then partners that are not listed, sorted. references: labels by code,
+    sorted, n_units of them, then partners that are not listed, sorted; in ownership, those that are
+    left out, sorted, up to n_owners. references: labels by code,
     '' first. rows: of each booking its row in intercompany; stock_rows: of each stock its row.
     n_outside: rows of business with members that the policy leaves out; sources: the tables read;
     evidence: what published results say of deals, whose bookings have the rows -1, -2, ...
@@ -49,6 +50,7 @@ class Tables:
 
     unit_ids: tuple[str, ...]
     n_units: int
+    n_owners: int
     references: tuple[str, ...]
     entries: Entries
     bookings: Bookings
@@ -143,6 +145,7 @@ class _Reader:
         return Tables(
             self.unit_ids,
             len(self.units),
+            len(self.units) + len(self.rules.policy.scope.leave_out),
             self.references,
             self._entries(),
             bookings,
@@ -246,7 +249,8 @@ class _Reader:
     def _ownership(self) -> OwnershipRows:
         if "ownership" not in self.tables:
             return OwnershipRows(())
-        return ownership_rows(self.tables["ownership"], self.units)
+        left_out = tuple(sorted(self.rules.policy.scope.leave_out, key=str.encode))
+        return ownership_rows(self.tables["ownership"], (*self.units, *left_out))
 
 
 def find_policy_faults(tables: Mapping[str, TableRows], rules: Rules) -> list[Finding]:

@@ -104,8 +104,8 @@ def consolidate_month(tables: Tables, rules: Rules, period: str) -> Consolidatio
     overdrawn = find_overdrawn_lines(statement, rules.nature)
     if overdrawn:
         raise InputRejected([overdrawn_fault(tables, rules, statement, *at) for at in overdrawn])
-    shares: Sequence[Fraction] = consortium_shares(tables.n_units, holdings)
-    of_members = interests(statement, found, pairs, rules.nature, shares)
+    shares: Sequence[Fraction] = consortium_shares(tables.n_owners, holdings, tables.n_units)
+    of_members = interests(statement, found, pairs, rules.nature, shares[: tables.n_units])
     _require_surplus(statement, of_members, rules)
     return Consolidation(
         period, tables, rules, pairs, found, tuple(profits), unmatched, statement, of_members

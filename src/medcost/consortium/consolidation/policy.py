@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -104,8 +105,8 @@ class Rules:
 
     @property
     def tolerance_fen(self) -> int:
-        """Fen by which the two sides of a pair may differ."""
-        return round(self.policy.matching.tolerance * FEN_PER_YUAN)
+        """Whole fen by which the two sides of a pair may differ, by the decimals of the file."""
+        return int(Fraction(repr(self.policy.matching.tolerance)) * FEN_PER_YUAN)
 
     @property
     def evidence(self) -> list[Source]:
