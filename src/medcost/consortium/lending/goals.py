@@ -137,7 +137,7 @@ def reach_money(
 ) -> Reached:
     """Goals 1 to 3. worst: the worst shortfall where it is known, 10,000 yuan. SolverFailure."""
     program, levels = model.program, money_levels(model, cash, terms)
-    draws = _whole_draws(model, terms)
+    draws = whole_draws(model, terms)
     before: tuple[SolvedLevel, ...] = ()
     known, begin = None, None
     if worst is None:
@@ -163,7 +163,7 @@ def reach_money(
 
 def reach_worst(model: PlanModel, terms: Terms, means: Means) -> float:
     """The least worst shortfall, 10,000 yuan. Raises SolverFailure."""
-    return _least_worst(model, means, _whole_draws(model, terms)).levels[0].value
+    return _least_worst(model, means, whole_draws(model, terms)).levels[0].value
 
 
 def _least_worst(model: PlanModel, means: Means, draws: Rounding) -> LevelledSolution:
@@ -179,7 +179,7 @@ def reach_all(
     """All goals of one scenario. Raises SolverFailure."""
     money = reach_money(model, cash, terms, means, worst)
     held, goals, values = money.held, list(money.goals), money.values
-    draws = _whole_draws(model, terms)
+    draws = whole_draws(model, terms)
     kinds = [(cash.kinds[kind], peaks_of(model, cash, kind)) for kind in kinds_in_order(cash)]
     for name, peaks in kinds:
         peak, relaxed, held, values = least_largest(
@@ -327,7 +327,7 @@ def _noise(shape: tuple[int, ...], salt: int) -> NDArray[np.float64]:
     return np.asarray((place >> np.uint64(44)).astype(np.float64) / (1 << 20)).reshape(shape)
 
 
-def _whole_draws(model: PlanModel, terms: Terms) -> Rounding:
+def whole_draws(model: PlanModel, terms: Terms) -> Rounding:
     """Lots worth a try: a relaxation's draws rounded up, never below the least draw."""
     at = model.at
     least = -(-terms.least_draw // terms.lot) if terms.lot else 0

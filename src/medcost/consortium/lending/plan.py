@@ -16,6 +16,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from medcost.consortium.lending.alone import reach_alone
 from medcost.consortium.lending.cash import Cash, Terms
 from medcost.consortium.lending.goals import (
     Goal,
@@ -88,7 +89,9 @@ def _planned(
         model = plan_model(cash, terms, margin=margin, needy=needy)
         if decided is not None:
             model = _with_decided(model, decided, decided_months)
-        reached = reach_all(model, cash, terms, means, worst)
+        reached = reach_alone(model, cash, terms, means, worst) or reach_all(
+            model, cash, terms, means, worst
+        )
         try:
             ledger = settled(cash, terms, model, reached.values, decided_months)
         except RoundingMiss as miss:
@@ -264,10 +267,9 @@ def _goals_of_all(
                 chance @ [a[own].sum() + b[own].sum() for a, b in zip(short, bridges, strict=True)]
             )
         goals.append(Goal(goal.name, value, goal.relaxed))
-    for place, one in enumerate(reached[0].goals):
-        if one.name.startswith("fairness_"):
-            peak = max(scenario.goals[place].value for scenario in reached)
-            goals.append(Goal(one.name, peak, peak))
+    for name in [one.name for one in reached[0].goals if one.name.startswith("fairness_")]:
+        peaks = [one.value for each in reached for one in each.goals if one.name == name]
+        goals.append(Goal(name, max(peaks), max(peaks)))
     return tuple(goals)
 
 
