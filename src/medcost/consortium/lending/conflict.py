@@ -1,8 +1,8 @@
 """A pool whose rules cannot all hold: the smallest sufficient change and the rules in conflict.
 
 Every rule may give at a price of a yuan for a yuan: each member's limits, an overdraft of its
-account, the pool's floor of each month. A change is one number for the whole plan, so that a
-committee can decide on it. The conflict is looked for among the rules as the policy has them, all
+account, the pool's floor. A change is one number for the whole plan, so that a committee can decide
+on it. The conflict is looked for among the rules as the policy has them, all
 members' limits of one kind together: of members one by one each of a hundred limits would be part
 of it, since any one of them raised far enough would free the others.
 """
@@ -21,8 +21,6 @@ from medcost.consortium.solver import LinearProgram, SolverFailure, solve
 from medcost.errors import Fault, count_of, quote
 from medcost.money import format_yuan
 
-# Changes below a tenth of a yuan are rounding of the solver.
-ROUNDING = 10
 OF_ALL = (
     "the loan limits of all members",
     "the bank limits of all members",
@@ -54,7 +52,7 @@ def _fault(cash: Cash, terms: Terms, model: PlanModel, scenario: str) -> Fault:
     """The conflict of one scenario in words."""
     members, months = len(cash.unit_ids), len(cash.months)
     changes = smallest_changes(cash, terms, model)
-    elastic = _elastic(cash, model, np.zeros(members, np.int64), 1)
+    elastic = _elastic(cash, model, np.zeros(members, np.int64), np.arange(months))
     first = elastic.matrix.shape[0]
     ruled = _with_rule_rows(elastic, len(OF_ALL) + months)
     removable = np.arange(ruled.matrix.shape[0]) >= first
@@ -79,44 +77,44 @@ def _fault(cash: Cash, terms: Terms, model: PlanModel, scenario: str) -> Fault:
 
 def smallest_changes(cash: Cash, terms: Terms, model: PlanModel) -> list[tuple[str, int]]:
     """The changes of rules, in words and fen, whose sum is the least that leaves a plan."""
-    members, months = len(cash.unit_ids), len(cash.months)
-    elastic = _elastic(cash, model, np.arange(members), members)
+    members = len(cash.unit_ids)
+    elastic = _elastic(cash, model, np.arange(members), np.zeros(len(cash.months), np.int64))
     values = solve(elastic, solver="glop").values
-    n_rules = 3 * members + months
-    fen = np.ceil(values[-n_rules:] * UNIT - 1e-3).astype(np.int64)
-    now = np.concatenate(
-        [cash.loan_limit, cash.bank_limit, np.zeros(members, np.int64), pool_floors(cash, terms)[0]]
-    )
+    fen = np.ceil(values[-(3 * members + 1) :] * UNIT - 0.1).astype(np.int64)
+    floors = pool_floors(cash, terms)[0]
+    now = np.concatenate([cash.loan_limit, cash.bank_limit, np.zeros(members, np.int64)])
     found = []
-    for place in np.flatnonzero(fen > ROUNDING).tolist():
-        by, before = int(fen[place]), int(now[place])
-        kind, one = divmod(place, members)
-        if place < 3 * members:
-            what, verb, after = OF_ONE[kind].format(quote(cash.unit_ids[one])), "raise", before + by
+    for place in np.flatnonzero(fen > 0).tolist():
+        by = int(fen[place])
+        if place == 3 * members:
+            least, most = (format_yuan(int(one)) for one in (floors.min(), floors.max()))
+            of = least if least == most else f"{least} to {most}"
+            text = f"lower the pool's floor of {of} yuan by {format_yuan(by)}"
         else:
-            what = f"the pool's floor in {cash.months[place - 3 * members]}"
-            verb, after = "lower", before - by
-        text = (
-            f"{verb} {what} by {format_yuan(by)} yuan, from {format_yuan(before)} to "
-            f"{format_yuan(after)}"
-        )
+            kind, one = divmod(place, members)
+            before = int(now[place])
+            text = (
+                f"raise {OF_ONE[kind].format(quote(cash.unit_ids[one]))} by {format_yuan(by)} "
+                f"yuan, from {format_yuan(before)} to {format_yuan(before + by)}"
+            )
         found.append((text, by))
     return sorted(found, key=lambda one: -one[1])
 
 
 def _elastic(
-    cash: Cash, model: PlanModel, group: NDArray[np.int64], n_groups: int
+    cash: Cash, model: PlanModel, group: NDArray[np.int64], floor: NDArray[np.int64]
 ) -> LinearProgram:
     """The program whose last columns are what rules give, at a cost of 1 each.
 
-    group: which column a member's limit gives by, [M]. Columns: loan limits, bank limits and
-    overdrafts by group, then pool floors by month.
+    group: which column a member's limits give by, [M]; floor: which one a month's pool floor gives
+    by, [T]. Columns: loan limits, bank limits and overdrafts by group, then pool floors.
     """
     from scipy.sparse import csr_matrix, hstack, vstack
 
     base, at = model.program, model.at
     _one, members, months = cash.shape
-    n, n_rules = len(base.cost), 3 * n_groups + months
+    n, n_groups = len(base.cost), int(group.max()) + 1
+    n_rules = 3 * n_groups + int(floor.max()) + 1
     upper = base.upper.copy()
     columns, places, most = [], [], []
     # A member that owes nothing in a month, since its own money is enough, goes on owing nothing.
@@ -143,7 +141,7 @@ def _elastic(
         shape=(len(rows), n + n_rules),
     )
     floors = csr_matrix(
-        (np.ones(months), (model.pool_rows[0], 3 * n_groups + np.arange(months))),
+        (np.ones(months), (model.pool_rows[0], 3 * n_groups + floor)),
         shape=(base.matrix.shape[0], n_rules),
     )
     return LinearProgram(
