@@ -18,8 +18,9 @@ from medcost.checkpoints import (
     COSTED,
     TABLES,
     Checkpoint,
+    Keys,
     adopt,
-    checkpoint_key,
+    checkpoint_keys,
     period_folder,
     remove_outdated,
     write_checkpoint,
@@ -49,6 +50,7 @@ from medcost.month_end import (
     distinct_faults,
     ignore,
     last_stage,
+    periods_of_book,
     timed,
     with_known_cases,
 )
@@ -129,6 +131,11 @@ def run_month_end(
         runs = [_to_publish(one, options, loaded, held.staging) for one in costed]
         changes = find_changes(held.path, runs, publication.restate)
         placed = publish(held, runs, recorded, changes.restatements, publication.signer)
+    except InputRejected:
+        if held.is_kept:
+            # What was finished before the fault was found is noted for the next run.
+            recorder.shutdown()
+        raise
     finally:
         for pool in (encoder, recorder):
             pool.shutdown(cancel_futures=True)
@@ -215,35 +222,42 @@ def _cost_or_resume(batch: _Batch, period: str) -> _Costed:
     if not batch.held.leftovers:
         return _cost_and_keep(batch, period)
     records = _recorded(batch.book, batch.inputs())
-    found = adopt(batch.held, period, _key(batch, period, records))
+    keys = _keys(batch, period, records)
+    found = adopt(batch.held, period, keys)
     if found is None:
         return _cost_and_keep(batch, period)
+    if found.key != keys.whole:
+        LOG.warning("%s: goes on from a stopped run of other tables: %s", period, found.stage)
+        return _cost_and_keep(batch, period, found)
     LOG.warning("%s: goes on from a stopped run: %s", period, found.stage)
     if found.stage == COSTED:
         return _costed_before(batch, period, found)
     return _cost_from_kept(batch, period, found)
 
 
-def _key(batch: _Batch, period: str, inputs: Sequence[FileRecord]) -> str:
-    options = batch.options
-    return checkpoint_key(
-        inputs, batch.loaded, period, options.through, options.units, options.keep
+def _keys(batch: _Batch, period: str, inputs: Sequence[FileRecord]) -> Keys:
+    options, months = batch.options, periods_of_book(batch.book)
+    return checkpoint_keys(
+        inputs, batch.loaded, period, options.through, options.units, options.keep, months
     )
 
 
-def _cost_and_keep(batch: _Batch, period: str) -> _Costed:
-    """Cost one period; its activity goes to the staging folder while it is read."""
+def _cost_and_keep(batch: _Batch, period: str, found: Checkpoint | None = None) -> _Costed:
+    """Cost one period; its activity goes to the staging folder while it is read.
+
+    found: the activity that is there already, of a run whose other tables were not these.
+    """
     book, loaded, options, staging = batch.book, batch.loaded, batch.options, batch.held.staging
     kept = period_folder(staging, period) / KEPT
     with named_errors(staging):
-        (kept / ACTIVITY).mkdir(parents=True)
+        (kept / ACTIVITY).mkdir(parents=True, exist_ok=found is not None)
     records: list[Future[tuple[FileRecord, ...]]] = []
     encoded = EncodedTables(batch.encoder)
     seconds: dict[str, float] = {}
 
     def keep(activity: Activity | None, seconds_so_far: dict[str, float]) -> tuple[FileRecord, ...]:
         keep_book(book, loaded, kept)
-        if activity is not None:
+        if activity is not None and found is None:
             keep_activity(activity, kept)
         recorded = record_kept(kept)
         _keep_checkpoint(batch, period, ACTIVITY_READ, seconds_so_far, recorded)
@@ -254,11 +268,26 @@ def _cost_and_keep(batch: _Batch, period: str) -> _Costed:
         if options.keep:
             records.append(batch.recorder.submit(keep, activity, dict(seconds)))
 
+    def known() -> Activity:
+        with named_errors(staging):
+            return load_activity(kept, options.threads)
+
     look_on = LookOn(ignore, lines_read, encoded.table_made)
     result = cost_period(
-        book, loaded, period, options, batch.progress, kept / ACTIVITY, look_on, seconds
+        book,
+        loaded,
+        period,
+        options,
+        batch.progress,
+        kept / ACTIVITY,
+        look_on,
+        seconds,
+        known if found is not None else None,
     )
-    return _stage(batch, result, encoded, kept, records[0] if records else None)
+    if found is not None:
+        result.seconds.update(found.seconds)
+    resumed = tuple(found.seconds) if found is not None else ()
+    return _stage(batch, result, encoded, kept, records[0] if records else None, resumed)
 
 
 def _cost_from_kept(batch: _Batch, period: str, found: Checkpoint) -> _Costed:
@@ -341,11 +370,11 @@ def _keep_checkpoint(
     """Note a finished stage; runs in the recorder, behind the records of the inputs."""
     inputs = batch.inputs()
     if inputs.exception() is None:
-        key = _key(batch, period, inputs.result())
+        keys = _keys(batch, period, inputs.result())
         units = batch.options.units
         write_checkpoint(
             period_folder(batch.held.staging, period),
-            Checkpoint(key, period, units, stage, seconds, kept, outputs, costed or {}),
+            Checkpoint(*keys, period, units, stage, seconds, kept, outputs, costed or {}),
         )
 
 

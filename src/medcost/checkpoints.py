@@ -5,6 +5,10 @@ Each period has a folder `of-<period>` there: `kept` (the small tables, the mode
 bytes and SHA-256. The key of a checkpoint is the SHA-256 over the bytes of all inputs, the model,
 the options that results depend on and the versions: nothing is taken from a run of another book.
 A stage ends for all chosen units at once; a run of one unit has a checkpoint of its own.
+
+The activity has a key of its own, over the tables that the pass over the lines looks at. So a run
+whose ledger, drivers, weights, prices, budget or model were corrected meanwhile, after one of its
+units was refused say, takes over the lines of all units and computes the rest anew.
 """
 
 from __future__ import annotations
@@ -14,9 +18,9 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, field
+from dataclasses import asdict, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -25,12 +29,21 @@ from medcost.allocation_model import LoadedModel
 from medcost.durable_files import json_bytes
 from medcost.errors import named_errors
 from medcost.file_hashes import file_sha256
-from medcost.kept import KEPT
+from medcost.kept import ACTIVITY, BOOK, KEPT
 from medcost.manifest import FileRecord
 from medcost.output_folder import OutputFolder
 from medcost.records import dataclass
 
 CHECKPOINT, TABLES = "checkpoint.json", "tables"
+# The tables that decide what the lines come to and whether they have a fault.
+OF_ACTIVITY = (
+    "units",
+    "departments",
+    "service_items",
+    "cases",
+    "opening_work_in_progress",
+    "service_lines",
+)
 ACTIVITY_READ, COSTED = "activity", "tables"
 
 
@@ -38,11 +51,13 @@ ACTIVITY_READ, COSTED = "activity", "tables"
 class Checkpoint:
     """What is finished of one period.
 
-    stage: "activity" or "tables", the last one finished; units: as chosen, None for all; kept and
-    outputs: the files of the folders kept and tables; costed: what else a costed period has.
+    key, activity_key: what all, and what the activity depends on; stage: "activity" or "tables",
+    the last one finished; units: as chosen, None for all; kept and outputs: the files of the
+    folders kept and tables; costed: what else a costed period has.
     """
 
     key: str
+    activity_key: str
     period: str
     units: tuple[str, ...] | None
     stage: str
@@ -52,24 +67,45 @@ class Checkpoint:
     costed: Mapping[str, Any] = field(default_factory=dict)
 
 
-def checkpoint_key(
+class Keys(NamedTuple):
+    """What a checkpoint of a period depends on: all of it, and the activity alone."""
+
+    whole: str
+    activity: str
+
+
+def checkpoint_keys(
     inputs: Sequence[FileRecord],
     loaded: LoadedModel,
     period: str,
     through: str,
     units: tuple[str, ...] | None,
     keep: bool,
-) -> str:
-    """The SHA-256 over everything that what is kept depends on; units None for all."""
-    identity = {
-        "inputs": {record.name: record.sha256 for record in inputs},
-        "model": loaded.sha256,
+    months: Sequence[str],
+) -> Keys:
+    """The SHA-256 over everything that what is kept depends on, and over what the activity does.
+
+    units: None for all; months: those of the ledger, by which lines of other months are told.
+    """
+    of_activity: dict[str, object] = {
+        "inputs": {
+            r.name: r.sha256 for r in inputs if r.name.split("/")[0].split(".")[0] in OF_ACTIVITY
+        },
         "period": period,
         "units": None if units is None else sorted(set(units)),
-        "through": through,
-        "keep": keep,
+        "months": list(months),
         "versions": [__version__, pa.__version__],
     }
+    whole = of_activity | {
+        "inputs": {record.name: record.sha256 for record in inputs},
+        "model": loaded.sha256,
+        "through": through,
+        "keep": keep,
+    }
+    return Keys(_digest(whole), _digest(of_activity))
+
+
+def _digest(identity: Mapping[str, object]) -> str:
     text = json.dumps(identity, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
@@ -105,24 +141,38 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
         return None
 
 
-def adopt(held: OutputFolder, period: str, key: str) -> Checkpoint | None:
-    """Take over what a stopped run has finished of a period, if it is of this key and undamaged.
+def adopt(held: OutputFolder, period: str, keys: Keys) -> Checkpoint | None:
+    """Take over what a stopped run has finished of a period, if it is of these keys and undamaged.
 
-    Its files move to this run's staging folder; what is not as the checkpoint says is removed.
-    None where there is nothing to go on from. Raises CannotPublish.
+    Its files move to this run's staging folder; what is not as the checkpoint says is removed. Of
+    a run that only the activity is common with, nothing else is taken, and the checkpoint has
+    another key. None where there is nothing to go on from. Raises CannotPublish.
     """
-    for left in held.leftovers:
-        folder = period_folder(left, period)
-        found = read_checkpoint(folder)
-        if found is not None and found.key == key:
-            whole = _what_is_whole(folder, found)
-            if whole is not None:
-                with named_errors(folder):
-                    target = period_folder(held.staging, period)
-                    os.rename(folder, target)
-                    _keep_only(target, whole)
-                return whole
+    folders = [period_folder(left, period) for left in held.leftovers]
+    found = [(folder, one) for folder in folders if (one := read_checkpoint(folder)) is not None]
+    wholes = [
+        *((f, _what_is_whole(f, one)) for f, one in found if one.key == keys.whole),
+        *((f, _activity_of(f, one)) for f, one in found if one.activity_key == keys.activity),
+    ]
+    for folder, whole in wholes:
+        if whole is not None:
+            with named_errors(folder):
+                target = period_folder(held.staging, period)
+                os.rename(folder, target)
+                _keep_only(target, whole)
+            return whole
     return None
+
+
+def _activity_of(folder: Path, found: Checkpoint) -> Checkpoint | None:
+    """The activity of a run of other tables or another model; None where there is none whole."""
+    activity = tuple(r for r in found.kept or () if r.name.startswith(f"{KEPT}/{ACTIVITY}/"))
+    if not activity or not _is_there(folder, activity):
+        return None
+    seconds = {ACTIVITY_READ: found.seconds.get(ACTIVITY_READ, 0.0)}
+    return replace(
+        found, stage=ACTIVITY_READ, seconds=seconds, kept=activity, outputs=(), costed={}
+    )
 
 
 def _what_is_whole(folder: Path, found: Checkpoint) -> Checkpoint | None:
@@ -133,9 +183,7 @@ def _what_is_whole(folder: Path, found: Checkpoint) -> Checkpoint | None:
         return found
     if found.kept is None:
         return None
-    return Checkpoint(
-        found.key, found.period, found.units, ACTIVITY_READ, found.seconds, found.kept
-    )
+    return replace(found, stage=ACTIVITY_READ, outputs=(), costed={})
 
 
 def _is_there(folder: Path, records: Sequence[FileRecord]) -> bool:
@@ -157,6 +205,8 @@ def _keep_only(folder: Path, found: Checkpoint) -> None:
         shutil.rmtree(folder / TABLES, ignore_errors=True)
     if found.kept is None:
         shutil.rmtree(folder / KEPT, ignore_errors=True)
+    elif not any(record.name.startswith(f"{KEPT}/{BOOK}/") for record in found.kept):
+        shutil.rmtree(folder / KEPT / BOOK, ignore_errors=True)
 
 
 def remove_outdated(

@@ -40,6 +40,7 @@ COMMANDS = {
     "diff": "published",
     "verify": "published",
     "lend": "lend",
+    "sign": "published",
     "consolidate": "consolidation",
 }
 

@@ -70,12 +70,14 @@ def _read(run: Path, name: str, units: Collection[str] | None) -> pa.Table | Non
     import pyarrow.compute as pc
 
     column = unit_column(table.column_names)
+    if column is None:
+        return table
     return table.filter(pc.is_in(table[column], pa.array(sorted(units), pa.string())))
 
 
-def unit_column(columns: Sequence[str]) -> str:
-    """The column that says whose row it is."""
-    return next(name for name in UNIT_COLUMNS if name in columns)
+def unit_column(columns: Sequence[str]) -> str | None:
+    """The column that says whose row it is; None where it is of all members of a consortium."""
+    return next((name for name in UNIT_COLUMNS if name in columns), None)
 
 
 def _compare_table(
@@ -182,7 +184,7 @@ def _columns(part: Mapping[str, Any]) -> dict[str, pa.Array]:
     return {
         "period": texts["period"],
         "table": pa.array([part["table"]] * n, pa.string()),
-        "unit_id": texts[unit],
+        "unit_id": pa.array([""] * n, pa.string()) if unit is None else texts[unit],
         "key": pa.array(keys, pa.string()),
         "column": pa.array([column.name] * n, pa.string()),
         "old": old.cast(pa.string()),

@@ -19,7 +19,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from medcost.durable_files import sync_folder, write_durably
-from medcost.errors import CannotPublish, named_errors, quote
+from medcost.errors import CannotPublish, InputRejected, named_errors, quote
 from medcost.records import dataclass
 from medcost.turns import COPY, finish, settle
 
@@ -34,13 +34,15 @@ class OutputFolder:
     """An output folder whose lock is held.
 
     staging: a folder of this run alone, on the same file system; fence: that of CURRENT.json when
-    the lock was taken; leftovers: staging folders of stopped runs, kept where they may be resumed.
+    the lock was taken; leftovers: staging folders of stopped runs, kept where they may be resumed;
+    is_kept: whether what is staged stays for the next run if this one is refused.
     """
 
     path: Path
     staging: Path
     fence: int
     leftovers: tuple[Path, ...] = ()
+    is_kept: bool = False
 
 
 @contextmanager
@@ -48,9 +50,9 @@ def output_folder(out: Path, resume: bool = False) -> Iterator[OutputFolder]:
     """Hold the output folder's lock; its staging folder is removed at the end.
 
     resume: what stopped runs have staged is left for this one, and what this one has staged for
-    the next, if it is stopped by a signal or cannot publish. Without it nothing staged is left,
-    neither before nor after. Raises CannotPublish where the folder cannot be made, is locked or
-    is not ours to write.
+    the next, if it is stopped by a signal, refused or cannot publish. Without it nothing staged is
+    left, neither before nor after. Raises CannotPublish where the folder cannot be made, is locked
+    or is not ours to write.
     """
     with named_errors(out):
         out = out.resolve()
@@ -79,8 +81,8 @@ def output_folder(out: Path, resume: bool = False) -> Iterator[OutputFolder]:
         with named_errors(out):
             staging = Path(tempfile.mkdtemp(prefix=_prefix(out), dir=beside))
         try:
-            yield OutputFolder(out, staging, current["fence"], leftovers)
-        except (CannotPublish, KeyboardInterrupt, SystemExit):
+            yield OutputFolder(out, staging, current["fence"], leftovers, resume)
+        except (CannotPublish, InputRejected, KeyboardInterrupt, SystemExit):
             is_kept = resume
             raise
         finally:

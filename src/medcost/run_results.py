@@ -32,8 +32,8 @@ def build_run_results(
     """The run's stages in order, each with its rows, its seconds and how it ended.
 
     Rows are those looked at by the check and the pass over the lines, and those that the other
-    stages publish; a result of the consortium is one stage. A stage taken from a stopped run is
-    `resumed` and has that run's seconds.
+    stages publish; of a result of the consortium every stage has all that is published. A stage
+    taken from a stopped run is `resumed` and has that run's seconds.
     """
     rows_of = {record.name.removesuffix(".parquet"): record.rows for record in outputs}
     is_line = ("service_lines.", "service_lines/")
@@ -43,7 +43,7 @@ def build_run_results(
         **{stage: sum(rows_of.get(t, 0) for t in names) for stage, names in STAGE_TABLES.items()},
         "tables": sum(rows_of.values()),
     }
-    rows.setdefault(options.through, rows["tables"])
+    rows |= {stage: rows["tables"] for stage in seconds if stage not in rows}
     return {
         "run": identity,
         "period": options.period,

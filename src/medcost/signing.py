@@ -23,6 +23,15 @@ class KeyUnusable(Exception):
 
 def load_signer(path: Path) -> Callable[[bytes], bytes]:
     """What signs by an unencrypted private key in PEM; raises KeyUnusable."""
+    return _private_key(path).sign
+
+
+def load_own_verifier(path: Path) -> Callable[[bytes, bytes], bool]:
+    """What says whether a signature is that of a private key's owner; raises KeyUnusable."""
+    return _verifier(_private_key(path).public_key())
+
+
+def _private_key(path: Path) -> Ed25519PrivateKey:
     from_pem = _serialization().load_pem_private_key
     try:
         key: Ed25519PrivateKey = from_pem(_read(path), password=None)
@@ -30,7 +39,7 @@ def load_signer(path: Path) -> Callable[[bytes], bytes]:
         raise KeyUnusable(f"{path} is not an unencrypted private key in PEM: {error}") from None
     if not hasattr(key, "sign") or type(key).__name__ != "Ed25519PrivateKey":
         raise KeyUnusable(f"{path} is not an Ed25519 key")
-    return key.sign
+    return key
 
 
 def load_verifier(path: Path) -> Callable[[bytes, bytes], bool]:
@@ -45,7 +54,10 @@ def load_verifier(path: Path) -> Callable[[bytes, bytes], bool]:
         raise KeyUnusable(f"{path} is not a public key in PEM: {error}") from None
     if type(key).__name__ != "Ed25519PublicKey":
         raise KeyUnusable(f"{path} is not an Ed25519 key")
+    return _verifier(key)
 
+
+def _verifier(key: Ed25519PublicKey) -> Callable[[bytes, bytes], bool]:
     def is_signed(signature: bytes, content: bytes) -> bool:
         from cryptography.exceptions import InvalidSignature
 

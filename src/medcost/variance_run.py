@@ -22,7 +22,7 @@ from medcost.checks.references import find_unknown_departments
 from medcost.checks.rows import find_duplicate_keys, find_value_faults, row_finding
 from medcost.checks.tables import rows_considered
 from medcost.comparisons import months_needed
-from medcost.errors import Fault, InputRejected, quote
+from medcost.errors import Fault, InputRejected, count_of, quote
 from medcost.file_hashes import file_sha256
 from medcost.kept import BOOK, KEPT, MODEL
 from medcost.kept_run import kept_as_written, kept_manifest
@@ -244,6 +244,22 @@ def _records(budget: BudgetFile, control: LoadedControl) -> list[FileRecord]:
         what = f"A file of the budget went away while it was read: {error}."
         raise InputRejected([Fault("file-unreadable", what, (quote(str(error)),))]) from None
     return records
+
+
+def summary_of(found: Sequence[Varied], placed: Sequence[PublishedRun]) -> str:
+    """One line on what was done: 'done: 2 months, 2 units, 31 alerts, 2 published, ...'."""
+    units = {unit for varied in found for unit in varied.variance.units}
+    n_alerts = sum(
+        len(alerts) - alerts.null_count
+        for varied in found
+        for alerts in [varied.variance.tables["budget_variance"]["alert"]]
+    )
+    n_new = sum(place.is_new for place in placed)
+    written = f"{n_new} published, {len(placed) - n_new} already there"
+    return (
+        f"done: {count_of(len(found), 'month')}, {count_of(len(units), 'unit')}, "
+        f"{count_of(n_alerts, 'alert')}, {written if placed else 'nothing written'}"
+    )
 
 
 def log_fields(varied: Varied) -> dict[str, Any]:

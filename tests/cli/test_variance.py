@@ -75,6 +75,16 @@ def test_a_variance_is_shown_and_nothing_is_written(
     assert before == sorted(path.name for path in runs.iterdir())
 
 
+def test_the_last_line_says_what_was_done(medcost: Medcost, runs: Path, budget: Path) -> None:
+    """Alerts are those of the rows of budget_variance, as the table of a run has them."""
+    done = medcost("variance", runs, "--budget", budget, "--period", "2026-02", "--json-log")
+    last = done.stdout.splitlines()[-1]
+    assert re.fullmatch(r"done: 1 month, 2 units, \d+ alerts, nothing written", last)
+    logged = json.loads(done.stderr.splitlines()[-1])
+    assert (logged["event"], logged["verdict"], logged["exit_code"]) == ("summary", "shown", 0)
+    assert logged["message"] == last
+
+
 def test_the_total_shown_is_the_one_in_scope(medcost: Medcost, runs: Path, budget: Path) -> None:
     """Σ direct of department_cost, and Σ amount of the budget's departments."""
     done = medcost("variance", runs, "--budget", budget, "--period", "2026-01")
@@ -92,6 +102,13 @@ def test_variances_are_published_as_runs_of_their_own(
     done = medcost("variance", runs, "--budget", budget, "--out", out)
     assert done.returncode == 0
     assert done.stdout.count("published: ") == 2
+    last = done.stdout.splitlines()[-1]
+    alerts = sum(
+        len(column) - column.null_count
+        for period in ("2026-01", "2026-02")
+        for column in [pq.read_table(run_of(out, period) / "budget_variance.parquet")["alert"]]
+    )
+    assert last == f"done: 2 months, 2 units, {alerts} alerts, 2 published, 0 already there"
     run = run_of(out, "2026-02")
     manifest = json.loads((run / "manifest.json").read_text("utf-8"))
     assert ("variance", ["U01", "U02"]) == (manifest["through"], manifest["units"])
@@ -278,8 +295,9 @@ def test_an_output_folder_that_cannot_be_written_ends_with_5(
 
 def test_the_log_is_one_json_object_a_line(medcost: Medcost, runs: Path, budget: Path) -> None:
     done = medcost("variance", runs, "--budget", budget, "--json-log", "--quiet")
-    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    *lines, summary = [json.loads(line) for line in done.stderr.splitlines()]
     assert ["2026-01", "2026-02"] == [line["period"] for line in lines]
+    assert ("summary", "shown") == (summary["event"], summary["verdict"])
     assert set(TABLES) == set(lines[0]["rows"])
     bad = medcost("variance", runs, "--budget", budget, "--period", "2030-01", "--json-log")
     fault, summary = [json.loads(line) for line in bad.stderr.splitlines()]

@@ -38,7 +38,8 @@ def shared(
 ) -> ConsortiumResult:
     """L's cost is shared with T: 10.50, posted in the month asked for."""
     table = postings({("L", "T"): 1050})
-    return ConsortiumResult("share", period, inputs.members.unit_ids, {"intercompany": table})
+    ids, seconds = inputs.members.unit_ids, {"share": 0.25}
+    return ConsortiumResult("share", period, ids, {"intercompany": table}, seconds=seconds)
 
 
 @pytest.fixture
@@ -116,9 +117,10 @@ def test_quiet_prints_nothing_and_the_log_has_one_object_a_line(
     printed = capsys.readouterr()
     assert printed.out == ""
     records = [json.loads(line) for line in printed.err.splitlines()]
-    assert [record["event"] for record in records] == ["published", "summary"]
-    assert records[0]["kind"] == "share"
-    assert records[1]["exit_code"] == 0
+    assert [record["event"] for record in records] == ["stage", "published", "summary"]
+    assert (records[0]["stage"], records[0]["seconds"]) == ("share", 0.25)
+    assert records[1]["kind"] == "share"
+    assert records[2]["exit_code"] == 0
 
 
 @pytest.mark.usefixtures("asked")

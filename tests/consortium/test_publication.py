@@ -67,7 +67,10 @@ def test_run_results_tell_a_scheduler_of_the_stages(place: Place) -> None:
     (run,) = published(place, result())
     results = json.loads((run.folder / "run_results.json").read_text("utf-8"))
     assert results["verdict"] == "published"
-    assert results["stages"] == [{"stage": "share", "rows": 2, "seconds": 0.2, "verdict": "passed"}]
+    assert results["stages"] == [
+        {"stage": "read", "rows": 2, "seconds": 0.1, "verdict": "passed"},
+        {"stage": "share", "rows": 2, "seconds": 0.2, "verdict": "passed"},
+    ]
 
 
 def test_the_same_result_publishes_nothing_new(place: Place) -> None:

@@ -33,7 +33,7 @@ def test_every_word_is_used() -> None:
     literal = set(re.findall(r'"([\w.-]+)"', source))
     made = [
         re.escape(re.sub(r"{[^}]*}", "\0", key)).replace("\0", r"[\w-]+")
-        for key in re.findall(r'word\(\s*f"([^"]+)"', source)
+        for key in re.findall(r'(?:word|get)\(\s*f"([^"]+)"', source)
     ]
     unused = [
         key

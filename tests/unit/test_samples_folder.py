@@ -106,6 +106,8 @@ def count(table: str, column: str = "", value: str = "") -> Callable[[str], str]
         ("opening work in progress, cases", count("opening_work_in_progress")),
         ("budget of departments, yuan", budget_of("dept_id")),
         ("budget of DRG groups, yuan", budget_of("drg_id")),
+        ("business between members, yuan", total("intercompany", "amount")),
+        ("statements, yuan", total("statements", "amount")),
     ],
 )
 def test_the_readme_states_the_grand_totals(figure: str, of: Callable[[str], str]) -> None:

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from types import ModuleType
 
+from consortium.consolidation import test_by_hand as test_consolidation
+
 from verdicts import (
     test_budget,
     test_choices,
@@ -27,6 +29,7 @@ MODULES = (
     test_drg_matrix,
     test_what_ifs,
     test_budget,
+    test_consolidation,
 )
 
 

@@ -19,6 +19,7 @@ from medcost.commands.options import (
     parse_periods,
     require_own_folder,
     set_up,
+    signer,
 )
 from medcost.tables import ELEMENTS
 
@@ -143,6 +144,11 @@ def variance(
             terminal.show_variance(console, one.period, tables)
         for place in placed:
             terminal.show_files(console, out / place.folder.name, place.is_new)
+    summary = variance_run.summary_of(found, placed)
+    verdict = "published" if placed else "shown"
+    LOG.info(summary, extra={"fields": {"event": "summary", "verdict": verdict, "exit_code": 0}})
+    if not quiet:
+        click.echo(summary)
 
 
 @click.command()
@@ -253,3 +259,37 @@ def verify(
         LOG.warning(note, extra={"fields": {"event": "note"}})
     if not quiet:
         click.echo(f"{found.summary}: as published, chained and balanced.")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--sign-key",
+    "key",
+    type=click.Path(path_type=Path),
+    envvar="MEDCOST_SIGN_KEY",
+    required=True,
+    help="Sign by this Ed25519 key in PEM.",
+)
+@click.option("--threads", type=click.IntRange(1, 256), help="Default: one a processor.")
+@common_options
+def sign(folder: Path, key: Path, threads: int | None, json_log: bool, quiet: bool) -> None:
+    """Sign what FOLDER has published without a key, if every byte of it is as published."""
+    from medcost.errors import count_of
+    from medcost.messages import LOG
+    from medcost.signed_later import sign_folder
+    from medcost.signing import KeyUnusable, load_own_verifier
+
+    set_up(json_log, quiet)
+    by_key = signer(key)
+    try:
+        verifier = load_own_verifier(key)
+    except KeyUnusable as error:
+        raise click.BadParameter(str(error), param_hint="--sign-key") from None
+    done = sign_folder(folder, by_key, verifier, threads or os.cpu_count() or 1)
+    for name in done.of_others:
+        LOG.warning("%s is signed by another key and stays so", name)
+    summary = f"{count_of(done.n_signed, 'manifest')} signed, {done.n_before} signed before"
+    LOG.info(summary, extra={"fields": {"event": "summary", "verdict": "signed", "exit_code": 0}})
+    if not quiet:
+        click.echo(summary)

@@ -117,6 +117,9 @@ def publish_results(
     runs = [_staged(held, one, inputs, policy) for one in results]
     placed = publish(held, runs, records, signer=signer)
     for one, place in zip(results, placed, strict=True):
+        for stage, seconds in one.seconds.items():
+            took = {"event": "stage", "stage": stage, "seconds": round(seconds, 3)}
+            LOG.info("%s: %.2f s", stage, seconds, extra={"fields": took | {"kind": one.kind}})
         for note in one.notes:
             said = {"event": "note", "period": one.period, "kind": one.kind}
             LOG.warning("%s: %s", one.period, note, extra={"fields": said})
@@ -129,10 +132,10 @@ def publish_results(
             "rows": sum(len(table) for table in one.tables.values()),
         }
         LOG.info("%s: %s", one.period, place.folder.name, extra={"fields": fields})
-    seconds = time.perf_counter() - begun + sum(sum(one.seconds.values()) for one in results)
+    whole = time.perf_counter() - begun + sum(sum(one.seconds.values()) for one in results)
     ended = {"event": "summary", "verdict": "published", "exit_code": 0}
     summary = summary_of(results, placed)
-    LOG.info(summary, extra={"fields": {**ended, "seconds": round(seconds, 3)}})
+    LOG.info(summary, extra={"fields": {**ended, "seconds": round(whole, 3)}})
     return placed
 
 
@@ -167,7 +170,7 @@ def _staged(
         RunOptions(result.period, result.members, result.kind),
         tables,
         result.notes,
-        result.seconds,
+        {stage: round(seconds, 3) for stage, seconds in result.seconds.items()},
         KeptFiles(kept, records),
         kind=result.kind,
     )

@@ -149,6 +149,7 @@ def month(period=JANUARY, rules=None, **given):
     return consolidated("ABCD", period, rules, statements=PLENTY, **given)
 
 
+@pytest.mark.verdict("Goods that a member sells on to another")
 def test_goods_sold_on_twice_lose_the_profit_of_every_level_that_is_still_in_stock():
     """A buys for 36, sells B for 40, B sells C for 44; half of it is in C's stock: 22.
 
@@ -168,6 +169,7 @@ def test_goods_sold_on_twice_lose_the_profit_of_every_level_that_is_still_in_sto
     assert [(one.profit, one.closing) for one in found.profits] == [(400, 200), (400, 200)]
 
 
+@pytest.mark.verdict("Profit in stock when the month begins")
 def test_profit_in_last_months_stock_is_earned_when_the_goods_are_used():
     """A sold C for 40 what had cost 36; 20 in stock in January, 5 in February.
 
@@ -206,6 +208,7 @@ def test_goods_resold_in_a_later_month_keep_their_first_profit_until_they_are_us
     assert yuan_of(found, "cost")[1] == -40
 
 
+@pytest.mark.verdict("Goods sold at a loss")
 def test_goods_sold_at_a_loss_are_worth_what_they_had_cost():
     """A sells C for 36 what had cost 40; half, 18, is in stock: it stands at 20 = 40 / 2.
 
@@ -216,6 +219,24 @@ def test_goods_sold_at_a_loss_are_worth_what_they_had_cost():
     )
     assert yuan_of(found, "stores")[1] == 2
     assert yuan_of(found, "cost")[1] == -38
+
+
+@pytest.mark.verdict("Half a fen of profit in stock, half a fen in what was used")
+def test_of_a_fen_of_profit_that_is_half_in_stock_the_stock_has_it_all():
+    """Profit 0.01 on 2.00, 1.00 in stock: the fen is unrealised."""
+    sale = deal("goods", "A", "C", 2, cost=1)
+    sale[0]["cost"] = 199
+    found = month(intercompany=sale, internal_stock=[stock("C", "A", 1)])
+    assert yuan_of(found, "stores")[1] == -0.01
+
+
+@pytest.mark.verdict("Goods given away")
+def test_what_goods_that_were_given_away_had_cost_stays_cost():
+    """A gives C what had cost 5: no income, and the 5 stay in the consortium's cost, now C's."""
+    found = month(intercompany=deal("goods", "A", "C", 0, cost=5))
+    assert yuan_of(found, "cost")[1] == 0
+    assert found.statement.eliminated[0, 2] == -500
+    assert found.statement.eliminated[2, 2] == 500
 
 
 def test_a_third_of_a_fen_of_profit_in_stock_is_rounded_with_the_profit_used():
@@ -231,6 +252,7 @@ def reasons(found):
     return [(REASONS[one.reason], one.claimed, one.owed) for one in found.unmatched]
 
 
+@pytest.mark.verdict("Business that one member booked and the other did not")
 def test_what_one_side_booked_alone_stays_in_the_statement_and_is_reported():
     claim, _ = deal("services", "A", "B", 60)
     found = month(intercompany=[claim])
@@ -240,6 +262,7 @@ def test_what_one_side_booked_alone_stays_in_the_statement_and_is_reported():
     assert (fact["from_lines"], fact["to_lines"]) == ("income", "")
 
 
+@pytest.mark.verdict("Two sides of a deal that differ")
 def test_sides_that_differ_beyond_the_tolerance_are_left_and_within_it_the_smaller_is_taken():
     claim, debt = deal("services", "A", "B", 60)
     debt = {**debt, "amount": 6001}
@@ -251,6 +274,7 @@ def test_sides_that_differ_beyond_the_tolerance_are_left_and_within_it_the_small
     assert sorted(near.found.amount.tolist()) == [-6000, -6000]
 
 
+@pytest.mark.verdict("The same amount under the same reference, in another month")
 def test_the_same_amount_in_another_month_is_named_but_not_taken():
     claim, debt = deal("services", "A", "B", 60, "V1")
     found = month(intercompany=[claim, {**debt, "period": FEBRUARY}])
@@ -260,17 +284,20 @@ def test_the_same_amount_in_another_month_is_named_but_not_taken():
     assert not len(found.found.amount)
 
 
+@pytest.mark.verdict("A loan or a balance that the other member booked in another month")
 def test_last_months_balance_is_not_the_other_side_of_this_months():
     claim, debt = deal("loan", "A", "B", 500, "L1")
     found = month(intercompany=[claim, {**debt, "period": FEBRUARY}])
     assert reasons(found) == [("one_side", 50000, 0)]
 
 
+@pytest.mark.verdict("A partner that `units` does not list")
 def test_a_partner_that_is_no_member_is_reported():
     claim, _ = deal("services", "A", "Z", 60)
     assert reasons(month(intercompany=[claim])) == [("unknown_partner", 6000, 0)]
 
 
+@pytest.mark.verdict("Stock whose purchase nobody booked")
 def test_stock_of_a_purchase_that_nobody_booked_is_reported():
     found = month(internal_stock=[stock("C", "A", 20, "P9")])
     assert reasons(found) == [("purchase_unknown", 2000, 0)]
@@ -286,6 +313,14 @@ def test_what_does_not_match_is_refused_where_the_policy_says_so():
     assert fault.where == ("intercompany.parquet row 1",)
 
 
+def test_a_difference_within_the_tolerance_is_not_refused():
+    claim, debt = deal("services", "A", "B", 60)
+    rules = rules_of(tolerance=1, unmatched="reject")
+    found = month(rules=rules, intercompany=[claim, {**debt, "amount": 6001}])
+    assert reasons(found) == [("amounts_differ", 6000, 6001)]
+
+
+@pytest.mark.verdict("A member without a statement")
 def test_a_member_without_a_statement_is_named():
     with refused("statement-missing") as found:
         consolidated("ABCDE", JANUARY, statements=PLENTY)
@@ -318,6 +353,7 @@ def test_stock_of_an_earlier_purchase_cannot_grow():
         )
 
 
+@pytest.mark.verdict("Goods sold on in a circle")
 def test_goods_that_come_back_to_themselves_are_refused_with_the_circle():
     with refused("resale-cycle") as found:
         month(
@@ -331,6 +367,7 @@ def test_goods_that_come_back_to_themselves_are_refused_with_the_circle():
     assert where.count("P2") == 1
 
 
+@pytest.mark.verdict("More internal on a line than the statement has on it")
 def test_a_line_of_which_more_is_internal_than_it_holds_is_refused():
     with refused("internal-above-statement"):
         month(intercompany=deal("services", "A", "B", 10_001))
@@ -348,6 +385,7 @@ def test_a_hundred_levels_of_a_third_are_still_a_fraction():
     assert consortium_shares(n + 1, holdings, n + 1)[-1] == Fraction(1, 3**100)
 
 
+@pytest.mark.verdict("A member that a member owns which is left out")
 def test_what_a_member_that_is_left_out_owns_is_no_part_of_the_consortium():
     """D is left out and owns all of B and 1/4 of C; A owns 3/4 of C."""
     own = [
@@ -358,6 +396,7 @@ def test_what_a_member_that_is_left_out_owns_is_no_part_of_the_consortium():
     assert found.interests.share == (1, 0, Fraction(3, 4))
 
 
+@pytest.mark.verdict("Members that own each other in a circle")
 def test_members_that_own_each_other_are_named_in_their_circle():
     """A owns B, B owns C, C owns B: the circle is B, C; A is no part of it."""
     holdings = Holdings((0, 1, 2), (1, 2, 1), (Fraction(1, 2),) * 3)

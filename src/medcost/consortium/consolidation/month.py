@@ -29,6 +29,7 @@ from medcost.consortium.consolidation.faults import (
 from medcost.consortium.consolidation.inputs import Tables
 from medcost.consortium.consolidation.ownership import consortium_shares
 from medcost.consortium.consolidation.pairs import (
+    AMOUNTS_DIFFER,
     MATCHED,
     NONE,
     PURCHASE_UNKNOWN,
@@ -89,8 +90,9 @@ def consolidate_month(tables: Tables, rules: Rules, period: str) -> Consolidatio
     if flaws:
         raise InputRejected([flaw_fault(flaw, tables, rules, pairs) for flaw in flaws])
     unmatched = find_unmatched(tables, rules, pairs, goods, month)
-    if unmatched and rules.policy.matching.unmatched == "reject":
-        raise InputRejected([unmatched_fault(tables, rules, pairs, one) for one in unmatched])
+    left = [one for one in unmatched if not _is_near(pairs, one)]
+    if left and rules.policy.matching.unmatched == "reject":
+        raise InputRejected([unmatched_fault(tables, rules, pairs, one) for one in left])
     found, profits = eliminate(tables.bookings, pairs, rules.kinds, goods, month)
     require_balance(found, rules.nature, pairs)
     of_month = np.flatnonzero(tables.entries.period == month)
@@ -143,6 +145,11 @@ def find_unmatched(
             one = Unmatched._make((NONE, PURCHASE_UNKNOWN, *place, 0, 0, 0, NONE))
             add(one, int(stock.amount[row]))
     return (*found, *(one._replace(claimed=fen) for one, fen in lost.items()))
+
+
+def _is_near(pairs: Pairs, one: Unmatched) -> bool:
+    """Whether the two sides differ by no more than the policy allows."""
+    return one.reason == AMOUNTS_DIFFER and bool(pairs.is_eliminated[one.pair])
 
 
 def _of_pair(pairs: Pairs, pair: int, reason: int) -> Unmatched:
