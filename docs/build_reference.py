@@ -28,8 +28,10 @@ from medcost.book import REQUIRED_TABLES, SMALL_TABLES
 from medcost.commands.endings import REJECTED, UNBALANCED, UNPUBLISHED
 from medcost.consortium.consolidation.policy import ConsolidationPolicy
 from medcost.consortium.equipment.policy import SharedEquipment
+from medcost.consortium.funding.policy import FundPolicy
 from medcost.consortium.lending.policy import PoolLending
 from medcost.consortium.policy import PolicySection, shipped_policies
+from medcost.consortium.sharing.policy import CostSharing
 from medcost.errors import FaultCode, fault_codes
 from medcost.sections import schema_of
 from medcost.stopping import INTERRUPTED, TERMINATED
@@ -101,6 +103,14 @@ class PolicyPage(NamedTuple):
 
 POLICIES = (
     PolicyPage(
+        "cost_sharing",
+        "share",
+        "Cost sharing",
+        CostSharing,
+        "src/medcost/consortium/sharing/policy.py",
+        "consortium_sharing",
+    ),
+    PolicyPage(
         "shared_equipment",
         "equip",
         "Policy of shared equipment",
@@ -123,6 +133,14 @@ POLICIES = (
         PoolLending,
         "src/medcost/consortium/lending/policy.py",
         "consortium_lending",
+    ),
+    PolicyPage(
+        "fund_allocation",
+        "fund",
+        "Policy of funds",
+        FundPolicy,
+        "src/medcost/consortium/funding/policy.py",
+        "consortium_funds",
     ),
 )
 

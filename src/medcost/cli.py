@@ -40,8 +40,10 @@ COMMANDS = {
     "diff": "published",
     "verify": "published",
     "lend": "lend",
+    "share": "share",
     "sign": "published",
     "consolidate": "consolidation",
+    "fund": "funds",
 }
 
 

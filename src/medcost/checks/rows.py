@@ -15,7 +15,7 @@ from medcost.tables import Column
 from medcost.text_labels import find_blank_ends
 
 # Columns that could lead to a person: messages give the file and row instead.
-PERSONAL = frozenset({"case_id", "line_id", "doctor_id", "disease_id", "entry_id"})
+PERSONAL = frozenset({"case_id", "line_id", "doctor_id", "disease_id", "entry_id", "claim_id"})
 PERIODS = frozenset({"period", "valid_from", "valid_to", "sold_in"})
 CASH_PLAN = ("opening_balance", "inflow", "outflow", "basic_operation")
 AT_RISK = ("inflow_at_risk", "outflow_at_risk")
@@ -25,6 +25,14 @@ NOT_NEGATIVE = frozenset(
         ("item_weights", "weight"),
         *(("cash_plan", column) for column in (*CASH_PLAN, *AT_RISK)),
         *(("loan_limits", column) for column in LOAN_LIMITS),
+        *(("budget_requests", name) for name in ("request", "floor", "ceiling", "previous")),
+        ("fund_totals", "total"),
+        *(
+            ("insurance_package", name)
+            for name in ("package", "reserve", "out_of_county", "local", "expected")
+        ),
+        ("insurance_claims", "amount"),
+        *(("assessments", name) for name in ("service_volume", "score", "floor", "ceiling")),
     }
 )
 MONEY_COLUMN = {
@@ -35,6 +43,8 @@ MONEY_COLUMN = {
     "statements": "amount",
     "intercompany": "amount",
     "internal_stock": "amount",
+    "budget_requests": "request",
+    "insurance_claims": "amount",
 }
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from medcost.sample.consortium_consolidation import consolidation_tables
 from medcost.sample.consortium_equipment import shared_equipment
+from medcost.sample.consortium_funds import fund_tables
 from medcost.sample.consortium_lending import lending_tables
 from medcost.sample.files import write_table
 from medcost.sample.streams import Month
@@ -38,6 +39,7 @@ MAKERS: tuple[Callable[[Members], dict[str, pa.Table]], ...] = (
     lending_tables,
     shared_equipment,
     consolidation_tables,
+    fund_tables,
 )
 
 
