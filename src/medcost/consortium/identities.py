@@ -87,6 +87,11 @@ IDENTITIES: dict[str, tuple[Identity, ...]] = {
             ),
         ),
         Identity(
+            "What members lend is what members owe",
+            (Part("pool_plan", "lent", ("month", "scenario")),),
+            (Part("pool_plan", "debt", ("month", "scenario")),),
+        ),
+        Identity(
             "Postings of interest are the interest of the plan",
             (Part("pool_interest", "amount", ("month", "scenario", "unit_id")),),
             (

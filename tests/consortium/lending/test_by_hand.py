@@ -98,6 +98,16 @@ def test_the_pool_is_that_of_the_page(tables):
     ]
 
 
+def test_what_is_owed_is_lent_by_accounts_above_their_floors(tables):
+    """In April V and T stand at their floors and L 200,000 above: it lends all 12,000."""
+    found = {
+        (row["month"], row["unit_id"]): row["lent"]
+        for row in tables["pool_plan"]
+        if row["lent"] != "0.00"
+    }
+    assert found == {("2026-04", "L"): "12000.00"}
+
+
 def test_goals_prices_and_reasons_are_those_of_the_page(tables):
     """Unmet 2,000; 8.78333 of interest; 0.4 and 1; a yuan of T's limit is worth a yuan."""
     goals = {row["goal"]: float(row["value"]) for row in tables["pool_goal"]}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from medcost.consortium.lending.audit import Unserved
 from medcost.consortium.lending.cash import Cash, Terms, floors
-from medcost.consortium.lending.gain import Gain
+from medcost.consortium.lending.gain import Gain, split_by
 from medcost.consortium.lending.goals import Goal
 from medcost.consortium.lending.prices import BindingRule
 from medcost.consortium.lending.replan import Change
@@ -41,6 +41,9 @@ def plan_table(period: str, cash: Cash, terms: Terms, ledgers: Sequence[Ledger])
         "outflow": over([cash.outflow[place] for place in places]),
         "bridge_repaid": over([one.before(cash.bridge, "bridge") for one in ledgers]),
         "closing_balance": over([one.balance for one in ledgers]),
+        "lent": over(
+            [lent(one, floor[place]) for place, one in enumerate(ledgers)],
+        ),
         "loan_limit": over([limits for _ in ledgers]),
         "floor": over([floor[place] for place in places]),
     }
@@ -50,6 +53,23 @@ def plan_table(period: str, cash: Cash, terms: Terms, ledgers: Sequence[Ledger])
     ):
         columns[name] = over([getattr(one, name) for one in ledgers])
     return build_table("pool_plan", columns, all_rows=True)
+
+
+def lent(ledger: Ledger, floor: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What each member lends to others at the end of each month, fen [M, T].
+
+    The debts of all are lent by those whose accounts exceed their floors, by what exceeds them;
+    where none does, by the accounts.
+    """
+    found = np.zeros_like(ledger.debt)
+    for month in range(found.shape[1]):
+        owed = int(ledger.debt[:, month].sum())
+        weights = np.maximum(ledger.balance[:, month] - floor[:, month], 0)
+        if not weights.any():
+            weights = np.maximum(ledger.balance[:, month], 0)
+        if owed:
+            found[:, month] = split_by(owed, weights if weights.any() else weights + 1)
+    return found
 
 
 def _keys(period: str, cash: Cash) -> dict[str, Given]:
