@@ -186,3 +186,54 @@ def test_a_plan_that_runs_out_of_time_is_named_and_ends_with_5(tmp_path, capsys)
     assert code == 5
     assert "[solver-time]" in capsys.readouterr().err
     assert published_consortium(tmp_path / "out") == {}
+
+
+def test_cash_outside_counts_towards_a_members_floor_and_not_towards_the_pools(tmp_path):
+    """V holds 4,000 outside: with the earmark outside its floor in the pool is 6,000 of 10,000.
+
+    April leaves 7,000 in its account: it needs no loan. Inside, the 4,000 count for nothing.
+    """
+    limits = [{"period": "2026-04", "unit_id": "V", "outside_cash": "4000"}]
+    for earmark, floor, draw in (("outside", "6000.00", "0.00"), ("inside", "10000.00", "3000.00")):
+        policy = RULES.replace("[pool]", f'[pool]\nearmark = "{earmark}"')
+        book = book_of(tmp_path / earmark, plan_rows(), limits, policy)
+        out = tmp_path / f"out-{earmark}"
+        assert lend(book, "2026-04", out, policy=book / "policy.toml") == 0
+        row = next(one for one in rows_of(out, "2026-04", "pool_plan") if one["unit_id"] == "V")
+        assert (str(row["floor"]), str(row["draw"])) == (floor, draw)
+        [pool, *_] = rows_of(out, "2026-04", "pool_month")
+        assert str(pool["floor"]) == "80000.00"
+
+
+def test_a_robust_policy_holds_more_than_a_plain_one(tmp_path):
+    """A month at risk, 10 % of V's 1,000 of inflow and 5 % of 6,000 of outflow: 400 in April.
+
+    It draws one lot more, 4,000 instead of 3,000: 7,000 + 3,000 leaves no room for 400.
+    """
+    drawn = []
+    for months in ("0.0", "1.0"):
+        policy = RULES + f"[robust]\nmonths_at_risk = {months}\n"
+        book = book_of(tmp_path / months, plan_rows(), (), policy)
+        out = tmp_path / f"out-{months}"
+        assert lend(book, "2026-04", out, policy=book / "policy.toml") == 0
+        row = next(one for one in rows_of(out, "2026-04", "pool_plan") if one["unit_id"] == "V")
+        drawn.append(str(row["draw"]))
+    assert drawn == ["3000.00", "4000.00"]
+
+
+def test_scenarios_of_a_book_share_their_first_month(tmp_path):
+    """Two scenarios with 0.25 and 0.75: V's May differs, its draw in April does not."""
+    rows = [
+        row | {"scenario": name, "probability": chance}
+        for name, chance, may in (("dry", "0.25", "0"), ("wet", "0.75", "5000"))
+        for row in plan_rows({("V", "2026-05"): {"inflow": may}})
+    ]
+    book = book_of(tmp_path / "book", rows)
+    out = tmp_path / "out"
+    assert lend(book, "2026-04", out, policy=book / "policy.toml") == 0
+    of_v = [row for row in rows_of(out, "2026-04", "pool_plan") if row["unit_id"] == "V"]
+    april = {row["scenario"]: row["draw"] for row in of_v if row["month"] == "2026-04"}
+    assert april["dry"] == april["wet"] > 0
+    debts = {row["scenario"]: row["debt"] for row in of_v if row["month"] == "2026-05"}
+    assert debts["dry"] > debts["wet"]
+    assert verify_folder(out).faults == ()

@@ -76,6 +76,10 @@ def reach_alone(
     kept = (model.program.matrix @ values)[rows] - model.program.row_lower[rows]
     if (kept < 0).any():
         return None
+    # A bridge that all scenarios share may be given to a member that needs none in this one.
+    program = model.program
+    if (values < program.lower - NOTHING).any() or (values > program.upper + NOTHING).any():
+        return None
     goals = _goals(cash, terms, solved, worst, relaxed_worst)
     return Reached(values, goals, (), worst, model.program)
 
@@ -210,8 +214,7 @@ def _pool_cash(model: PlanModel, values: NDArray[np.float64]) -> NDArray[np.floa
     program, cash = model.program, model.at.cash[0]
     known = values.copy()
     known[cash] = 0.0
-    # The rows of pool cash stand before those of its floor, one for each month.
-    rows = model.pool_rows[0] - len(cash)
+    rows = model.forward_rows[0]
     other = program.row_lower[rows] - (program.matrix @ known)[rows]
     held = np.zeros(len(cash))
     for month in range(len(cash)):

@@ -34,11 +34,11 @@ def audit_priority(
 ) -> list[Unserved]:
     """Everyone who comes before others and has an unmet need, by month and member.
 
-    Reasons, the first that fits: its limit is used up; a loan would take pool cash below its floor
-    and reserve; what it lacks or its room is less than a lot or the least draw; else money that
-    comes later in the order was needed for a goal that goes before it, which is possible only where
-    there is a shortfall at all: with none, InvariantBroken. In months that scenarios share the
-    decision is one for all of them.
+    Reasons, the first that fits: its limit is used up; no free pool cash, since a loan in the place
+    of a bridge leaves the bank's money out of the pool; whole lots; else money that comes later in
+    the order was needed for a goal that goes before it, which is possible only where there is a
+    shortfall at all: with none, InvariantBroken. In months that scenarios share the decision is one
+    for all of them.
     """
     first = cash.group < len(terms.groups) - 1
     unmet = ledger.shortfall + ledger.bridge
@@ -70,10 +70,10 @@ def _reason(
     """Why a need is not met; empty where nothing says so."""
     if room <= ROUNDING:
         return "limit"
-    # A loan raises deposits by itself, and the reserve by its share of that.
+    # A loan against a shortfall raises deposits, and the reserve by its share of that.
     reserve = terms.reserve
-    if free * reserve.denominator <= min(lacks, room) * reserve.numerator + ROUNDING:
+    if free <= ROUNDING or free * reserve.denominator <= min(lacks, room) * reserve.numerator:
         return "pool"
-    if month < terms.whole_months and (room < max(terms.lot, terms.least_draw) or not drawn):
+    if month < terms.whole_months:
         return "lots"
     return "liquidity" if has_shortfall or not drawn else ""

@@ -58,14 +58,15 @@ class Variables:
 class PlanModel:
     """A plan's program with the places of its variables and of the rows that have a meaning.
 
-    balance_rows: [S, M, T]; pool_rows: [S, T]; own_rows: those in which one member stands alone;
-    bridge_cost: interest on one of each month's bridge, [T]; needy: bool [S, M, T], months in
-    which a member may owe the pool anything.
+    balance_rows: [S, M, T]; forward_rows, of pool cash, and pool_rows, of its floor: [S, T];
+    own_rows: those in which one member stands alone; bridge_cost: interest on one of each month's
+    bridge, [T]; needy: bool [S, M, T], months in which a member may owe the pool anything.
     """
 
     program: LinearProgram
     at: Variables
     balance_rows: NDArray[np.int64]
+    forward_rows: NDArray[np.int64]
     pool_rows: NDArray[np.int64]
     own_rows: NDArray[np.int64]
     bridge_cost: NDArray[np.float64]
@@ -163,7 +164,7 @@ def plan_model(
         needy = months_of_need(cash, terms)
     rows = Rows()
     balance_rows = _add_balances(rows, at, cash, terms)
-    pool_rows = _add_pool(rows, at, cash, terms, margin)
+    forward_rows, pool_rows = _add_pool(rows, at, cash, terms, margin)
     first_of_lots = rows.count
     _add_lots(rows, at, cash, terms)
     own_rows = np.concatenate([balance_rows.ravel(), np.arange(first_of_lots, rows.count)])
@@ -178,7 +179,9 @@ def plan_model(
     program = LinearProgram(
         np.zeros(at.n), lower, upper, rows.matrix(at.n), row_lower, row_upper, integer, GAP
     )
-    return PlanModel(program, at, balance_rows, pool_rows, own_rows, bridge_cost, needy)
+    return PlanModel(
+        program, at, balance_rows, forward_rows, pool_rows, own_rows, bridge_cost, needy
+    )
 
 
 def _variables(cash: Cash, terms: Terms) -> Variables:
@@ -240,7 +243,7 @@ def _add_balances(rows: Rows, at: Variables, cash: Cash, terms: Terms) -> NDArra
 
 def _add_pool(
     rows: Rows, at: Variables, cash: Cash, terms: Terms, margin: NDArray[np.float64] | None
-) -> NDArray[np.int64]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pool cash goes forward, and keeps its floor beside the reserve on deposits."""
     own = monthly(terms.cash_rate, cash.days, terms.day_count)[:-1]
     bank = monthly(terms.bank_rate, cash.days, terms.day_count)[:-1]
@@ -261,7 +264,7 @@ def _add_pool(
     rows.add(numbers, at.cash, 1.0)
     rows.add(numbers[:, None, :], at.surplus, -reserve)
     rows.add(numbers[:, None, :], at.shortfall, reserve)
-    return numbers
+    return forward, numbers
 
 
 def _add_lots(rows: Rows, at: Variables, cash: Cash, terms: Terms) -> None:

@@ -57,7 +57,7 @@ def binding_rules(
     if len(cash.scenarios) > 1:
         return _priced(cash, model, reached)
     terms = dataclasses.replace(terms, shared_months=0)
-    held = _Held(cash, terms, reached.values, means)
+    held = _Held(cash, terms, model, reached.values, means)
     found = held.reached(cash, 0, -1)
     rules = _priced(cash, held.model, found)
     dearest = sorted(rules, key=lambda one: (-one.price, one.rule, one.month, one.member))
@@ -69,15 +69,25 @@ def binding_rules(
 class _Held:
     """The plan's program with its lots held, solved with other bounds."""
 
-    def __init__(self, cash: Cash, terms: Terms, values: NDArray[np.float64], means: Means) -> None:
+    def __init__(
+        self,
+        cash: Cash,
+        terms: Terms,
+        planned: PlanModel,
+        values: NDArray[np.float64],
+        means: Means,
+    ) -> None:
         self.cash, self.terms, self.values, self.means = cash, terms, values, means
         self.model = plan_model(cash, terms)
+        # What the plan keeps beyond the pool's floor for rounding to fen.
+        rows = self.model.pool_rows
+        self.margin = planned.program.row_lower[rows] - self.model.program.row_lower[rows]
 
     def reached(self, cash: Cash, room: int, month: int) -> Reached:
         """The money goals of some cash; room: fen by which a month's pool floor is lower."""
-        margin = np.zeros((1, cash.shape[2]))
+        margin = self.margin.copy()
         if month >= 0:
-            margin[0, month] = -room / UNIT
+            margin[0, month] -= room / UNIT
         model = plan_model(cash, self.terms, margin=margin, needy=self.model.needy)
         program = model.program
         if program.integer is not None and program.integer.any():
@@ -142,7 +152,9 @@ def _priced(cash: Cash, model: PlanModel, reached: Reached) -> list[BindingRule]
             bound = values[columns] >= (limit / UNIT)[None, :, None] - 1e-9
             falls = np.where(bound, np.maximum(-level.reduced_costs[columns], 0), 0)
             prices[rule] = falls.sum(axis=(0, 2))
-        prices["cash"] = -level.duals[model.balance_rows[:, :, 0]].sum(axis=0)
+        # Money in an account is money in the pool: it stands in both rows of the first month.
+        own = level.duals[model.balance_rows[:, :, 0]].sum(axis=0)
+        prices["cash"] = -(own + level.duals[model.forward_rows[:, 0]].sum())
         for rule, each in prices.items():
             for place in np.flatnonzero(each > LEAST).tolist():
                 if (rule, place) in done:
