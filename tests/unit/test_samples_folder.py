@@ -107,6 +107,7 @@ def count(table: str, column: str = "", value: str = "") -> Callable[[str], str]
         ("budget of departments, yuan", budget_of("dept_id")),
         ("budget of DRG groups, yuan", budget_of("drg_id")),
         ("business between members, yuan", total("intercompany", "amount")),
+        ("shared services, yuan", total("shared_services", "cost")),
         ("statements, yuan", total("statements", "amount")),
     ],
 )

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from medcost.sample.files import AMOUNT, QUANTITY, WEIGHT, decimals, texts
 from medcost.sample.streams import Topic, split_evenly, stream
+
+if TYPE_CHECKING:
+    from medcost.sample.consortium import Members
 
 LEAD, TOWNSHIP = "lead", "township"
 # How much a member of each kind uses, beside a lead's 100.
@@ -110,6 +114,11 @@ def sharing_tables(
         for name, found in month.rows.items():
             rows[name] += found
     return {name: _table(name, found) for name, found in rows.items()}
+
+
+def shared_services(members: Members) -> dict[str, pa.Table]:
+    """The tables of cost sharing of a consortium."""
+    return sharing_tables(members.unit_ids, members.kinds, members.periods, members.seed)
 
 
 def _table(name: str, rows: Sequence[Row]) -> pa.Table:
