@@ -28,6 +28,7 @@ from medcost.book import REQUIRED_TABLES, SMALL_TABLES
 from medcost.commands.endings import REJECTED, UNBALANCED, UNPUBLISHED
 from medcost.consortium.consolidation.policy import ConsolidationPolicy
 from medcost.consortium.equipment.policy import SharedEquipment
+from medcost.consortium.funding.policy import FundPolicy
 from medcost.consortium.policy import PolicySection, shipped_policies
 from medcost.consortium.sharing.policy import CostSharing
 from medcost.errors import FaultCode, fault_codes
@@ -123,6 +124,14 @@ POLICIES = (
         ConsolidationPolicy,
         "src/medcost/consortium/consolidation/policy.py",
         "consortium_consolidation",
+    ),
+    PolicyPage(
+        "fund_allocation",
+        "fund",
+        "Policy of funds",
+        FundPolicy,
+        "src/medcost/consortium/funding/policy.py",
+        "consortium_funds",
     ),
 )
 

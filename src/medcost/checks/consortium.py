@@ -11,6 +11,12 @@ from medcost.book import Book, TableRows, missing_table
 from medcost.checks import shared_services
 from medcost.checks.consolidation import find_self_dealing, find_stock_faults
 from medcost.checks.findings import Finding, faults_of
+from medcost.checks.funds import (
+    find_assessment_faults,
+    find_claim_faults,
+    find_request_faults,
+    find_totals_missing,
+)
 from medcost.checks.ownership import find_ownership_faults
 from medcost.checks.rows import find_duplicate_keys, find_value_faults, row_finding
 from medcost.checks.shared_equipment import (
@@ -31,10 +37,14 @@ FINDINGS: Mapping[str, Callable[[Book, NDArray[np.bool_]], list[Finding]]] = {
     "distances": find_distance_faults,
     "intercompany": find_self_dealing,
     "internal_stock": find_stock_faults,
+    "budget_requests": find_request_faults,
+    "assessments": find_assessment_faults,
+    "insurance_claims": find_claim_faults,
 }
 FAULTS: Mapping[str, Callable[[Book, NDArray[np.bool_]], list[Fault]]] = {
     "shared_services": shared_services.find_service_faults,
     "ownership": find_ownership_faults,
+    "budget_requests": find_totals_missing,
 }
 
 

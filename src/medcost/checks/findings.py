@@ -76,6 +76,8 @@ PREDICATES = {
     "budget-standards-twice": "hold a volume or a standard beside another row of their key",
     "budget-standards-disagree": "have an {column} that is not volume x standard_quantity x "
     "standard_price",
+    "fund-floor-above-ceiling": "have a {column} above the ceiling",
+    "package-not-listed": "name a package that insurance_package does not list",
 }
 
 SINGULAR = {"have": "has", "name": "names", "hold": "holds", "ask": "asks"}

@@ -62,7 +62,13 @@ IDENTITIES: dict[str, tuple[Identity, ...]] = {
         ),
     ),
     "lend": (),
-    "fund": (),
+    "fund": (
+        Identity(
+            "package = its members' shares + what it keeps",
+            (Part("insurance_package", "amount", ("period", "package_id")),),
+            (Part("surplus_share", "amount", ("period", "package_id")),),
+        ),
+    ),
     "equip": (
         Identity(
             "Members and the pool pay what the devices cost",

@@ -6,22 +6,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from medcost.report.budget_control import break_even, control
+from medcost.report.composition import composition
 from medcost.report.consortium_consolidation import consolidation
 from medcost.report.consortium_equipment import equipment
 from medcost.report.consortium_sharing import sharing
+from medcost.report.consortium_funds import funds
 from medcost.report.drg_groups import drg_cost, over_cost_groups
 from medcost.report.effects import effects
 from medcost.report.execution import execution
 from medcost.report.figures import Figures
 from medcost.report.flows import department_flow
 from medcost.report.months import month_by_month
-from medcost.report.national import composition, direct_cost, full_cost
+from medcost.report.national import direct_cost, full_cost
+from medcost.report.notes import notes
 from medcost.report.numbers import visible
 from medcost.report.overview import (
     Tile,
     consortium_name,
     cover,
-    notes,
     period_word,
     runs_grid,
     tiles,
@@ -35,6 +37,7 @@ from medcost.report.words import Word
 # shows, and what makes it. One stands in a report where its kind was published.
 CONSORTIUM: tuple[tuple[str, Callable[[Figures], Section]], ...] = (
     ("share", sharing),
+    ("fund", funds),
     ("equip", equipment),
     ("consolidate", consolidation),
 )
@@ -45,7 +48,7 @@ class Report:
     """Everything that the page and the workbook show.
 
     cover: lines of the cover block; tie_out: the sentence of the reconciliation; notes: what the
-    runs noted, in the words in which they did; units: (id, name) for the choice of a unit.
+    runs noted; units: (id, name) for the choice of a unit.
     """
 
     name: Word
@@ -57,7 +60,7 @@ class Report:
     tie_out: Word
     is_tied: bool
     tiles: tuple[Tile, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Word, ...]
     units: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
     runs: Section

@@ -36,6 +36,7 @@ class Topic(IntEnum):
     SHARING = 12
     EQUIPMENT = 15
     CONSOLIDATION = 16
+    FUNDS = 40
 
 
 def stream(seed: int, topic: Topic, period: int = 0, unit: int = 0) -> np.random.Generator:

@@ -25,14 +25,27 @@ CONSORTIUM_INPUTS: dict[str, tuple[str, ...]] = {
         "member_requirements",
     ),
     "lend": (),
-    "fund": (),
+    "fund": (
+        "budget_requests",
+        "fund_totals",
+        "insurance_package",
+        "insurance_claims",
+        "assessments",
+    ),
     "equip": ("equipment", "exam_demand", "distances"),
     "consolidate": ("statements", "intercompany", "internal_stock", "ownership"),
 }
 CONSORTIUM_RESULTS: dict[str, tuple[str, ...]] = {
     "share": ("share", "share_coalition", "share_posting", "share_rule", "share_service"),
     "lend": (),
-    "fund": (),
+    "fund": (
+        "fund_allocation",
+        "fund_goal",
+        "fund_rule",
+        "insurance_claim",
+        "insurance_package",
+        "surplus_share",
+    ),
     "equip": (
         "equipment_coalition",
         "equipment_goal",
