@@ -143,6 +143,6 @@ def group_sentence(unit_ids: tuple[str, ...], type_id: str, group: Coalition) ->
     if len(named) > GROUP_SHOWN:
         shown += f" and {len(named) - GROUP_SHOWN} more"
     return (
-        f"{printable(type_id)}: {shown} pay {format_yuan(group.share_fen)} yuan together and would pay "
-        f"{format_yuan(group.alone_fen)} alone, {format_yuan(group.excess_fen)} less."
+        f"{printable(type_id)}: {shown} pay {format_yuan(group.share_fen)} yuan together and would "
+        f"pay {format_yuan(group.alone_fen)} alone, {format_yuan(group.excess_fen)} less."
     )
