@@ -28,7 +28,9 @@ from medcost.book import REQUIRED_TABLES, SMALL_TABLES
 from medcost.commands.endings import REJECTED, UNBALANCED, UNPUBLISHED
 from medcost.consortium.consolidation.policy import ConsolidationPolicy
 from medcost.consortium.equipment.policy import SharedEquipment
+from medcost.consortium.funding.policy import FundPolicy
 from medcost.consortium.policy import PolicySection, shipped_policies
+from medcost.consortium.sharing.policy import CostSharing
 from medcost.errors import FaultCode, fault_codes
 from medcost.sections import schema_of
 from medcost.stopping import INTERRUPTED, TERMINATED
@@ -100,6 +102,14 @@ class PolicyPage(NamedTuple):
 
 POLICIES = (
     PolicyPage(
+        "cost_sharing",
+        "share",
+        "Cost sharing",
+        CostSharing,
+        "src/medcost/consortium/sharing/policy.py",
+        "consortium_sharing",
+    ),
+    PolicyPage(
         "shared_equipment",
         "equip",
         "Policy of shared equipment",
@@ -114,6 +124,14 @@ POLICIES = (
         ConsolidationPolicy,
         "src/medcost/consortium/consolidation/policy.py",
         "consortium_consolidation",
+    ),
+    PolicyPage(
+        "fund_allocation",
+        "fund",
+        "Policy of funds",
+        FundPolicy,
+        "src/medcost/consortium/funding/policy.py",
+        "consortium_funds",
     ),
 )
 

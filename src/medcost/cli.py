@@ -39,8 +39,10 @@ COMMANDS = {
     "report": "published",
     "diff": "published",
     "verify": "published",
+    "share": "share",
     "sign": "published",
     "consolidate": "consolidation",
+    "fund": "funds",
 }
 
 

@@ -127,6 +127,9 @@ def _field(key: Key) -> core_schema.ModelField:
     if isinstance(default, Section):
         # One for all: it cannot be changed.
         schema = core_schema.with_default_schema(schema, default_factory=lambda: default)
+    elif isinstance(default, list) and any(isinstance(one, Section) for one in default):
+        # The core would copy the sections in it, which cannot be changed either.
+        schema = core_schema.with_default_schema(schema, default_factory=lambda: [*default])
     elif default is not ABSENT:
         schema = core_schema.with_default_schema(schema, default=default)
     return core_schema.model_field(schema, validation_alias=key.name)

@@ -6,6 +6,7 @@ needs; where one change makes two faults, both are listed.
 
 import copy
 import datetime
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -39,7 +40,7 @@ from medcost.allocation_model import load_model
 from medcost.book import open_book
 from medcost.errors import Fault, InputRejected, fault_codes, render_fault
 from medcost.month_end import check_book
-from medcost.tables import load_table, table_names
+from medcost.tables import CONSORTIUM_INPUTS, load_table, table_names
 
 PATIENT, STAYING, STRANGER = "PATIENT-4711", "PATIENT-0042", "PATIENT-0815"
 PERSONAL = ("PATIENT-", "LINE-", "ENTRY-", "DOCTOR-", "DISEASE-")
@@ -647,6 +648,16 @@ ABOUT_BUDGETS = {
     "budget-standards-disagree", "budget-standards-twice", "control-key-missing",
     "control-key-unknown", "control-unreadable", "control-value",
 }  # fmt: skip
+# Every code that a test of the consortium names; those of its policies and solver in test_policy.py
+# and test_commands.py.
+CONSORTIUM_TESTS = "".join(
+    file.read_text("utf-8") for file in (Path(__file__).parents[1] / "consortium").rglob("*.py")
+)
+ABOUT_CONSORTIUM = {
+    code
+    for code in fault_codes()
+    if re.search(rf"\b{code}\b", CONSORTIUM_TESTS) or code.startswith(("policy-", "solver-"))
+}
 ABOUT_PUBLISHED = {
     "chain-broken", "current-dangling", "current-unreadable", "file-added", "file-changed",
     "file-missing", "manifest-unreadable", "period-closed", "run-id-wrong", "signature-missing",
@@ -658,14 +669,23 @@ ABOUT_RUNS = {
 }  # fmt: skip
 
 
+def codes_of_the_consortium() -> set[str]:
+    """Return the codes that stand in tests/consortium; those of solvers are made there."""
+    folder = Path(__file__).parents[1] / "consortium"
+    text = "".join(file.read_text("utf-8") for file in sorted(folder.rglob("test_*.py")))
+    codes = {code for code in fault_codes() if code.startswith("solver-")}
+    return codes | {code for code in fault_codes() if f'"{code}"' in text or f"[{code}]" in text}
+
+
 def test_every_fault_code_has_a_test() -> None:
     """Of models: test_allocation_model.py; of runs: tests/explain and verdicts; the last below.
 
     Of budgets: tests/verdicts/test_budget.py and tests/variance/test_control.py. Of what is
-    published: tests/cli/test_verify.py.
+    published: tests/cli/test_verify.py. Of the consortium: tests/consortium.
     """
-    tested = {scenario.code for scenario in SCENARIOS.values()}
+    tested = {scenario.code for scenario in SCENARIOS.values()} | codes_of_the_consortium()
     elsewhere = ABOUT_MODELS | ABOUT_BUDGETS | ABOUT_PUBLISHED | ABOUT_RUNS | {"book-not-found"}
+    elsewhere |= ABOUT_CONSORTIUM
     assert tested | elsewhere == set(fault_codes())
 
 
@@ -722,9 +742,16 @@ def found_in(tmp_path: Path, tables: Tables, code: str) -> Fault:
 
 
 def test_every_table_of_the_contract_is_checked() -> None:
+    """Those of the consortium are checked in tests/consortium."""
     tables = with_every_table()
     assert set(tables) == set(NOUNS)
-    assert {name for name in table_names() if not name.startswith("out_")} == set(NOUNS)
+    of_consortium = {name for names in CONSORTIUM_INPUTS.values() for name in names}
+    inputs = {name for name in table_names() if not name.startswith("out_")}
+    assert inputs - of_consortium == set(NOUNS)
+    # Those of the consortium go by their names and are checked in tests/consortium.
+    shared = {name for names in CONSORTIUM_INPUTS.values() for name in names}
+    inputs = {name for name in table_names() if not name.startswith("out_")}
+    assert inputs - shared == set(NOUNS)
 
 
 @pytest.mark.parametrize(

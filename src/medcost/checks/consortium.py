@@ -8,8 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medcost.book import Book, TableRows, missing_table
+from medcost.checks import shared_services
 from medcost.checks.consolidation import find_self_dealing, find_stock_faults
 from medcost.checks.findings import Finding, faults_of
+from medcost.checks.funds import (
+    find_assessment_faults,
+    find_claim_faults,
+    find_request_faults,
+    find_totals_missing,
+)
 from medcost.checks.ownership import find_ownership_faults
 from medcost.checks.rows import find_duplicate_keys, find_value_faults, row_finding
 from medcost.checks.shared_equipment import (
@@ -24,14 +31,20 @@ from medcost.tables import CONSORTIUM_INPUTS
 # What a table asks for beyond, of the rows considered: findings, merged and told like those of
 # any table, or faults in words of their own.
 FINDINGS: Mapping[str, Callable[[Book, NDArray[np.bool_]], list[Finding]]] = {
+    **shared_services.FINDINGS,
     "equipment": find_equipment_faults,
     "exam_demand": find_exam_demand_faults,
     "distances": find_distance_faults,
     "intercompany": find_self_dealing,
     "internal_stock": find_stock_faults,
+    "budget_requests": find_request_faults,
+    "assessments": find_assessment_faults,
+    "insurance_claims": find_claim_faults,
 }
 FAULTS: Mapping[str, Callable[[Book, NDArray[np.bool_]], list[Fault]]] = {
+    "shared_services": shared_services.find_service_faults,
     "ownership": find_ownership_faults,
+    "budget_requests": find_totals_missing,
 }
 
 

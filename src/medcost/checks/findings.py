@@ -27,6 +27,14 @@ NOUNS = {
     "statistics": "statistics row",
     "capacity": "capacity row",
     "budget": "budget row",
+    "shared_services": "shared service",
+    "shared_service_members": "service member",
+    "capacity_steps": "capacity step",
+    "coalition_costs": "coalition",
+    "joint_examinations": "joint examination",
+    "shared_processes": "process row",
+    "process_outputs": "process output",
+    "member_requirements": "requirement",
     "equipment": "device",
     "exam_demand": "demand row",
     "distances": "distance",
@@ -43,6 +51,7 @@ PREDICATES = {
     "value-negative": "have a negative {column}",
     "duplicate-key": "have a key ({column}) that another row has",
     "posting-id-twice": "have {a_column} that stands twice in its period and unit",
+    "service-not-listed": "name a service that shared_services does not list for the month",
     "unit-not-listed": "name a unit that units does not list",
     "department-not-listed": "name a department that departments does not list",
     "department-not-open": "name a department that is not open in that month",
@@ -67,6 +76,8 @@ PREDICATES = {
     "budget-standards-twice": "hold a volume or a standard beside another row of their key",
     "budget-standards-disagree": "have an {column} that is not volume x standard_quantity x "
     "standard_price",
+    "fund-floor-above-ceiling": "have a {column} above the ceiling",
+    "package-not-listed": "name a package that insurance_package does not list",
 }
 
 SINGULAR = {"have": "has", "name": "names", "hold": "holds", "ask": "asks"}

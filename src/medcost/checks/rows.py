@@ -15,9 +15,21 @@ from medcost.tables import Column
 from medcost.text_labels import find_blank_ends
 
 # Columns that could lead to a person: messages give the file and row instead.
-PERSONAL = frozenset({"case_id", "line_id", "doctor_id", "disease_id", "entry_id"})
+PERSONAL = frozenset({"case_id", "line_id", "doctor_id", "disease_id", "entry_id", "claim_id"})
 PERIODS = frozenset({"period", "valid_from", "valid_to", "sold_in"})
-NOT_NEGATIVE = frozenset({("item_weights", "weight")})
+NOT_NEGATIVE = frozenset(
+    {
+        ("item_weights", "weight"),
+        *(("budget_requests", name) for name in ("request", "floor", "ceiling", "previous")),
+        ("fund_totals", "total"),
+        *(
+            ("insurance_package", name)
+            for name in ("package", "reserve", "out_of_county", "local", "expected")
+        ),
+        ("insurance_claims", "amount"),
+        *(("assessments", name) for name in ("service_volume", "score", "floor", "ceiling")),
+    }
+)
 MONEY_COLUMN = {
     "ledger": "amount",
     "income": "amount",
@@ -26,6 +38,8 @@ MONEY_COLUMN = {
     "statements": "amount",
     "intercompany": "amount",
     "internal_stock": "amount",
+    "budget_requests": "request",
+    "insurance_claims": "amount",
 }
 
 

@@ -34,9 +34,41 @@ class Identity:
 
 
 IDENTITIES: dict[str, tuple[Identity, ...]] = {
-    "share": (),
+    "share": (
+        Identity(
+            "The shares of a service are its cost",
+            (Part("share", "share", ("period", "service_id")),),
+            (Part("share_service", "cost", ("period", "service_id")),),
+        ),
+        Identity(
+            "What a service costs is its own cost and that of services that serve it",
+            (Part("share_service", "cost", ("period", "service_id")),),
+            (
+                Part("share_service", "own_cost", ("period", "service_id")),
+                Part("share_service", "included_cost", ("period", "service_id")),
+            ),
+        ),
+        Identity(
+            "The postings of a service net to zero",
+            (Part("share_posting", "amount", ("period", "service_id")),),
+        ),
+        Identity(
+            "A member's postings are its shares less the cost of what it performs",
+            (Part("share_posting", "amount", ("period", "service_id", "unit_id")),),
+            (
+                Part("share", "share", ("period", "service_id", "unit_id")),
+                Part("share_service", "cost", ("period", "service_id", "unit_id"), sign=-1),
+            ),
+        ),
+    ),
     "lend": (),
-    "fund": (),
+    "fund": (
+        Identity(
+            "package = its members' shares + what it keeps",
+            (Part("insurance_package", "amount", ("period", "package_id")),),
+            (Part("surplus_share", "amount", ("period", "package_id")),),
+        ),
+    ),
     "equip": (
         Identity(
             "Members and the pool pay what the devices cost",

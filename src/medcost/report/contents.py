@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from medcost.report.budget_control import break_even, control
 from medcost.report.consortium_consolidation import consolidation
+from medcost.report.consortium_equipment import equipment
+from medcost.report.consortium_funds import funds
 from medcost.report.drg_groups import drg_cost, over_cost_groups
 from medcost.report.effects import effects
 from medcost.report.execution import execution
@@ -31,7 +33,12 @@ from medcost.report.words import Word
 
 # The consortium's sections, in the order in which they are read: the kind of result that each
 # shows, and what makes it. One stands in a report where its kind was published.
-CONSORTIUM: tuple[tuple[str, Callable[[Figures], Section]], ...] = (("consolidate", consolidation),)
+CONSORTIUM: tuple[tuple[str, Callable[[Figures], Section]], ...] = (
+    ("equip", equipment),
+    ("consolidate", consolidation),
+    ("consolidate", consolidation),
+    ("fund", funds),
+)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from medcost.sample.consortium_consolidation import consolidation_tables
 from medcost.sample.consortium_equipment import shared_equipment
+from medcost.sample.consortium_funds import fund_tables
 from medcost.sample.files import write_table
 from medcost.sample.streams import Month
 
@@ -36,6 +37,7 @@ class Members:
 MAKERS: tuple[Callable[[Members], dict[str, pa.Table]], ...] = (
     shared_equipment,
     consolidation_tables,
+    fund_tables,
 )
 
 

@@ -33,8 +33,10 @@ class Topic(IntEnum):
     INCOME = 9
     BUDGET = 10
     GROUP_BUDGET = 11
+    SHARING = 12
     EQUIPMENT = 15
     CONSOLIDATION = 16
+    FUNDS = 40
 
 
 def stream(seed: int, topic: Topic, period: int = 0, unit: int = 0) -> np.random.Generator:

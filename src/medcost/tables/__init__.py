@@ -14,16 +14,38 @@ ELEMENTS = ("staff", "materials", "drugs", "depreciation", "amortisation", "risk
 CLASSES = ("admin", "support", "medtech", "clinical", "non_medical")
 # The kinds of results of the consortium: the tables that each reads, beside units, and publishes.
 CONSORTIUM_INPUTS: dict[str, tuple[str, ...]] = {
-    "share": (),
+    "share": (
+        "shared_services",
+        "shared_service_members",
+        "capacity_steps",
+        "coalition_costs",
+        "joint_examinations",
+        "shared_processes",
+        "process_outputs",
+        "member_requirements",
+    ),
     "lend": (),
-    "fund": (),
+    "fund": (
+        "budget_requests",
+        "fund_totals",
+        "insurance_package",
+        "insurance_claims",
+        "assessments",
+    ),
     "equip": ("equipment", "exam_demand", "distances"),
     "consolidate": ("statements", "intercompany", "internal_stock", "ownership"),
 }
 CONSORTIUM_RESULTS: dict[str, tuple[str, ...]] = {
-    "share": (),
+    "share": ("share", "share_coalition", "share_posting", "share_rule", "share_service"),
     "lend": (),
-    "fund": (),
+    "fund": (
+        "fund_allocation",
+        "fund_goal",
+        "fund_rule",
+        "insurance_claim",
+        "insurance_package",
+        "surplus_share",
+    ),
     "equip": (
         "equipment_coalition",
         "equipment_goal",

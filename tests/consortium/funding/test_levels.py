@@ -298,3 +298,15 @@ def test_permuted_rows_of_equal_requests_give_the_same_amounts() -> None:
         asked = [[700, 700, 900][j] for j in order]
         found = allocate(problem(asked, [at_most("total", 1000, 3)]), LEXIMIN, 10).fen.tolist()
         assert sorted(found) == [304, 305, 391]
+
+
+def test_many_floors_take_no_program_each() -> None:
+    """A hundred floors above what is left for others: one level, whatever the floors are."""
+    n = 200
+    asked = [1000 + 7 * j for j in range(n)]
+    low = [900 + 6 * j if j % 2 else 0 for j in range(n)]
+    rules = [at_most("total", sum(low) + 1000, n)]
+    found = allocate(problem(asked, rules, low=low), LEXIMIN, 10)
+    assert 1 == len(found.levels)
+    assert found.is_exact
+    assert [low[j] for j in range(1, n, 2)] == found.fen[1::2].tolist()

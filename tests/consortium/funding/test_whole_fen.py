@@ -33,3 +33,9 @@ def test_a_broken_rule_stops_and_is_named() -> None:
         require_rules(one, np.array([2, 2, 2]))
     with pytest.raises(InvariantBroken, match="beyond its bounds"):
         require_rules(one, np.array([6, 0, 0]))
+
+
+def test_a_fen_is_rather_moved_than_left() -> None:
+    """A third of a fen each: the first of three would have it; 40 % for the others move it."""
+    rules = [at_most("total", 1, 3), share_at_least("g", Fraction("0.4"), flags(1, 2))]
+    assert [0, 1, 0] == to_whole_fen(problem([9, 9, 9], rules), [Fraction(1, 3)] * 3).tolist()

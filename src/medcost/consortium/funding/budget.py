@@ -33,6 +33,8 @@ from medcost.records import dataclass
 Kind = Literal["rule", "floor", "ceiling"]
 # By how much a goal re-solved may lie above what the price promises, of the goal's size.
 PRICE_CHECK = 1e-6
+# Floors and ceilings of requests whose prices are checked: each takes two programs.
+MOST_CHECKED = 20
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Price:
 
     per_fen: of a rule in what it asks for, of a floor or ceiling in itself; level: position of the
     goal; more, less: the goal with step fen more and less, None where goals before could not be
-    kept.
+    kept or, where it is not is_checked, were not looked at.
     """
 
     bound: Bound
@@ -90,6 +92,7 @@ class Price:
     per_fen: float
     more: float | None
     less: float | None
+    is_checked: bool = True
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,8 @@ def allocate(problem: Problem, goals: Goals, step: int) -> Allocation:
     if parts is None:
         estimated = estimated_fen(inner, raised, equal, fixed)
         parts = as_fractions(estimated.tolist(), inner.low, inner.high)
-    fen = to_whole_fen(inner, parts)
+    # Bounds that hold the value may be left by the fen of rounding, those of the policy may not.
+    fen = to_whole_fen(problem, parts)
     if goals.worth is not None:
         _require_worth(problem, goals.worth, fen, levels[0])
     return Allocation(
@@ -206,13 +210,32 @@ def require_possible(problem: Problem) -> None:
 def price_bounds(
     problem: Problem, inner: Problem, levels: Sequence[Level], step: int
 ) -> list[Price]:
-    """The price of every bound at the first level that it touches, each checked by re-solving.
+    """The price of every bound at the first level that it touches, checked by re-solving.
 
     inner: the problem with the bounds that hold the value; those that are not the problem's own
     have no price. A goal is concave in every bound, so with the bound moved it cannot lie above
-    what the price promises. Raises InvariantBroken where it does.
+    what the price promises. Every rule is checked, and of the floors and ceilings of requests the
+    MOST_CHECKED dearest. Raises InvariantBroken where a price is not borne out.
     """
-    found: dict[Bound, Price] = {}
+    found = _first_prices(problem, inner, levels)
+    of_requests = [bound for bound in found if bound.kind != "rule"]
+    dearest = sorted(of_requests, key=lambda bound: (-abs(found[bound][1]), _order(bound)))
+    checked = {bound for bound in found if bound.kind == "rule"} | {*dearest[:MOST_CHECKED]}
+    prices = []
+    for bound in sorted(found, key=_order):
+        place, price = found[bound]
+        if bound in checked:
+            prices.append(_checked(levels[place], place, bound, price, step))
+        else:
+            prices.append(Price(bound, place, price, None, None, False))
+    return prices
+
+
+def _first_prices(
+    problem: Problem, inner: Problem, levels: Sequence[Level]
+) -> dict[Bound, tuple[int, float]]:
+    """Of each bound with a price the first level that it touches, and the price there."""
+    found: dict[Bound, tuple[int, float]] = {}
     own = {"floor": inner.low == problem.low, "ceiling": inner.high == problem.high}
     for place, level in enumerate(levels):
         every: tuple[tuple[Kind, Floats], ...] = (
@@ -225,9 +248,8 @@ def price_bounds(
                 bound = Bound(kind, position)
                 is_own = kind == "rule" or level.name == GOAL or bool(own[kind][position])
                 if is_own and bound not in found:
-                    price = float(prices[position])
-                    found[bound] = _checked(level, place, bound, price, step)
-    return [found[bound] for bound in sorted(found, key=_order)]
+                    found[bound] = place, float(prices[position])
+    return found
 
 
 def _order(bound: Bound) -> tuple[int, int]:

@@ -28,10 +28,13 @@ RISING, AT_LEVEL, AT_CEILING, AT_FLOOR = 0, 1, 2, 3
 # A price counts beside what it would be if all that can rise were stopped by one rule.
 PRICE_TOLERANCE = 1e-7
 SHARE_TOLERANCE = 1e-9
+# Up to so many kinds of requests are looked at one by one.
+MOST_KINDS = 16
 # Rows are this much larger than shares of all money, which solvers take to be equal within 1e-7.
 ENLARGED = 1e4
-# By how much of a share what is kept may be missed, so that no program is refused for a last bit.
-KEPT = 2e-11
+# By how much of a share what is kept may be missed, so that no program is refused for a last bit;
+# the larger ones where the first does not do.
+KEPT = (2e-11, 1e-10, 1e-9, 1e-8, 1e-7)
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,10 @@ class Move:
 
 @dataclass(frozen=True)
 class FixedTotals:
-    """Groups whose satisfied shares are given: group int64 [requests], shares float [groups]."""
+    """Groups that keep their satisfied shares: group int64 [requests], shares float [groups].
+
+    No other shares are as good as those that were raised, so groups that have no less have these.
+    """
 
     group: Ints
     shares: Floats
@@ -105,6 +111,18 @@ def rule_rows(problem: Problem) -> RuleRows:
     return RuleRows(sparse.csr_matrix(weights), lower)
 
 
+def _kinds(problem: Problem, group: Ints, fixed: FixedTotals | None) -> Ints:
+    """Which groups are alike in every rule, int64 [groups]; a group of several is alone."""
+    if len(np.unique(group)) < len(group):
+        return np.arange(int(group.max()) + 1)
+    columns = [rule.coefficients for rule in problem.rules]
+    columns += [] if fixed is None else [fixed.group]
+    found = np.unique(np.array(columns, np.int64).T, axis=0, return_inverse=True)[1]
+    kinds = np.zeros(len(group), np.int64)
+    kinds[group] = found.reshape(-1)
+    return kinds
+
+
 def _share_rows(asked: Floats, group: Ints) -> csr_matrix:
     """The satisfied share of each group, ENLARGED, of those of its requests."""
     from scipy import sparse
@@ -124,21 +142,23 @@ class _Raising:
         group: Ints,
         equal: NDArray[np.bool_],
         fixed: FixedTotals | None,
+        kept: float,
     ) -> None:
         from scipy import sparse
 
-        self.problem, self.group = problem, group
+        self.problem, self.group, self.kept = problem, group, kept
         self.n_groups = int(group.max()) + 1
         asked, rows = problem.asked.astype(np.float64), rule_rows(problem)
         self.asked_of = np.bincount(group, weights=asked, minlength=self.n_groups)
         self.rules, self.rule_lower = rows.matrix, rows.lower
-        self.rule_upper = np.where(equal, rows.lower, np.inf)
+        self.rule_upper = np.where(equal, rows.lower + ENLARGED * kept, np.inf)
         self.shares = _share_rows(asked, group)
         if fixed is not None:
             self.rules = sparse.vstack([rows.matrix, _share_rows(asked, fixed.group)], format="csr")
-            self.rule_lower = np.append(self.rule_lower, ENLARGED * (fixed.shares - KEPT))
-            self.rule_upper = np.append(self.rule_upper, ENLARGED * (fixed.shares + KEPT))
+            self.rule_lower = np.append(self.rule_lower, ENLARGED * (fixed.shares - kept))
+            self.rule_upper = np.append(self.rule_upper, np.full(len(fixed.shares), np.inf))
         self.low, self.high = problem.low / asked, problem.high / asked
+        self.kind_of = _kinds(problem, group, fixed)
 
     def shares_of(self, parts: Floats) -> Floats:
         """The satisfied share of each group, of that of each request."""
@@ -146,7 +166,7 @@ class _Raising:
 
     def is_near(self, shares: Floats, floor: Floats) -> NDArray[np.bool_]:
         """Which groups are at their floors, but for what the others together may be missed by."""
-        tolerance = 5 * KEPT * self.problem.scale / self.asked_of + SHARE_TOLERANCE
+        tolerance = 5 * self.kept * self.problem.scale / self.asked_of + SHARE_TOLERANCE
         return np.asarray(shares <= floor + tolerance)
 
     def program(self, rising: NDArray[np.bool_], least: Floats, above: float) -> LinearProgram:
@@ -163,7 +183,9 @@ class _Raising:
             np.append(self.low, 0.0),
             np.append(self.high, above),
             matrix,
-            np.concatenate([self.rule_lower, np.where(rising, 0.0, ENLARGED * (least - KEPT))]),
+            np.concatenate(
+                [self.rule_lower, np.where(rising, 0.0, ENLARGED * (least - self.kept))]
+            ),
             np.concatenate([self.rule_upper, np.full(self.n_groups, np.inf)]),
             None,
         )
@@ -177,7 +199,7 @@ class _Raising:
             self.low,
             self.high,
             sparse.vstack([self.rules, self.shares], format="csr"),
-            np.concatenate([self.rule_lower, ENLARGED * (least - KEPT)]),
+            np.concatenate([self.rule_lower, ENLARGED * (least - self.kept)]),
             np.concatenate([self.rule_upper, np.full(self.n_groups, np.inf)]),
             None,
         )
@@ -228,7 +250,17 @@ def raise_shares(
     """
     if equal is None:
         equal = np.zeros(len(problem.rules), np.bool_)
-    of = _Raising(problem, group, equal, fixed)
+    *first, last = KEPT
+    for kept in first:
+        try:
+            return _raised(_Raising(problem, group, equal, fixed, kept), name)
+        except SolverFailure as failure:
+            if failure.kind != "infeasible":
+                raise
+    return _raised(_Raising(problem, group, equal, fixed, last), name)
+
+
+def _raised(of: _Raising, name: str) -> Raised:
     ceiling = of.shares_of(of.high)
     floor = of.shares_of(of.low)
     status = np.full(of.n_groups, RISING)
@@ -256,8 +288,8 @@ def raise_shares(
         at_floor = stopped[of.is_near(np.full(of.n_groups, level.value), floor)[stopped]]
         status[at_floor], level_of[at_floor], least[at_floor] = AT_FLOOR, -1, floor[at_floor]
         rising[stopped] = False
-        if rising.any() and _are_held(of, rising, least, floor):
-            status[rising] = AT_FLOOR
+        if rising.any():
+            status[_held(of, rising, least, floor)] = AT_FLOOR
     return Raised(tuple(levels), status, level_of, least)
 
 
@@ -332,10 +364,26 @@ def _resolved(program: LinearProgram, problem: Problem, move: Move) -> float | N
         return None
 
 
-def _are_held(of: _Raising, rising: NDArray[np.bool_], least: Floats, floor: Floats) -> bool:
-    """Whether none of those still rising can have more than its floor."""
-    most = of.shares_of(of.most_above(rising, least))
-    return bool(of.is_near(most, floor)[rising].all())
+def _held(
+    of: _Raising, rising: NDArray[np.bool_], least: Floats, floor: Floats
+) -> NDArray[np.bool_]:
+    """Which of those still rising can have no more than their floors, bool [groups].
+
+    A fen for one request can be one for any other that is alike in every rule and has room, so
+    alike ones rise together or not at all: one program for each kind. Of more kinds than a few,
+    all are looked at together.
+    """
+    kinds = np.where(rising, of.kind_of, -1)
+    listed = np.unique(kinds[rising])
+    if len(listed) > MOST_KINDS:
+        kinds, listed = np.where(rising, 0, -1), np.zeros(1, np.int64)
+    held = np.zeros(of.n_groups, np.bool_)
+    for kind in listed.tolist():
+        inside = kinds == kind
+        most = of.shares_of(of.most_above(inside, least))
+        if of.is_near(most, floor)[inside].all():
+            held |= inside
+    return held
 
 
 def estimated_fen(
@@ -343,5 +391,5 @@ def estimated_fen(
 ) -> Floats:
     """Fen of each request, float [requests], as floating point has them."""
     group = np.arange(problem.n)
-    of = _Raising(problem, group, equal, fixed)
+    of = _Raising(problem, group, equal, fixed, KEPT[-1])
     return of.most_above(np.ones(problem.n, np.bool_), raised.shares) * problem.asked

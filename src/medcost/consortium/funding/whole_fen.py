@@ -9,7 +9,11 @@ from math import floor
 import numpy as np
 
 from medcost.consortium.funding.problem import Ints, Problem
+from medcost.consortium.solver import LinearProgram, SolverFailure, solve
 from medcost.errors import InvariantBroken
+
+# Fen that the requests of one kind may gain or lose together in a repair.
+MOST_MOVED = 1000
 
 
 def to_whole_fen(problem: Problem, exact: Sequence[Fraction]) -> Ints:
@@ -18,7 +22,7 @@ def to_whole_fen(problem: Problem, exact: Sequence[Fraction]) -> Ints:
     Each amount is cut to whole fen; the fen that are missing from the sum, itself cut, go to the
     largest pieces cut off, equal ones by position. Where a rule is then short of some fen, single
     fen are added, taken or moved, those that distort least first. Raises InvariantBroken where
-    that does not do.
+    no such moves do.
     """
     fen = [
         min(max(floor(part), low), high)
@@ -49,65 +53,79 @@ def require_rules(problem: Problem, fen: Ints) -> None:
             raise InvariantBroken(f"rule {rule.name}: {missing} fen are missing")
 
 
-class _Moves:
-    """Single fen that can be added or taken, one for each kind of request."""
-
-    def __init__(self, problem: Problem, exact: Sequence[Fraction]) -> None:
-        self.problem, self.exact = problem, exact
-        columns = np.array([rule.coefficients for rule in problem.rules], np.int64)
-        kinds, self.kind_of = np.unique(columns.T, axis=0, return_inverse=True)
-        self.kind_of = self.kind_of.reshape(-1)
-        self.columns: list[list[int]] = kinds.tolist()
-        self.per_fen = [rule.per_fen for rule in problem.rules]
-
-    def short(self, slack: Sequence[int]) -> Fraction:
-        """By how many fen rules are short, together."""
-        pairs = zip(slack, self.per_fen, strict=True)
-        return sum((Fraction(-over, per) for over, per in pairs if over < 0), Fraction(0))
-
-    def best(self, fen: Ints, step: int) -> list[int]:
-        """Of each kind the request that a fen more (or less) distorts least, -1 for none.
-
-        Of equal ones the first has a fen more and the last a fen less.
-        """
-        found, cost = [-1] * len(self.columns), [Fraction(0)] * len(self.columns)
-        for j in range(self.problem.n)[::step]:
-            kind = int(self.kind_of[j])
-            after = int(fen[j]) + step
-            if not self.problem.low[j] <= after <= self.problem.high[j]:
-                continue
-            distorted = step * (after - self.exact[j])
-            if found[kind] < 0 or distorted < cost[kind]:
-                found[kind], cost[kind] = j, distorted
-        return found
-
-
 def _repair(problem: Problem, fen: Ints, exact: Sequence[Fraction]) -> None:
-    """Move single fen, in place, until no rule is short or no move helps."""
+    """Move as few single fen as it takes, in place, until no rule is short.
+
+    Requests with the same coefficients in every rule are of one kind. How many fen each kind gains
+    and loses is a small program in whole numbers; within a kind the request that a fen distorts
+    least moves. Where no move does, the rules stay short.
+    """
     slack = [rule.slack(fen) for rule in problem.rules]
     if all(over >= 0 for over in slack):
         return
-    moves = _Moves(problem, exact)
-    while (short := moves.short(slack)) > 0:
-        chosen, best_short = None, short
-        more, less = moves.best(fen, 1), moves.best(fen, -1)
-        for up, gains in enumerate([None, *more]):
-            for down, loses in enumerate([None, *less]):
-                if gains == -1 or loses in (-1, gains):
-                    continue
-                change = [0] * len(slack)
-                if gains is not None:
-                    change = list(moves.columns[up - 1])
-                if loses is not None:
-                    change = [a - b for a, b in zip(change, moves.columns[down - 1], strict=True)]
-                after = moves.short([a + b for a, b in zip(slack, change, strict=True)])
-                if after < best_short:
-                    chosen, best_short, best_change = (gains, loses), after, change
-        if chosen is None:
-            return
-        gains, loses = chosen
-        if gains is not None:
-            fen[gains] += 1
-        if loses is not None:
-            fen[loses] -= 1
-        slack = [a + b for a, b in zip(slack, best_change, strict=True)]
+    columns = np.array([rule.coefficients for rule in problem.rules], np.int64)
+    kinds, kind_of = np.unique(columns.T, axis=0, return_inverse=True)
+    members = [np.flatnonzero(kind_of.reshape(-1) == kind) for kind in range(len(kinds))]
+    # Rather move a fen than leave it to nobody.
+    moves = _fewest_moves(problem, fen, slack, kinds, members, least_net=0)
+    if moves is None:
+        moves = _fewest_moves(problem, fen, slack, kinds, members, least_net=-MOST_MOVED)
+    if moves is None:
+        return
+    for step, counts in zip((1, -1), moves, strict=True):
+        for inside, count in zip(members, counts.tolist(), strict=True):
+            for _ in range(count):
+                fen[_least_distorted(problem, fen, exact, inside, step)] += step
+
+
+def _fewest_moves(
+    problem: Problem,
+    fen: Ints,
+    slack: Sequence[int],
+    kinds: Ints,
+    members: Sequence[Ints],
+    least_net: int,
+) -> tuple[Ints, Ints] | None:
+    """How many fen each kind gains and loses, int64 [kinds]; None where no moves are enough.
+
+    least_net: fen that are gained less those lost, at least.
+    """
+    from scipy import sparse
+
+    up, down = (
+        np.array([min(int(room[inside].sum()), MOST_MOVED) for inside in members], np.float64)
+        for room in (problem.high - fen, fen - problem.low)
+    )
+    n = len(kinds)
+    # Of equally few moves those of the earlier kinds.
+    price = 1 + np.arange(2 * n) / (1000.0 * n)
+    gained = np.concatenate([kinds.T, np.ones((1, n), np.int64)])
+    program = LinearProgram(
+        price,
+        np.zeros(2 * n),
+        np.concatenate([up, down]),
+        sparse.csr_matrix(np.concatenate([gained, -gained], axis=1).astype(np.float64)),
+        np.append(-np.array(slack, np.float64), least_net),
+        np.full(len(slack) + 1, np.inf),
+        np.ones(2 * n, np.bool_),
+    )
+    try:
+        values = np.rint(solve(program).values).astype(np.int64)
+    except SolverFailure as failure:
+        if failure.kind != "infeasible":
+            raise
+        return None
+    return values[:n], values[n:]
+
+
+def _least_distorted(
+    problem: Problem, fen: Ints, exact: Sequence[Fraction], inside: Ints, step: int
+) -> int:
+    """The request whose distance from the exact amount a fen more (or less) changes least.
+
+    Of equal ones the first has a fen more and the last a fen less.
+    """
+    bound = problem.high if step > 0 else problem.low
+    listed: list[int] = inside.tolist()
+    free = [j for j in listed[::step] if int(fen[j]) != int(bound[j])]
+    return min(free, key=lambda j: step * (int(fen[j]) + step - exact[j]))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from medcost.consortium.funding.levels import ENLARGED, PRICE_TOLERANCE, Level, Move, rule_rows
 from medcost.consortium.funding.problem import Floats, Ints, Problem
 from medcost.consortium.solver import Level as Goal
-from medcost.consortium.solver import LinearProgram, SolverFailure, solve_in_order
+from medcost.consortium.solver import LevelledSolution, LinearProgram, SolverFailure, solve_in_order
 from medcost.money import divide_half_away
 from medcost.records import dataclass
 
@@ -83,7 +83,7 @@ def most_worth(problem: Problem, worth: Worth) -> MostWorth:
     """
     ends = worth.ends(problem)
     program, cost = _program(problem, worth, ends)
-    found = solve_in_order(program, [Goal(GOAL, cost)])
+    found = _solved(program, cost)
     solved, held = found.levels[0], found.held
     asked, n_segments = problem.asked, len(worth.segments)
     low = np.rint(held.lower.reshape(-1, n_segments).sum(axis=1) * asked).astype(np.int64)
@@ -131,6 +131,17 @@ def _program(problem: Problem, worth: Worth, ends: Ints) -> tuple[LinearProgram,
     return program, cost
 
 
+def _solved(program: LinearProgram, cost: Floats) -> LevelledSolution:
+    """The solution of HiGHS or, where that stumbles, of GLOP; raises SolverFailure."""
+    goals = [Goal(GOAL, cost)]
+    try:
+        return solve_in_order(program, goals)
+    except SolverFailure as failure:
+        if failure.kind != "numerical":
+            raise
+        return solve_in_order(program, goals, solver="glop")
+
+
 def _priced(prices: Floats) -> Floats:
     return np.where(np.abs(prices) > PRICE_TOLERANCE, prices, 0.0)
 
@@ -150,7 +161,7 @@ def _resolved(problem: Problem, worth: Worth, move: Move) -> float | None:
     moved = dataclasses.replace(problem, low=low, high=high, rules=tuple(rules))
     program, cost = _program(moved, worth, worth.ends(moved))
     try:
-        return -solve_in_order(program, [Goal(GOAL, cost)]).levels[0].value * problem.scale
+        return -_solved(program, cost).levels[0].value * problem.scale
     except SolverFailure as failure:
         if failure.kind != "infeasible":
             raise

@@ -1,0 +1,1 @@
+"""Sharing the cost of what is shared: rules, and fair division as check or as the rule."""
