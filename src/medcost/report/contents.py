@@ -36,7 +36,6 @@ from medcost.report.words import Word
 CONSORTIUM: tuple[tuple[str, Callable[[Figures], Section]], ...] = (
     ("equip", equipment),
     ("consolidate", consolidation),
-    ("consolidate", consolidation),
     ("fund", funds),
 )
 
