@@ -127,6 +127,31 @@ def test_nothing_is_wider_than_the_window_but_what_scrolls(page: Page) -> None:
         assert page.value("document.documentElement.scrollWidth <= innerWidth"), name
 
 
+@pytest.mark.parametrize("width", [380, 800])
+def test_a_narrow_window_is_not_wider_than_itself_either(
+    reports: Path, browser: Chromium, width: int
+) -> None:
+    """Its tabs are one line, and its pictures keep a size in which they can be read."""
+    narrow = browser.open(reports / "report_2026-02.html", width)
+    for name in narrow.value("[...document.querySelectorAll('nav a')].map(a => a.hash.slice(1))"):
+        narrow.click(f"nav a[href='#{name}']")
+        assert narrow.value("document.documentElement.scrollWidth <= innerWidth"), name
+    narrow.click("nav a[href='#national_01']")
+    assert narrow.value("document.querySelector('header').offsetHeight") < 0.2 * 900
+    narrow.click("nav a[href='#overview']")
+    widths = narrow.value("[...document.querySelectorAll('#overview svg')].map(s => s.clientWidth)")
+    assert max(widths) >= 680
+
+
+def test_headings_of_a_long_table_stay_below_the_tabs(page: Page) -> None:
+    page.click("nav a[href='#national_01']")
+    page.value("scrollTo(0, 1200)")
+    page.value("new Promise((done) => setTimeout(done, 50))")
+    head = page.value("document.querySelector('#t-national_01 th').getBoundingClientRect().top")
+    assert head == page.value("document.querySelector('header').getBoundingClientRect().bottom")
+    page.value("scrollTo(0, 0)")
+
+
 def test_no_text_of_a_picture_leaves_it(page: Page) -> None:
     outside = """[...document.querySelectorAll('section')].flatMap(section => {
       section.classList.add('on');

@@ -157,6 +157,16 @@ def test_variance_is_actual_less_budget_in_every_line_and_total(sample: Path, pe
                 assert row["variance"] == row["actual"] - row["budget"]
 
 
+def test_lines_that_somebody_must_approve_stand_by_their_excess(sample: Path) -> None:
+    grid = grids(report_of(sample, FEBRUARY))["variance_over"]
+    rows = [r for r in published(sample, "budget_variance") if r["approval_tier"] and r["unit_id"]]
+    shown = rows_of(grid)
+    excess = [fen(r["actual"]) - fen(r["budget"] or Decimal(0)) for r in rows]
+    assert [line["excess"] for line in shown] == sorted(excess, reverse=True)
+    assert None in [line["budget"] for line in shown]
+    assert rows_of(grid, "total") == []
+
+
 def test_lines_of_departments_and_of_groups_are_not_added_up_together(sample: Path) -> None:
     """They are the same cost twice: a total of both would be no figure that is published."""
     lines = grids(report_of(sample, FEBRUARY))["variance_lines"]

@@ -10,9 +10,11 @@ import pyarrow.parquet as pq
 import medcost.report
 from medcost.figure_words import ELEMENT_NAMES
 from medcost.report.labels import drivers_of, service_group_of, tag_of
+from medcost.report.notes import in_words
 from medcost.report.words import all_words, word
 from medcost.tables import CLASSES, ELEMENTS, load_table
 from medcost.terminal import CLASS_NAMES
+from report.published import report_of
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 FOLDER = Path(medcost.report.__file__).parent
@@ -70,6 +72,24 @@ def test_every_driver_tag_and_service_group_of_the_sample_has_a_word() -> None:
         assert f"tag.{tag}" in all_words()
     for group in {*column("departments", "service_group")} - {None}:
         assert service_group_of(group).zh != group
+
+
+def test_every_note_of_the_sample_has_words_and_months_without_a_gap_are_one_span(
+    sample: Path,
+) -> None:
+    noted = report_of(sample).notes
+    assert len(noted) > 3
+    for note in noted:
+        assert note.zh != note.en
+    assert any(note.en.startswith("2026-01 – 2026-03: 58 driver rows") for note in noted)
+
+
+def test_a_note_of_another_form_stands_as_it_is() -> None:
+    assert in_words("3 moons in the ledger") == ("3 moons in the ledger", "3 moons in the ledger")
+    known = in_words(
+        "1,024 driver rows left aside: closed or own department, or outside the rule's receivers"
+    )
+    assert known.zh.startswith("1,024 行分摊参数未使用")
 
 
 def column(table: str, name: str) -> list:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from medcost.report.columns import department_columns, unit_columns, unit_heading
+from medcost.report.columns import (
+    close_all,
+    close_unit,
+    department_columns,
+    unit_columns,
+    unit_heading,
+)
 from medcost.report.figures import Figures
 from medcost.report.grid import Cell, Column, Grid, Lines
 from medcost.report.labels import tag_of
 from medcost.report.numbers import visible
 from medcost.report.section import Section
 from medcost.report.sums import Sum, added, rate_of
-from medcost.report.words import Word, word
+from medcost.report.words import same, word
 
 
 def break_even(figures: Figures) -> Section:
@@ -48,13 +54,13 @@ def break_even(figures: Figures) -> Section:
     for (unit, dept), total in sums.items():
         if unit != before:
             if before is not None:
-                lines.total(_total_of(figures, before), start, before, 1)
+                close_unit(lines, figures, before, start)
             start, before = len(lines.found), unit
             lines.heading(unit_heading(figures, unit), unit, 1)
         cells = _break_even_cells(figures, unit, dept, total, len(figures.periods) == 1)
         lines.rows([tuple(cells)], unit)
     if before is not None:
-        lines.total(_total_of(figures, before), start, before, 1)
+        close_unit(lines, figures, before, start)
     grid = Grid(
         "break_even",
         word("break_even.table"),
@@ -65,10 +71,6 @@ def break_even(figures: Figures) -> Section:
         sheet=word("break_even.sheet"),
     )
     return Section("break_even", word("break_even"), (), (), (grid,))
-
-
-def _total_of(figures: Figures, unit: str) -> Word:
-    return word("total_of_unit", unit=unit_heading(figures, unit))
 
 
 def _break_even_cells(
@@ -102,7 +104,7 @@ def control(figures: Figures) -> Section:
 
 def _requests(figures: Figures) -> Grid:
     columns = (
-        Column("period", word("cover.period")),
+        Column("period", word("cover.period"), on_page=False),
         Column("scope", word("scope")),
         Column("name", word("name")),
         Column("requested", word("requested"), "money", adds=False),
@@ -123,7 +125,11 @@ def _requests(figures: Figures) -> Grid:
     order = ("total", "unit", "tag", "grassroots", "key_discipline")
     sums = added(rows, keys, values, texts)
     ranked = sorted(sums.items(), key=lambda pair: (pair[0][0], order.index(pair[0][1]), pair[0]))
+    before = ""
     for (period, scope, unit, tag), total in ranked:
+        if period != before and len(figures.periods) > 1:
+            lines.heading(same(period), level=1)
+        before = period
         flags = (
             word(f"met.{total.texts['requested_met']}") if total.texts["requested_met"] else None,
             word(f"met.{total.texts['approved_met']}") if total.texts["approved_met"] else None,
@@ -141,9 +147,10 @@ def _requests(figures: Figures) -> Grid:
 
 
 def _rewards(figures: Figures) -> Grid:
+    several = len(figures.periods) > 1
     columns = (
-        Column("period", word("cover.period"), is_label=True),
-        Column("unit_id", word("unit")),
+        Column("period", word("cover.period"), on_page=several, is_label=several),
+        Column("unit_id", word("unit"), is_label=not several),
         Column("unit_name", word("name")),
         Column("budget", word("budget"), "money"),
         Column("actual", word("actual"), "money"),
@@ -162,8 +169,7 @@ def _rewards(figures: Figures) -> Grid:
             of["reward"],
         )  # fmt: skip
         lines.rows([row], unit)
-    if rows.n:
-        lines.total(word("total_of_all"), 0, level=1)
+    close_all(lines)
     return Grid(
         "rewards", word("rewards.table"), columns, tuple(lines.found), (word("rewards.note"),),
         rank="actual", sheet=word("rewards.sheet"),

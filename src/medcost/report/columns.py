@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from medcost.report.figures import Figures
-from medcost.report.grid import Column
+from medcost.report.grid import Cell, Column, Lines
 from medcost.report.numbers import visible
 from medcost.report.words import Word, same, word
 from medcost.tables import ELEMENTS
@@ -50,3 +50,17 @@ def by_class(figures: Figures, keys: Iterable[tuple[str, str]]) -> dict[str, dic
 def unit_heading(figures: Figures, unit: str) -> Word:
     """The line over what belongs to a unit."""
     return same(visible(figures.unit_name(unit)))
+
+
+def close_unit(
+    lines: Lines, figures: Figures, unit: str, first: int, known: Mapping[str, Cell] | None = None
+) -> None:
+    """The total of a unit's rows since the line first."""
+    label = word("total_of_unit", unit=unit_heading(figures, unit))
+    lines.total(label, first, unit, 1, known)
+
+
+def close_all(lines: Lines, known: Mapping[str, Cell] | None = None) -> None:
+    """The total of all rows, where there are any."""
+    if lines.found:
+        lines.total(word("total_of_all"), 0, level=1, known=known)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from medcost.report.budget_control import break_even, control
+from medcost.report.composition import composition
 from medcost.report.consortium_consolidation import consolidation
 from medcost.report.consortium_equipment import equipment
 from medcost.report.consortium_funds import funds
@@ -15,13 +16,13 @@ from medcost.report.execution import execution
 from medcost.report.figures import Figures
 from medcost.report.flows import department_flow
 from medcost.report.months import month_by_month
-from medcost.report.national import composition, direct_cost, full_cost
+from medcost.report.national import direct_cost, full_cost
+from medcost.report.notes import notes
 from medcost.report.numbers import visible
 from medcost.report.overview import (
     Tile,
     consortium_name,
     cover,
-    notes,
     period_word,
     runs_grid,
     tiles,
@@ -34,9 +35,9 @@ from medcost.report.words import Word
 # The consortium's sections, in the order in which they are read: the kind of result that each
 # shows, and what makes it. One stands in a report where its kind was published.
 CONSORTIUM: tuple[tuple[str, Callable[[Figures], Section]], ...] = (
+    ("fund", funds),
     ("equip", equipment),
     ("consolidate", consolidation),
-    ("fund", funds),
 )
 
 
@@ -45,7 +46,7 @@ class Report:
     """Everything that the page and the workbook show.
 
     cover: lines of the cover block; tie_out: the sentence of the reconciliation; notes: what the
-    runs noted, in the words in which they did; units: (id, name) for the choice of a unit.
+    runs noted; units: (id, name) for the choice of a unit.
     """
 
     name: Word
@@ -57,7 +58,7 @@ class Report:
     tie_out: Word
     is_tied: bool
     tiles: tuple[Tile, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Word, ...]
     units: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
     runs: Section

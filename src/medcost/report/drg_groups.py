@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from medcost.report.charts import diverging_bars
-from medcost.report.columns import element_columns, unit_columns
+from medcost.report.columns import close_all, element_columns, unit_columns
 from medcost.report.drg_matrix import (
     all_groups,
     matrix_cells,
@@ -77,7 +77,7 @@ def drg_cost(figures: Figures) -> Section:
             ],
             unit,
         )
-    lines.total(word("total_of_all"), 0, level=1)
+    close_all(lines)
     grid = Grid(
         "drg",
         word("drg.table"),
@@ -200,8 +200,7 @@ def over_cost_groups(figures: Figures) -> Section:
             income - margin, income, -margin, ratio(-margin, income, MILLION),
         )  # fmt: skip
         lines.rows([row], unit)
-    if over:
-        lines.total(word("total_of_all"), 0, level=1)
+    close_all(lines)
     grid = Grid(
         "over_cost",
         word("over_cost.table"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medcost.report.columns import element_columns, unit_columns
+from medcost.report.columns import close_all, element_columns, unit_columns
 from medcost.report.figures import Figures
 from medcost.report.grid import Column, Grid, Lines
 from medcost.report.labels import service_group_of
@@ -109,7 +109,7 @@ def all_groups(cells: Cells) -> Grid:
         (_service(service), *fen, sum(fen), ratio(sum(fen), whole, MILLION))
         for service, fen in _dearest(found)
     )
-    lines.total(word("total_of_all"), 0, level=1)
+    close_all(lines)
     return Grid(
         "drg_matrix_all",
         word("drg_matrix_all"),
@@ -144,7 +144,7 @@ def matrix_sheet(figures: Figures, cells: Cells) -> Grid:
         )
         label = word("drg_matrix.total", of=same(visible(f"{unit} {group}")))
         lines.total(label, first, unit)
-    lines.total(word("total_of_all"), 0, level=1)
+    close_all(lines)
     return Grid(
         "drg_matrix",
         word("drg_matrix"),

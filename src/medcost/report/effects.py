@@ -141,8 +141,8 @@ def _effect_lines(figures: Figures, rows: Rows) -> Grid:
     columns = (
         Column("unit_id", word("unit"), is_label=True),
         Column("dept_id", word("department")),
-        Column("dept_name", word("department_name")),
         Column("drg_id", word("group")),
+        Column("line_name", word("name")),
         Column("element", word("element")),
         Column("method", word("method")),
         *_effect_columns(),
@@ -152,10 +152,14 @@ def _effect_lines(figures: Figures, rows: Rows) -> Grid:
     lines = Lines(columns)
     for (unit, dept, drg, element, method), fen in own.sums(keys, EFFECT_VALUES).items():
         cells: tuple[Cell, ...] = (
-            visible(unit), visible(dept), visible(figures.department_name(unit, dept)),
-            visible(drg), word(f"element.{element}") if element in ELEMENTS else None,
-            word(f"method.{method}"), *fen,
-        )  # fmt: skip
+            visible(unit),
+            visible(dept),
+            visible(drg),
+            visible(figures.line_name(unit, dept, drg)),
+            word(f"element.{element}") if element in ELEMENTS else None,
+            word(f"method.{method}"),
+            *fen,
+        )
         lines.rows([cells], unit)
     return Grid(
         "effect_lines",

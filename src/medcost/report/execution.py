@@ -6,10 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from medcost.report.columns import department_columns, unit_columns, unit_heading
+from medcost.report.columns import (
+    close_all,
+    close_unit,
+    department_columns,
+    unit_columns,
+    unit_heading,
+)
 from medcost.report.execution_heat import execution_heat
-from medcost.report.figures import Figures, Key, Rows
+from medcost.report.figures import Figures, Rows
 from medcost.report.grid import Cell, Column, Grid, Lines, total_cells
+from medcost.report.kept_names import Key
 from medcost.report.numbers import visible
 from medcost.report.section import Section
 from medcost.report.sums import Sum, added, rate_of
@@ -67,13 +74,18 @@ def execution(figures: Figures) -> Section:
     if not rows.n:
         return Section("variance", word("variance"), missing=word("variance.missing"))
     units, *others = (_grid(figures, rows, table) for table in (UNITS, *TABLES))
-    grids = (units, _elements_together(figures, rows, others[0], units), *others)
+    grids = (
+        units,
+        *((_over_budget(figures, rows),) if _is_single(figures) else ()),
+        _elements_together(figures, rows, others[0], units),
+        *others,
+    )
     return Section(
         "variance",
         word("variance"),
         (),
         tuple(execution_heat(figures)),
-        tuple(grid for grid in grids if grid.n_rows),
+        tuple(grid for grid in grids if grid.n_rows or grid.empty),
     )
 
 
@@ -100,13 +112,7 @@ def _columns(figures: Figures, table: Table) -> tuple[Column, ...]:
         "variance_unit_elements": (*unit_columns(), element),
         "variance_departments": (*unit_columns(), *department_columns()),
         "variance_groups": (Column("unit_id", word("unit"), is_label=True), *group),
-        "variance_lines": (
-            Column("unit_id", word("unit"), is_label=True),
-            Column("dept_id", word("department")),
-            Column("dept_name", word("department_name")),
-            Column("drg_id", word("group")),
-            replace(element, is_label=False),
-        ),
+        "variance_lines": _line_columns(),
     }
     of_month = (
         *(Column(flag, word(flag)) for flag in FLAGS),
@@ -129,6 +135,17 @@ def _columns(figures: Figures, table: Table) -> tuple[Column, ...]:
         ),
         *(of_month if _is_single(figures) else ()),
     )  # fmt: skip
+
+
+def _line_columns() -> tuple[Column, ...]:
+    """What a line is of: a department or a group, and an element."""
+    return (
+        Column("unit_id", word("unit"), is_label=True),
+        Column("dept_id", word("department")),
+        Column("drg_id", word("group")),
+        Column("line_name", word("name")),
+        Column("element", word("element")),
+    )
 
 
 def _compared(names: tuple[str, str, str], table: Table) -> Iterator[Column]:
@@ -174,10 +191,25 @@ def _grid(figures: Figures, rows: Rows, table: Table) -> Grid:
         ordered = sorted(of_unit, key=lambda pair: _order(table, pair[0]))
         lines.rows((_row(figures, table, columns, *pair) for pair in ordered), unit)
         if table.has_blocks:
-            label = word("total_of_unit", unit=unit_heading(figures, unit))
-            lines.total(label, start, unit, 1, _agreeing(totals.get(unit), lines, start))
+            close_unit(lines, figures, unit, start, _agreeing(totals.get(unit), lines, start))
     if lines.found and table.total_level:
-        lines.total(word("total_of_all"), 0, level=1, known=_agreeing(totals.get(""), lines, 0))
+        close_all(lines, _agreeing(totals.get(""), lines, 0))
+    return _finished(figures, table, lines)
+
+
+def _finished(figures: Figures, table: Table, lines: Lines) -> Grid:
+    """The grid of the lines; the page leaves out flags that no line has."""
+    said = {
+        column.key
+        for i, column in enumerate(lines.columns)
+        if any(line.cells[i] is not None for line in lines.found if line.kind != "heading")
+    }
+    columns = tuple(
+        replace(column, on_page=False)
+        if column.key in ("freeze", "approval_tier") and column.key not in said
+        else column
+        for column in lines.columns
+    )
     return Grid(
         table.key,
         word(f"{table.key}.table"),
@@ -188,6 +220,36 @@ def _grid(figures: Figures, rows: Rows, table: Table) -> Grid:
         sheet=word(f"{table.key}.sheet"),
         on_page=table.key != "variance_lines",
     )
+
+
+def _over_budget(figures: Figures, rows: Rows) -> Grid:
+    """Lines over their budget or without one, that somebody must approve, the dearest first."""
+    columns = (
+        *_line_columns(),
+        Column("budget", word("budget"), "money", adds=False),
+        Column("actual", word("actual"), "money", adds=False),
+        Column("excess", word("excess"), "money", adds=False),
+        Column("execution_rate", word("execution_rate"), "rate", adds=False),
+        *(Column(flag, word(flag)) for flag in FLAGS[1:]),
+    )
+    asked = rows.only(~rows.where("approval_tier", "") & ~rows.where("unit_id", ""))
+    keys = ("unit_id", "level", "dept_id", "drg_id", "element")
+    found = added(asked, keys, ("budget", "actual", "execution_rate"), FLAGS)
+    lines = Lines(columns)
+    for key, total in sorted(found.items(), key=lambda pair: (-_excess(pair[1]), pair[0])):
+        of = _names(figures, dict(zip(keys, key, strict=True)))
+        cells = of | total.values | _flags(total) | {"excess": _excess(total)}
+        lines.rows([[cells[column.key] for column in columns]], key[0])
+    return Grid(
+        "variance_over", word("variance_over.table"), columns, tuple(lines.found),
+        (word("variance_over.note"),), rank="excess", empty=word("variance_over.none"),
+        sheet=word("variance_over.sheet"),
+    )  # fmt: skip
+
+
+def _excess(total: Sum) -> int:
+    """By how much a line is over its budget; cost without a budget is all over it."""
+    return (total.values["actual"] or 0) - (total.values["budget"] or 0)
 
 
 def _notes(figures: Figures) -> tuple[Word, ...]:
@@ -274,6 +336,7 @@ def _names(figures: Figures, of: Mapping[str, str]) -> dict[str, Cell]:
         "dept_name": visible(figures.department_name(unit, dept)),
         "drg_id": visible(drg),
         "drg_name": visible(figures.group_name(drg)),
+        "line_name": visible(figures.line_name(unit, dept, drg)),
         "element": word(f"element.{element}") if element else None,
     }
 
@@ -299,11 +362,8 @@ def _elements_together(figures: Figures, rows: Rows, by_unit: Grid, units: Grid)
         empty = {c.key: None for c in columns if c.of_every_unit and closing[c.key] is None}
         published = _known_totals(figures, rows, table).get("")
         known = {k: v for k, v in _agreeing(published, lines, 0).items() if k in FLAGS}
-        lines.total(word("total_of_all"), 0, level=1, known=known | empty)
-    return Grid(
-        table.key, word(f"{table.key}.table"), columns, tuple(lines.found), _notes(figures),
-        rank="actual", sheet=word(f"{table.key}.sheet"),
-    )  # fmt: skip
+        close_all(lines, known | empty)
+    return _finished(figures, table, lines)
 
 
 def _flags_together(figures: Figures, rows: Rows) -> dict[str, dict[str, Cell]]:

@@ -6,29 +6,25 @@ SHA-256 that its run's manifest has for it before a figure of it is shown.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from medcost._core.sums import group_sums
-from medcost.book import TableRows, is_period, read_table
 from medcost.consortium.publication import published_consortium
 from medcost.errors import Fault, InputRejected, quote
-from medcost.kept import BOOK, KEPT
-from medcost.parquet_input import READ_ERRORS, decode_number, find_files
-from medcost.publish import published_runs, read_run_manifest
+from medcost.parquet_input import decode_number
+from medcost.publish import published_runs
+from medcost.report.kept_names import Key, Names, kept_of
+from medcost.report.published_runs import Run, runs_of, verified
 from medcost.tables import CONSORTIUM_RESULTS, load_table
 
-Key = tuple[str, ...]
 Sums = dict[Key, list[int]]
 
 COST_TABLES = (
@@ -48,7 +44,6 @@ VARIANCE_TABLES = (
     "budget_requests",
     "budget_reward",
 )
-KEPT_TABLES = ("units", "departments", "service_items", "drg_groups", "income", "statistics")
 # Places of combined keys up to this are counted in 64 bits before they are numbered anew.
 MOST_PLACES = 1 << 62
 
@@ -124,39 +119,6 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Run:
-    """A published run and the units for which its period's figures are taken from it."""
-
-    period: str
-    folder: Path
-    units: tuple[str, ...]
-    manifest: Mapping[str, Any]
-
-    @property
-    def kind(self) -> str:
-        """The kind of a result of the consortium, '' of costs."""
-        return str(self.manifest.get("kind", ""))
-
-    @property
-    def has_table(self) -> frozenset[str]:
-        """Names of its result tables."""
-        outputs = self.manifest["outputs"]
-        return frozenset(str(output["name"]).removesuffix(".parquet") for output in outputs)
-
-
-@dataclass(frozen=True)
-class Names:
-    """Display names, '' where there is none, and what departments are grouped by."""
-
-    unit: dict[str, str]
-    department: dict[Key, str]
-    department_class: dict[Key, str]
-    service_group: dict[Key, str]
-    item: dict[str, str]
-    drg: dict[Key, str]
-
-
-@dataclass(frozen=True)
 class Figures:
     """All that a report shows, of some months and units.
 
@@ -218,6 +180,10 @@ class Figures:
             return self.names.drg.get((scheme, drg), "")
         return self._any_group.get(drg, "")
 
+    def line_name(self, unit: str, dept: str, drg: str) -> str:
+        """The name of what a line is of, a group or a department."""
+        return self.group_name(drg) if drg else self.department_name(unit, dept)
+
     @cached_property
     def _any_group(self) -> dict[str, str]:
         ordered = sorted(self.names.drg.items(), reverse=True)
@@ -246,11 +212,11 @@ def read_figures(
     if tables is None:
         shared = (name for names in CONSORTIUM_RESULTS.values() for name in names)
         tables = (*COST_TABLES, *VARIANCE_TABLES, *shared)
-    runs = tuple(_runs(published_runs(folder), periods, units))
+    runs = tuple(runs_of(published_runs(folder), periods, units))
     of_kinds = {} if units else published_consortium(folder)
     results = tuple(
         Run(run.period, run.folder, tuple(map(str, run.manifest["units"])), run.manifest)
-        for run in _runs(of_kinds, periods, ())
+        for run in runs_of(of_kinds, periods, ())
     )
     if not runs and not results:
         asked = " ".join(
@@ -265,53 +231,8 @@ def read_figures(
     for name in tables:
         having = [r for r in (runs if name in of_costs else results) if name in r.has_table]
         found[name] = _read_table(name, having) if having else _no_rows(name)
-    names, income, statistics, unkept = _kept(runs)
-    for run in results:
-        _add_names(names, dict(_kept_tables(run.folder / KEPT / BOOK)))
+    names, income, statistics, unkept = kept_of(runs, results)
     return Figures(runs, found, names, income, statistics, unkept, results)
-
-
-def _runs(
-    published: Mapping[str, Mapping[str, Path]],
-    periods: tuple[str, str] | None,
-    units: Sequence[str],
-) -> Iterator[Run]:
-    """The runs asked for, by month and then by folder; units may be kinds of results."""
-    for period, places in sorted(published.items()):
-        if periods is not None and not periods[0] <= period <= periods[1]:
-            continue
-        by_folder: dict[Path, list[str]] = {}
-        for unit, place in sorted(places.items(), key=lambda pair: pair[0].encode()):
-            if not units or unit in units:
-                by_folder.setdefault(place, []).append(unit)
-        for place, of_run in sorted(by_folder.items()):
-            manifest = read_run_manifest(place)
-            if manifest is None or not is_period(period) or not _is_manifest(manifest):
-                raise _damaged(place, "manifest.json")
-            yield Run(period, place, tuple(of_run), manifest)
-
-
-def _is_manifest(manifest: Any) -> bool:
-    """Whether what the report takes from a manifest is there."""
-    if not isinstance(manifest, dict):
-        return False
-    model = manifest.get("model")
-    lists = [manifest.get(name, []) for name in ("outputs", "units", "notes", "kept")]
-    return (
-        isinstance(model, dict)
-        and {"id", "title", "authority", "currency"} <= set(model)
-        and "outputs" in manifest
-        and all(isinstance(one, list) for one in lists)
-        and all(
-            isinstance(record, dict) and {"name", "sha256"} <= set(record)
-            for record in (*lists[0], *lists[3])
-        )
-    )
-
-
-def _damaged(run: Path, name: str) -> InputRejected:
-    what = f"{quote(run.name)} is not as it was published: {quote(name)} is missing or changed."
-    return InputRejected([Fault("run-damaged", what, (quote(str(run / name)),))])
 
 
 def _read_table(name: str, runs: Sequence[Run]) -> Rows:
@@ -320,7 +241,7 @@ def _read_table(name: str, runs: Sequence[Run]) -> Rows:
     parts = []
     for run in runs:
         if name in run.has_table:
-            table = _verified(run, name)
+            table = verified(run, name)
             # Rows without a unit are of all units of the run together.
             if set(run.units) != set(run.manifest.get("units", ())):
                 table = table.filter(pc.is_in(table[unit_column], value_set=pa.array(run.units)))
@@ -332,22 +253,6 @@ def _read_table(name: str, runs: Sequence[Run]) -> Rows:
         what = f"Table {name} of {quote(str(runs[0].folder.parent))} cannot be read: {error}."
         places = tuple(quote(run.folder.name) for run in runs)
         raise InputRejected([Fault("file-unreadable", what, places)]) from None
-
-
-def _verified(run: Run, name: str) -> pa.Table:
-    """One result table of a run, its bytes those that were published."""
-    path = run.folder / f"{name}.parquet"
-    wanted = {o["name"]: o["sha256"] for o in run.manifest["outputs"]}[path.name]
-    try:
-        content = path.read_bytes()
-    except OSError:
-        raise _damaged(run.folder, path.name) from None
-    if hashlib.sha256(content).hexdigest() != wanted:
-        raise _damaged(run.folder, path.name)
-    try:
-        return pq.read_table(pa.BufferReader(content))
-    except READ_ERRORS:
-        raise _damaged(run.folder, path.name) from None
 
 
 def _rows(table: pa.Table, name: str) -> Rows:
@@ -386,87 +291,3 @@ def _no_rows(name: str) -> Rows:
         {column: np.zeros(0, np.int64) for column in others},
         {column: np.zeros(0, np.bool_) for column in others},
     )
-
-
-def _kept(
-    runs: Sequence[Run],
-) -> tuple[Names, dict[Key, int], dict[Key, int], tuple[str, ...]]:
-    """Names of all months, the later ones first in rank, and income and statistics of each."""
-    names = Names({}, {}, {}, {}, {}, {})
-    income: dict[Key, int] = {}
-    statistics: dict[Key, int] = {}
-    unkept: list[str] = []
-    read: dict[tuple[str, ...], dict[str, TableRows]] = {}
-    for run in runs:
-        book = run.folder / KEPT / BOOK
-        if not book.is_dir():
-            unkept.append(run.folder.name)
-            continue
-        # Runs of one batch keep equal files: each is read once.
-        same = _kept_hashes(run)
-        if same not in read:
-            read[same] = dict(_kept_tables(book))
-        tables = read[same]
-        _add_names(names, tables)
-        _add_numbers(income, tables.get("income"), run, "source", "amount")
-        _add_numbers(statistics, tables.get("statistics"), run, "measure", "quantity")
-    return names, income, statistics, tuple(unkept)
-
-
-def _kept_hashes(run: Run) -> tuple[str, ...]:
-    prefixes = tuple(f"{KEPT}/{BOOK}/{name}" for name in KEPT_TABLES)
-    records = run.manifest.get("kept", ())
-    known = tuple(
-        f"{record['name']} {record['sha256']}"
-        for record in records
-        if str(record["name"]).startswith(prefixes)
-    )
-    return known or (str(run.folder),)
-
-
-def _kept_tables(book: Path) -> Iterator[tuple[str, TableRows]]:
-    for name in KEPT_TABLES:
-        files, faults = find_files(book, name)
-        if files and not faults:
-            rows, faults = read_table(name, files)
-            if rows is not None:
-                yield name, rows
-        if faults:
-            raise InputRejected(faults)
-
-
-def _texts(rows: TableRows, column: str) -> list[str]:
-    known = ["", *rows.labels(column)]
-    return [known[code + 1] for code in rows.codes(column).tolist()]
-
-
-def _add_names(names: Names, tables: Mapping[str, TableRows]) -> None:
-    """Names of one book over those of earlier months."""
-    wanted: tuple[tuple[str, tuple[str, ...], str, dict[Any, str]], ...] = (
-        ("units", ("unit_id",), "name", names.unit),
-        ("departments", ("unit_id", "dept_id"), "name", names.department),
-        ("departments", ("unit_id", "dept_id"), "class", names.department_class),
-        ("departments", ("unit_id", "dept_id"), "service_group", names.service_group),
-        ("service_items", ("item_id",), "name", names.item),
-        ("drg_groups", ("scheme", "drg_id"), "name", names.drg),
-    )
-    for table, keys, column, into in wanted:
-        if table in tables:
-            rows = tables[table]
-            texts = zip(*(_texts(rows, key) for key in keys), strict=True)
-            for key, name in zip(texts, _texts(rows, column), strict=True):
-                into[key[0] if len(keys) == 1 else key] = name
-
-
-def _add_numbers(
-    into: dict[Key, int], rows: TableRows | None, run: Run, key: str, value: str
-) -> None:
-    """Add one month's numbers of the run's units."""
-    if rows is None:
-        return
-    keys = ("period", "unit_id", "dept_id", key)
-    texts = zip(*(_texts(rows, column) for column in keys), strict=True)
-    units = set(run.units)
-    for place, number in zip(texts, rows.values(value).tolist(), strict=True):
-        if place[0] == run.period and place[1] in units:
-            into[place] = into.get(place, 0) + number

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medcost.report.columns import CLASS_ORDER, element_columns, unit_columns
+from medcost.report.columns import CLASS_ORDER, close_all, element_columns, unit_columns
 from medcost.report.figures import Figures
 from medcost.report.grid import Cell, Column, Grid, Lines
 from medcost.report.labels import drivers_of
@@ -159,7 +159,7 @@ def _givers(figures: Figures, sums: dict[tuple[str, ...], list[int]]) -> Grid:
             ],
             unit,
         )
-    lines.total(word("total_of_all"), 0, level=1)
+    close_all(lines)
     return Grid(
         "flow_givers",
         word("flow.givers"),
@@ -196,7 +196,7 @@ def _all(figures: Figures) -> Grid:
             drivers_of([driver], giver), *costs, sum(costs),
         )  # fmt: skip
         lines.rows([cells], unit)
-    lines.total(word("total_of_all"), 0, level=1)
+    close_all(lines)
     return Grid(
         "flow_all",
         word("flow.all"),

@@ -9,8 +9,9 @@ from urllib.parse import quote
 from medcost.money import format_yuan
 from medcost.report.figures import Figures
 from medcost.report.numbers import visible
-from medcost.report.overview import consortium_name
-from medcost.report.page import HeadView, page_policy, page_text, template
+from medcost.report.overview import consortium_name, created
+from medcost.report.page import page_policy, page_text, template
+from medcost.report.page_tables import HeadView
 from medcost.report.reconciliation import currency_word
 from medcost.report.words import Language, word
 
@@ -85,7 +86,7 @@ def _month(figures: Figures, period: str, reports: Sequence[str]) -> MonthView:
         f"{len({unit for run in runs for unit in run.units}):,}",
         tuple(visible(run.folder.name.removeprefix("run=")) for run in runs),
         ", ".join(models),
-        max(visible(str(run.manifest.get("created", ""))) for run in runs),
+        max(created(run) for run in runs),
         format_yuan(ledger),
         format_yuan(ledger - sum(amounts.values())),
         own,

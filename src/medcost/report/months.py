@@ -8,13 +8,16 @@ from medcost.report.charts import NOTHING, Field, Series, heat_map, month_column
 from medcost.report.columns import (
     CLASS_ORDER,
     by_class,
+    close_all,
+    close_unit,
     department_columns,
     unit_columns,
     unit_heading,
 )
+from medcost.report.composition import SUBSIDY
 from medcost.report.figures import Figures
 from medcost.report.grid import Column, Grid, Lines
-from medcost.report.national import SUBSIDY, department_cells
+from medcost.report.national import department_cells
 from medcost.report.numbers import ratio, scale_for, shown, visible
 from medcost.report.section import Picture, Section, in_both
 from medcost.report.shades import SHADES
@@ -130,8 +133,8 @@ def _departments(figures: Figures) -> Grid:
                     ),
                     unit,
                 )
-        lines.total(word("total_of_unit", unit=unit_heading(figures, unit)), start, unit, 1)
-    lines.total(word("total_of_all"), 0, level=1)
+        close_unit(lines, figures, unit, start)
+    close_all(lines)
     return Grid(
         "months",
         word("months.table"),

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from medcost.money import format_yuan
+from medcost.report.composition import department_income
 from medcost.report.figures import Figures
 from medcost.report.grid import Column, Grid, Lines
-from medcost.report.national import department_income
 from medcost.report.numbers import visible
+from medcost.report.published_runs import Run
 from medcost.report.reconciliation import by_reason, currency_word
 from medcost.report.words import SEPARATOR, Word, all_words, joined, same, word
 from medcost.tables import CONSORTIUM_RESULTS
@@ -144,6 +145,12 @@ def tiles(figures: Figures) -> tuple[Tile, ...]:
     return tuple(found)
 
 
+def created(run: Run) -> str:
+    """When a run was made: '2026-02-03 04:05:06 UTC'."""
+    said = visible(str(run.manifest.get("created", "")))
+    return said.replace("T", " ").replace("+00:00", " UTC")
+
+
 def runs_grid(figures: Figures) -> Grid:
     """Every run that the report is made of, with its verification."""
     columns = (
@@ -165,7 +172,7 @@ def runs_grid(figures: Figures) -> Grid:
             visible(run.folder.name),
             len(run.units),
             visible(str(run.manifest["model"]["id"])),
-            visible(str(run.manifest.get("created", ""))),
+            created(run),
             ledger,
         )
         lines.rows([row])
@@ -176,16 +183,4 @@ def runs_grid(figures: Figures) -> Grid:
         tuple(lines.found),
         (word("runs.note"),),
         sheet=word("runs.sheet"),
-    )
-
-
-def notes(figures: Figures) -> tuple[str, ...]:
-    """What the runs noted for their readers, each once."""
-    found: dict[str, list[str]] = {}
-    for run in figures.every_run:
-        for note in run.manifest.get("notes", ()):
-            found.setdefault(visible(str(note)), []).append(run.period)
-    return tuple(
-        note if len(figures.periods) == 1 else f"{', '.join(sorted(set(at)))}: {note}"
-        for note, at in found.items()
     )

@@ -16,13 +16,24 @@
       else link.removeAttribute("aria-current");
     }
   };
-  addEventListener("hashchange", () => { show(); scrollTo(0, 0); });
+  // Headings stay in view where a table is not wider than its place; a wider one is scrolled.
+  const fit = () => {
+    const { height } = document.querySelector("header").getBoundingClientRect();
+    root.style.setProperty("--top", height + "px");
+    for (const wrap of all("section.on .wrap")) {
+      wrap.classList.remove("fits");
+      wrap.classList.toggle("fits", wrap.scrollWidth <= wrap.clientWidth + 1);
+    }
+  };
+  addEventListener("hashchange", () => { show(); fit(); scrollTo(0, 0); });
+  addEventListener("resize", fit);
   show();
 
   const language = document.getElementById("language");
   language.addEventListener("click", () => {
     root.lang = root.lang === "en" ? "zh-CN" : "en";
     document.title = root.dataset[root.lang === "en" ? "en" : "zh"];
+    fit();
   });
 
   document.getElementById("print").addEventListener("click", () => print());
@@ -109,7 +120,7 @@
     const [sign, size] = tenths < 0n ? ["-", -tenths] : ["", tenths];
     return sign + size / 10n + "." + size % 10n + "%";
   };
-  const draw = (place, { elements, services, words, groups }, chosen) => {
+  const draw = (place, { elements, services, words, groups }, chosen, whose) => {
     const [, , mean, service, total, share, counted] = words;
     const [, label, cases, rows] = groups[chosen];
     const fen = rows.map(([of, ...costs]) => [services[of], costs.map(BigInt)]);
@@ -141,7 +152,7 @@
       make("td", means, cases ? yuan(over(cost, BigInt(cases))) : "–", "n");
     }
     make("td", means); make("td", means);
-    table.setAttribute("aria-label", label);
+    make("caption", table, `${whose} · ${label}`);
   };
   if (matrix) {
     const found = JSON.parse(matrix.querySelector("script").textContent);
@@ -157,7 +168,10 @@
     for (const one of known) {
       make("option", whose, unit.options[one + 1].text).value = one;
     }
-    const redraw = () => draw(matrix.querySelector(".wrap"), found, Number(which.value));
+    const redraw = () => {
+      const name = whose.selectedOptions[0].text;
+      draw(matrix.querySelector(".wrap"), found, Number(which.value), name);
+    };
     const fill = () => {
       which.replaceChildren();
       found.groups.forEach(([one, label], i) => {
@@ -173,4 +187,5 @@
     });
     fill();
   }
+  fit();
 })();

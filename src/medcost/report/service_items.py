@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from medcost.report.charts import Series, diverging_bars, stacked_bars
-from medcost.report.columns import element_columns, unit_columns, unit_heading
+from medcost.report.columns import (
+    close_all,
+    close_unit,
+    element_columns,
+    unit_columns,
+    unit_heading,
+)
 from medcost.report.figures import Figures
 from medcost.report.grid import Cell, Column, Grid, Lines
 from medcost.report.labels import service_group_of
@@ -61,7 +67,7 @@ def item_cost(figures: Figures) -> Section:
             published[key] if published else ratio(total, volume, UNIT_COST_STEPS),
         ]
         lines.rows([[*cells, *((charged, charged - total) if has_charge else ())]], unit)
-    lines.total(word("total_of_all"), 0, level=1)
+    close_all(lines)
     grid = Grid(
         "items",
         word("items.table"),
@@ -164,8 +170,8 @@ def service_matrix(figures: Figures) -> Section:
                 ),
                 unit,
             )
-            lines.total(word("total_of_unit", unit=unit_heading(figures, unit)), first, unit, 1)
-    lines.total(word("total_of_all"), 0, level=1)
+            close_unit(lines, figures, unit, first)
+    close_all(lines)
     ranked = sorted(by_group[""].items(), key=lambda pair: (-sum(pair[1]), pair[0]))[:20]
     scales = scale_for(max(abs(sum(fen)) for _, fen in ranked), figures.currency)
     picture = Picture(

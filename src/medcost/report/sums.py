@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from medcost.report.figures import Key, Rows
+from medcost.report.figures import Rows
+from medcost.report.kept_names import Key
 from medcost.report.numbers import ratio
 
 MILLION = 10**6

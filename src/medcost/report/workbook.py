@@ -8,6 +8,7 @@ written as text with every digit, because a number would be shown and added up w
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -26,7 +27,9 @@ MOST_CHARACTERS = 32_767
 # Digits that a double shows and adds up without a loss.
 LARGEST_NUMBER = 10**15
 SAMPLED_ROWS = 400
-NARROWEST, WIDEST = 9.0, 42.0
+NARROWEST, WIDEST = 9.0, 48.0
+# Characters beside each other on an A4 page, in print that can still be read.
+WIDTH_OF_PAGE = 300.0
 FORMATS = {
     "money": "#,##0.00;[Red]-#,##0.00", "price": "#,##0.00;[Red]-#,##0.00", "count": "#,##0",
     "quantity": "#,##0.00", "days": "#,##0.00", "volume": "#,##0.00", "weight": "0.0000",
@@ -93,12 +96,17 @@ def _styles(workbook: Any) -> Styles:
         "total2": {"bold": True, "bg_color": PALE, "top": 1},
         "total3": {"bold": True, "top": 1},
         "difference": {"bold": True, "bottom": 6},
+        "cover": {"align": "left"},
     }
     of = {
         (kind, weight): workbook.add_format({**base, **given, "num_format": pattern})
         for weight, given in weights.items()
-        for kind, pattern in (*FORMATS.items(), ("text", "@"))
+        for kind, pattern in FORMATS.items()
     }
+    # Texts stand apart from the figures of the column before.
+    indented = {**base, "indent": 1, "num_format": "@"}
+    for weight, given in weights.items():
+        of["text", weight] = workbook.add_format({**indented, **given})
     for weight, given in weights.items():
         of["large", weight] = workbook.add_format(
             {**base, **given, "align": "right", "num_format": "@"}
@@ -108,7 +116,7 @@ def _styles(workbook: Any) -> Styles:
         of,
         workbook.add_format({**base, "bold": True, "font_size": 14, "font_color": BLUE}),
         workbook.add_format({**base, "font_color": "#5a6672"}),
-        workbook.add_format({**head, "valign": "vcenter"}),
+        workbook.add_format({**head, "valign": "vcenter", "indent": 1}),
         workbook.add_format({**head, "valign": "vcenter", "align": "right"}),
         workbook.add_format({**head, "align": "center"}),
         workbook.add_format({**base, "font_color": BLUE, "underline": 1}),
@@ -147,7 +155,7 @@ def _write_cover(
     for tile in report.tiles:
         row += 1
         sheet.write_string(row, 0, tile.title.of(language), styles.soft)
-        _write_number(sheet, row, 1, tile.fen, "money", "row", styles)
+        _write_number(sheet, row, 1, tile.fen, "money", "cover", styles)
     row += 2
     for name in sheets:
         sheet.write_url(row, 0, f"internal:'{name}'!A1", styles.link, name)
@@ -166,15 +174,16 @@ def _write_cover(
     for i, note in enumerate(report.notes):
         if i == 0:
             sheet.write_string(row, 0, word("notes").of(language), styles.soft)
-        sheet.write_string(row, 1, _text(note), plain)
+        sheet.write_string(row, 1, _text(note.of(language)), plain)
         row += 1
     _set_print(sheet)
 
 
-def _set_print(sheet: Any) -> None:
+def _set_print(sheet: Any, pages: int = 1) -> None:
+    """A4 landscape, so many pages side by side."""
     sheet.set_landscape()
     sheet.set_paper(9)
-    sheet.fit_to_pages(1, 0)
+    sheet.fit_to_pages(pages, 0)
     sheet.set_margins(0.4, 0.4, 0.5, 0.6)
     sheet.set_footer("&L&8&A&R&8&P / &N")
 
@@ -214,14 +223,17 @@ def _write_grid(sheet: Any, grid: Grid, report: Report, styles: Styles, language
     for note in notes:
         row += 1
         sheet.write_string(row, 0, note.of(language), styles.soft)
-    _set_widths(sheet, grid, kept, language)
+    width = _set_widths(sheet, grid, kept, language)
     sheet.freeze_panes(head + 1, _first_number(grid.columns))
     if _is_flat(kept):
         # Rows that stand in one block may be filtered and sorted without harm to their total.
         sheet.autofilter(head, 0, head + grid.n_rows - left, len(grid.columns) - 1)
     sheet.repeat_rows(head - (1 if has_bands else 0), head)
     sheet.hide_gridlines(2)
-    _set_print(sheet)
+    pages = math.ceil(width / WIDTH_OF_PAGE)
+    if pages > 1:
+        sheet.repeat_columns(0, max(_first_number(grid.columns) - 1, 0))
+    _set_print(sheet, pages)
 
 
 def _is_flat(lines: Sequence[Line]) -> bool:
@@ -349,8 +361,9 @@ def _first_number(columns: Sequence[Column]) -> int:
     return min(texts, 5)
 
 
-def _set_widths(sheet: Any, grid: Grid, lines: Sequence[Line], language: Language) -> None:
-    """Columns as wide as what stands in them, within limits."""
+def _set_widths(sheet: Any, grid: Grid, lines: Sequence[Line], language: Language) -> float:
+    """Columns as wide as what stands in them, within limits; returns how wide all are."""
+    total = 0.0
     step = max(len(lines) // SAMPLED_ROWS, 1)
     sample = [*lines[::step], *(line for line in lines[-3:])]
     for i, column in enumerate(grid.columns):
@@ -363,4 +376,7 @@ def _set_widths(sheet: Any, grid: Grid, lines: Sequence[Line], language: Languag
                 text = shown(cell, column.kind) if isinstance(cell, int) else _said(cell, language)
                 texts.append(text)
         widest = max(width_of(text) for text in texts) * 1.9 + 2
-        sheet.set_column(i, i, min(max(widest, NARROWEST), WIDEST))
+        width = min(max(widest, NARROWEST), WIDEST)
+        sheet.set_column(i, i, width)
+        total += width
+    return total
