@@ -10,6 +10,7 @@ from medcost.report.composition import composition
 from medcost.report.consortium_consolidation import consolidation
 from medcost.report.consortium_equipment import equipment
 from medcost.report.consortium_funds import funds
+from medcost.report.consortium_lending import lending
 from medcost.report.drg_groups import drg_cost, over_cost_groups
 from medcost.report.effects import effects
 from medcost.report.execution import execution
@@ -37,6 +38,7 @@ from medcost.report.words import Word
 CONSORTIUM: tuple[tuple[str, Callable[[Figures], Section]], ...] = (
     ("fund", funds),
     ("equip", equipment),
+    ("lend", lending),
     ("consolidate", consolidation),
 )
 
