@@ -113,7 +113,6 @@ def count(table: str, column: str = "", value: str = "") -> Callable[[str], str]
         ("fixed cost of equipment, yuan", total("equipment", "fixed_cost")),
         ("examinations asked for", total("exam_demand", "examinations")),
         ("business between members, yuan", total("intercompany", "amount")),
-        ("shared services, yuan", total("shared_services", "cost")),
         ("statements, yuan", total("statements", "amount")),
     ],
 )

@@ -9,8 +9,8 @@ from medcost.report.budget_control import break_even, control
 from medcost.report.composition import composition
 from medcost.report.consortium_consolidation import consolidation
 from medcost.report.consortium_equipment import equipment
-from medcost.report.consortium_sharing import sharing
 from medcost.report.consortium_funds import funds
+from medcost.report.consortium_sharing import sharing
 from medcost.report.drg_groups import drg_cost, over_cost_groups
 from medcost.report.effects import effects
 from medcost.report.execution import execution

@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from medcost.sample.consortium_consolidation import consolidation_tables
 from medcost.sample.consortium_equipment import shared_equipment
-from medcost.sample.consortium_sharing import shared_services
 from medcost.sample.consortium_funds import fund_tables
 from medcost.sample.consortium_sharing import sharing_tables
 from medcost.sample.files import write_table
@@ -37,7 +36,6 @@ class Members:
 
 # Each makes the tables that one kind of result reads, by name.
 MAKERS: tuple[Callable[[Members], dict[str, pa.Table]], ...] = (
-    shared_services,
     sharing_tables,
     fund_tables,
     shared_equipment,

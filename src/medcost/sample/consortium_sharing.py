@@ -115,11 +115,6 @@ def sharing_tables(members: Members) -> dict[str, pa.Table]:
     return {name: _table(name, found) for name, found in rows.items()}
 
 
-def shared_services(members: Members) -> dict[str, pa.Table]:
-    """The tables of cost sharing of a consortium."""
-    return sharing_tables(members.unit_ids, members.kinds, members.periods, members.seed)
-
-
 def _table(name: str, rows: Sequence[Row]) -> pa.Table:
     columns = []
     for column, kind in COLUMNS[name].items():
