@@ -67,15 +67,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory, medcost: Medcost, larger_boo
     return out
 
 
-@pytest.fixture(scope="module")
-def larger_book(tmp_path_factory: pytest.TempPathFactory, medcost: Medcost) -> Path:
-    """Two months of three hospitals, some of whose cases cross from one to the other."""
-    folder = tmp_path_factory.mktemp("larger") / "book"
-    made = medcost("sample", folder, "--hospitals", 3, "--lines", 20_000, "--quiet")
-    assert made.returncode == 0
-    return folder
-
-
 @pytest.mark.parametrize("stage", ["activity", "tables"])
 def test_a_killed_run_is_gone_on_from_and_ends_in_the_same_bytes(
     tmp_path: Path, medcost: Medcost, larger_book: Path, whole: Path, stage: str

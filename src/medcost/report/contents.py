@@ -11,6 +11,7 @@ from medcost.report.consortium_consolidation import consolidation
 from medcost.report.consortium_equipment import equipment
 from medcost.report.consortium_funds import funds
 from medcost.report.consortium_sharing import sharing
+from medcost.report.consortium_lending import lending
 from medcost.report.drg_groups import drg_cost, over_cost_groups
 from medcost.report.effects import effects
 from medcost.report.execution import execution
@@ -39,6 +40,7 @@ CONSORTIUM: tuple[tuple[str, Callable[[Figures], Section]], ...] = (
     ("share", sharing),
     ("fund", funds),
     ("equip", equipment),
+    ("lend", lending),
     ("consolidate", consolidation),
 )
 
