@@ -115,7 +115,6 @@ def count(table: str, column: str = "", value: str = "") -> Callable[[str], str]
         ("cash inflow of members, yuan", total("cash_plan", "inflow")),
         ("cash outflow of members, yuan", total("cash_plan", "outflow")),
         ("business between members, yuan", total("intercompany", "amount")),
-        ("shared services, yuan", total("shared_services", "cost")),
         ("statements, yuan", total("statements", "amount")),
     ],
 )
