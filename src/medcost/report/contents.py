@@ -35,10 +35,9 @@ from medcost.report.words import Word
 # The consortium's sections, in the order in which they are read: the kind of result that each
 # shows, and what makes it. One stands in a report where its kind was published.
 CONSORTIUM: tuple[tuple[str, Callable[[Figures], Section]], ...] = (
+    ("fund", funds),
     ("equip", equipment),
     ("consolidate", consolidation),
-    ("consolidate", consolidation),
-    ("fund", funds),
 )
 
 
