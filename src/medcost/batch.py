@@ -21,6 +21,7 @@ from medcost.checkpoints import (
     Keys,
     adopt,
     checkpoint_keys,
+    keep_finished,
     period_folder,
     remove_outdated,
     write_checkpoint,
@@ -135,6 +136,7 @@ def run_month_end(
         if held.is_kept:
             # What was finished before the fault was found is noted for the next run.
             recorder.shutdown()
+            keep_finished(held, options.units)
         raise
     finally:
         for pool in (encoder, recorder):

@@ -226,6 +226,20 @@ def remove_outdated(
             shutil.rmtree(left, ignore_errors=True)
 
 
+def keep_finished(held: OutputFolder, units: tuple[str, ...] | None) -> None:
+    """Of a run that was refused keep the periods with a checkpoint, in the place of older ones."""
+    finished = []
+    for folder in list(_folders(held.staging)):
+        found = read_checkpoint(folder)
+        if found is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            finished.append(found.period)
+    remove_outdated(held, finished, units)
+    if not finished:
+        shutil.rmtree(held.staging, ignore_errors=True)
+
+
 def _folders(left: Path) -> Iterator[Path]:
     return iter(sorted(left.glob("of-*")))
 

@@ -31,3 +31,12 @@ def sample_book(tmp_path_factory: pytest.TempPathFactory, medcost: Medcost) -> P
     done = medcost("sample", folder, "--hospitals", 2, "--lines", 4000, "--quiet")
     assert (done.returncode, done.stderr) == (0, "")
     return folder
+
+
+@pytest.fixture(scope="session")
+def larger_book(tmp_path_factory: pytest.TempPathFactory, medcost: Medcost) -> Path:
+    """Two months of three hospitals, some of whose cases cross from one to the other."""
+    folder = tmp_path_factory.mktemp("larger") / "book"
+    made = medcost("sample", folder, "--hospitals", 3, "--lines", 20_000, "--quiet")
+    assert made.returncode == 0
+    return folder

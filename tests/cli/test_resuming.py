@@ -67,15 +67,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory, medcost: Medcost, larger_boo
     return out
 
 
-@pytest.fixture(scope="module")
-def larger_book(tmp_path_factory: pytest.TempPathFactory, medcost: Medcost) -> Path:
-    """Two months of three hospitals, some of whose cases cross from one to the other."""
-    folder = tmp_path_factory.mktemp("larger") / "book"
-    made = medcost("sample", folder, "--hospitals", 3, "--lines", 20_000, "--quiet")
-    assert made.returncode == 0
-    return folder
-
-
 @pytest.mark.parametrize("stage", ["activity", "tables"])
 def test_a_killed_run_is_gone_on_from_and_ends_in_the_same_bytes(
     tmp_path: Path, medcost: Medcost, larger_book: Path, whole: Path, stage: str
@@ -232,6 +223,38 @@ def test_a_closed_period_that_gets_its_reason_is_not_computed_again(
     assert done.returncode == 0
     assert "goes on from a stopped run: tables" in done.stderr
     assert staged(out) == []
+
+
+def test_a_run_that_is_refused_again_leaves_one_copy_of_what_it_finished(
+    tmp_path: Path, medcost: Medcost, larger_book: Path
+) -> None:
+    """January is closed; two runs with other figures are refused, the second goes on from one."""
+    out = tmp_path / "out"
+    assert medcost(*arguments(larger_book, out)).returncode == 0
+    for yuan in (1000, 2000):
+        book = changed_book(larger_book, tmp_path / f"changed-{yuan}", yuan)
+        refused = medcost(*arguments(book, out, "--resume"))
+        assert refused.returncode == 3
+        assert ("of other tables: activity" in refused.stderr) == (yuan == 2000)
+        assert len(staged(out)) == 1
+    done = medcost(*arguments(book, out, "--resume", "--restate", "late invoice"))
+    assert "goes on from a stopped run: tables" in done.stderr
+    assert staged(out) == []
+
+
+def test_a_run_whose_lines_are_refused_has_nothing_to_leave(
+    tmp_path: Path, medcost: Medcost, larger_book: Path
+) -> None:
+    book = tmp_path / "wrong"
+    shutil.copytree(larger_book, book)
+    lines = pq.read_table(book / "service_lines.parquet")
+    items = pa.array(["nowhere", *lines["item_id"].to_pylist()[1:]])
+    at = lines.column_names.index("item_id")
+    pq.write_table(lines.set_column(at, "item_id", items), book / "service_lines.parquet")
+    refused = medcost(*arguments(book, tmp_path / "out", "--resume"))
+    assert refused.returncode == 3
+    assert "[item-not-listed]" in refused.stderr
+    assert staged(tmp_path / "out") == []
 
 
 def test_a_refused_run_without_resume_leaves_nothing(

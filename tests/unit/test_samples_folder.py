@@ -67,7 +67,7 @@ def of_period(table: str, period: str) -> pa.Table:
 def total(table: str, column: str) -> Callable[[str], str]:
     def of(period: str) -> str:
         wide = of_period(table, period)[column].cast(pa.decimal128(38, 4))
-        return f"{pc.sum(wide).as_py():,.2f}"
+        return f"{pc.sum(wide).as_py() or 0:,.2f}"
 
     return of
 
@@ -106,6 +106,12 @@ def count(table: str, column: str = "", value: str = "") -> Callable[[str], str]
         ("opening work in progress, cases", count("opening_work_in_progress")),
         ("budget of departments, yuan", budget_of("dept_id")),
         ("budget of DRG groups, yuan", budget_of("drg_id")),
+        ("budget requests, yuan", total("budget_requests", "request")),
+        ("funds to allocate, yuan", total("fund_totals", "total")),
+        ("insurance packages, yuan", total("insurance_package", "package")),
+        ("cost of shared services, yuan", total("shared_services", "cost")),
+        ("fixed cost of equipment, yuan", total("equipment", "fixed_cost")),
+        ("examinations asked for", total("exam_demand", "examinations")),
         ("business between members, yuan", total("intercompany", "amount")),
         ("statements, yuan", total("statements", "amount")),
     ],

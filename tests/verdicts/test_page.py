@@ -5,6 +5,7 @@ from pathlib import Path
 from types import ModuleType
 
 from consortium.consolidation import test_by_hand as test_consolidation
+from consortium.funding import test_stage as test_funds
 
 from verdicts import (
     test_budget,
@@ -30,6 +31,7 @@ MODULES = (
     test_what_ifs,
     test_budget,
     test_consolidation,
+    test_funds,
 )
 
 

@@ -21,9 +21,8 @@ from medcost.balance import exact_sums
 from medcost.costing.activity_matrix import DIRECT_COST, MatrixPart
 from medcost.costing.exact_rows import (
     Proposal,
-    net_entries,
+    look_up,
     out_of_range,
-    rows_of_entries,
     wide_rates,
 )
 from medcost.costing.fixed_costs import (
@@ -158,13 +157,10 @@ def _exact_costs(
     items: ServiceItemCosts, spans: Spans, wanted: list[tuple[int, int, NDArray[np.int64]]]
 ) -> Callable[[int, int, int], Fraction]:
     """Exact costs of places of spans, by element, span and place; their entries are found once."""
-    rows = [places + spans.starts[span] for _, span, places in wanted]
-    at = np.unique(np.concatenate([np.empty(0, np.int64), *rows]))
-    closer = rows_of_entries(items, net_entries(items.matrix, at))
-    place_of = {row: place for place, row in enumerate(at.tolist())}
+    closer = look_up(items, [places + spans.starts[span] for _, span, places in wanted])
 
     def exact_of(element: int, span: int, place: int) -> Fraction:
-        return closer.exact_of(element)(place_of[int(spans.starts[span]) + place])
+        return closer.exact_of(element, int(spans.starts[span]) + place)
 
     return exact_of
 
@@ -188,22 +184,18 @@ def _round_unsure(
         return np.asarray(open_in_span + spans.starts[span], np.int64)
 
     every = range(len(unsure))
-    at = np.unique(np.concatenate(map_in_threads(find_open, every, matrix.threads)))
-    closer = rows_of_entries(items, net_entries(matrix, at))
-    place_of = {row: place for place, row in enumerate(at.tolist())}
+    closer = look_up(items, map_in_threads(find_open, every, matrix.threads))
 
     def round_span(place: int) -> None:
         (element, span), found = unsure[place], proposals[place]
-        rows, exact_of = spans.rows(span), closer.exact_of(element)
-        _look_closer(found, rows, at, closer.costs(element))
+        rows = spans.rows(span)
+        _look_closer(found, rows, closer.at, closer.rows.costs(element))
 
         def exact_of_place(place: int) -> Fraction:
             row = rows.start + place
-            if row in place_of:
-                return exact_of(place_of[row])
             # With more digits of another receiver a sure place can open, once in many years.
-            alone = rows_of_entries(items, net_entries(matrix, np.array([row])))
-            return alone.exact_of(element)(0)
+            known = closer if row in closer.place_of else look_up(items, [np.array([row])])
+            return known.exact_of(element, row)
 
         total = int(totals[spans.unit[span], element])
         whole, fraction, error = found

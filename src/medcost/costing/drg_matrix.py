@@ -187,8 +187,9 @@ def _whole_costs(
     activity = traced.split_activity[known]
     place = layout.starts[group[known]] + layout.cell_of[matrix.activity_dept[activity]]
     add_at(fen, place, traced.element[activity], traced.split_fen[known])
-    grouped = np.flatnonzero(group_of_case >= 0)
-    add_rows(fen, layout.starts[group_of_case[grouped]], book.cases.opening[grouped])
+    if book.cases.opening.any():
+        grouped = np.flatnonzero(group_of_case >= 0)
+        add_rows(fen, layout.starts[group_of_case[grouped]], book.cases.opening[grouped])
     return fen
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from fractions import Fraction
 from typing import NamedTuple
@@ -101,6 +101,25 @@ def rows_of_entries(items: ServiceItemCosts, entries: Entries) -> ExactRows:
     first = np.flatnonzero(np.append(True, entries.row[1:] != entries.row[:-1]))[: len(base)]
     starts = np.append(first, len(base)).astype(np.int64)
     return ExactRows(items, starts, entries.activity, base)
+
+
+class LookedUp(NamedTuple):
+    """The net entries of some receivers: at, ascending, and the place of each among them."""
+
+    at: NDArray[np.int64]
+    rows: ExactRows
+    place_of: Mapping[int, int]
+
+    def exact_of(self, element: int, row: int) -> Fraction:
+        """The exact cost of one of the receivers."""
+        return self.rows.exact_of(element)(self.place_of[row])
+
+
+def look_up(items: ServiceItemCosts, rows: Sequence[NDArray[np.int64]]) -> LookedUp:
+    """The net entries of all these receivers, each found once."""
+    at = np.unique(np.concatenate([np.empty(0, np.int64), *rows]))
+    place_of = {row: place for place, row in enumerate(at.tolist())}
+    return LookedUp(at, rows_of_entries(items, net_entries(items.matrix, at)), place_of)
 
 
 def wide_rates(

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from medcost.sample.files import AMOUNT, QUANTITY, WEIGHT, decimals, texts
 from medcost.sample.streams import Topic, split_evenly, stream
+
+if TYPE_CHECKING:
+    from medcost.sample.consortium import Members
 
 LEAD, TOWNSHIP = "lead", "township"
 # How much a member of each kind uses, beside a lead's 100.
@@ -98,13 +102,12 @@ class _Month:
         return [max(round(volume), 1) * 10_000 for volume in drawn]
 
 
-def sharing_tables(
-    units: Sequence[str], kinds: Sequence[str], periods: Sequence[str], seed: int
-) -> dict[str, pa.Table]:
-    """The tables of cost sharing by name; units sorted, with their kinds (lead, township, ...)."""
+def sharing_tables(members: Members) -> dict[str, pa.Table]:
+    """The tables of cost sharing by name."""
     rows: dict[str, list[Row]] = {name: [] for name in COLUMNS}
-    for index, period in enumerate(periods):
-        month = _Month(period, units, kinds, stream(seed, Topic.SHARING, index))
+    for index, period in enumerate(members.periods):
+        rng = stream(members.seed, Topic.SHARING, index)
+        month = _Month(period, members.unit_ids, members.kinds, rng)
         for make in (_by_rule, _outreach, _joint, _steps, _alone, _listed, _production):
             make(month)
         for name, found in month.rows.items():

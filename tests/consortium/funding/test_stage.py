@@ -94,6 +94,7 @@ def test_x9_from_tables_to_the_fen(tmp_path: Path) -> None:
     assert not rows(found, "fund_allocation")
 
 
+@pytest.mark.verdict("A package that lacks money")
 def test_an_overspend_is_borne_as_a_surplus_is_shared_and_half_of_it_stays(
     tmp_path: Path,
 ) -> None:
@@ -109,6 +110,7 @@ def test_an_overspend_is_borne_as_a_surplus_is_shared_and_half_of_it_stays(
     assert ("package residents: -2,500,000.00 yuan are shared with nobody",) == found.notes
 
 
+@pytest.mark.verdict("Claims of single persons")
 def test_claims_are_paid_by_tiers_and_given_back_beyond_the_retention(tmp_path: Path) -> None:
     """X12: 90,000 is paid 46,900. X13: of 350,000 come back 135,000, of 1.5 M 720,000."""
     claims = [
@@ -159,6 +161,7 @@ def test_every_request_is_raised_to_the_same_share(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.verdict("Grassroots that asked for less than their least share")
 def test_rules_are_listed_with_their_prices(tmp_path: Path) -> None:
     """Grassroots asked for 400, at 60 % of at most 666.67: the county has 266.66.
 
@@ -188,6 +191,7 @@ def test_rules_are_listed_with_their_prices(tmp_path: Path) -> None:
     ) == found.notes
 
 
+@pytest.mark.verdict("A member that asks for less than nine tenths of last year's money")
 def test_hold_harmless_keeps_nine_tenths_and_no_more_than_was_asked(tmp_path: Path) -> None:
     """The county had 600 and keeps 540; T1 had 500 and asks for 300, which it gets."""
     found = funds(
@@ -226,6 +230,7 @@ def test_hold_harmless_by_unit_lets_purposes_change(tmp_path: Path) -> None:
     assert ("C", 540, 540) == (rule["unit_id"], rule["bound"], rule["reached"])
 
 
+@pytest.mark.verdict("A request that is grassroots and a key discipline")
 def test_a_yuan_may_count_once_only(tmp_path: Path) -> None:
     """V is grassroots and key: with overlap = first it counts for grassroots, C for the key."""
     requests = [
@@ -269,6 +274,7 @@ def test_the_value_may_come_before_the_shares(tmp_path: Path) -> None:
     assert ("request 001", Decimal("0.65")) == (share["goal"], share["satisfied_share"])
 
 
+@pytest.mark.verdict("Rules of a budget that cannot all hold")
 def test_rules_in_conflict_are_told_in_words(tmp_path: Path) -> None:
     """Floors of 600 and 500 in a total of 1,000."""
     fault = refused(
@@ -293,6 +299,7 @@ def test_rules_in_conflict_are_told_in_words(tmp_path: Path) -> None:
     ) == fault.where
 
 
+@pytest.mark.verdict("Hold-harmless above a ceiling")
 def test_hold_harmless_above_a_ceiling_is_told_as_a_conflict(tmp_path: Path) -> None:
     """450 of last year's 500 are kept whatever is asked for, and 300 are the ceiling."""
     fault = refused(
@@ -330,11 +337,13 @@ def test_contradictory_bounds_and_missing_totals_are_faults_of_the_tables(tmp_pa
     assert "secret" not in str([(fault.what, fault.where) for fault in faults])
 
 
+@pytest.mark.verdict("A member of a group that is not assessed")
 def test_members_without_an_assessment_are_named(tmp_path: Path) -> None:
     fault = refused(tmp_path, insurance_package=[package()], assessments=ASSESSED[:3])
     assert ("assessment-missing", ("'T3'", "'V'")) == (fault.code, fault.where)
 
 
+@pytest.mark.verdict("Floors of members beyond their group's part")
 def test_floors_beyond_a_groups_part_are_named(tmp_path: Path) -> None:
     rows_ = [*ASSESSED[:4], assessed("V", 1, 1, floor=500_001)]
     fault = refused(tmp_path, insurance_package=[package()], assessments=rows_)
@@ -351,6 +360,7 @@ def test_a_floor_above_the_largest_share_is_named(tmp_path: Path) -> None:
     assert "'T1', 900,000.00 yuan" in fault.what
 
 
+@pytest.mark.verdict("A least share that no request counts for")
 def test_a_share_that_nothing_counts_for_is_named(tmp_path: Path) -> None:
     fault = refused(tmp_path, budget_requests=[request("V", "a", 100)], fund_totals=total(50))
     assert ("fund-share-empty", True) == (fault.code, "key_discipline" in fault.what)
@@ -361,6 +371,7 @@ def test_a_month_with_nothing_is_named(tmp_path: Path) -> None:
     assert "fund-not-in-period" == fault.code
 
 
+@pytest.mark.verdict("A request for nothing")
 def test_requests_of_nothing_get_nothing(tmp_path: Path) -> None:
     found = funds(
         tmp_path,

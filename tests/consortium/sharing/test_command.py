@@ -9,7 +9,9 @@ import pytest
 from consortium.books import MONTH, as_table
 from consortium.sharing.test_stage import LABORATORY, UNITS, members, service, volumes
 from consortium.test_commands import medcost
+from medcost.sample.consortium import Members
 from medcost.sample.consortium_sharing import sharing_tables
+from medcost.sample.streams import months_of
 from medcost.verification import verify_folder
 
 TABLES = ("share", "share_coalition", "share_posting", "share_rule", "share_service")
@@ -41,7 +43,7 @@ def county(folder: Path, villages: int, turned: bool = False) -> Path:
     folder.mkdir()
     register = [{"unit_id": unit, "kind": kind} for unit, kind in zip(units, kinds, strict=True)]
     tables = {"units": as_table("units", register)}
-    tables |= sharing_tables(units, kinds, [MONTH], 7)
+    tables |= sharing_tables(Members(tuple(units), tuple(kinds), months_of([MONTH]), 7))
     for name, table in tables.items():
         rows = list(range(len(table)))
         pq.write_table(table.take(rows[::-1] if turned else rows), folder / f"{name}.parquet")

@@ -40,20 +40,8 @@ def month_of(
     the access distance. Raises InputRejected (equipment-demand-missing, value-missing).
     """
     demand, devices = tables["exam_demand"], tables["equipment"]
-    asked = _rows_of(demand, period)
-    asked = asked[demand.values("examinations")[asked] > 0]
-    if not len(asked):
-        what = f"exam_demand asks for no examination in {period}."
-        raise InputRejected([Fault("equipment-demand-missing", what, ("exam_demand, period",))])
-    stand = _rows_of(devices, period)
-    types = tuple(sorted({*_labels(demand, "device_type", asked)}))
-    # A device of a type that nobody asks for is no question of the plan, unless it is kept.
-    is_kept = np.array([status == KEPT for status in _labels(devices, "status", stand)], np.bool_)
-    type_of = _labels(devices, "device_type", stand)
-    types = tuple(sorted({*types, *(t for t, k in zip(type_of, is_kept, strict=True) if k)}))
-    wanted = np.array([label in types for label in type_of], np.bool_)
-    stand, is_kept = stand[wanted], is_kept[wanted]
-
+    asked = _asked(demand, period)
+    types, stand, is_kept = _considered(devices, period, {*_labels(demand, "device_type", asked)})
     labels = text_array(types)
     demand_unit = members.of(demand.text["unit_id"])[asked]
     demand_type = codes_in(demand.text["device_type"], labels)[asked]
@@ -100,6 +88,32 @@ def month_of(
         None if fixed_cost is None else int(exact(fixed_cost) * FEN_PER_YUAN),
     )
     return EquipmentMonth(period, problem, "distances" in tables)
+
+
+def _asked(demand: TableRows, period: str) -> NDArray[np.int64]:
+    """Rows of a month that ask for an examination; raises InputRejected where there are none."""
+    asked = _rows_of(demand, period)
+    asked = asked[demand.values("examinations")[asked] > 0]
+    if not len(asked):
+        what = f"exam_demand asks for no examination in {period}."
+        raise InputRejected([Fault("equipment-demand-missing", what, ("exam_demand, period",))])
+    return asked
+
+
+def _considered(
+    devices: TableRows, period: str, asked_types: set[str]
+) -> tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.bool_]]:
+    """Types of the plan, sorted; rows of its devices, and whether each is kept.
+
+    A device of a type that nobody asks for is no question of the plan, unless it is kept.
+    """
+    stand = _rows_of(devices, period)
+    is_kept = np.array([status == KEPT for status in _labels(devices, "status", stand)], np.bool_)
+    type_of = _labels(devices, "device_type", stand)
+    kept_types = {label for label, kept in zip(type_of, is_kept, strict=True) if kept}
+    types = tuple(sorted(asked_types | kept_types))
+    wanted = np.array([label in types for label in type_of], np.bool_)
+    return types, stand[wanted], is_kept[wanted]
 
 
 def _rows_of(rows: TableRows, period: str) -> NDArray[np.int64]:
