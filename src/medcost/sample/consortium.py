@@ -39,6 +39,7 @@ class Members:
 MAKERS: tuple[Callable[[Members], dict[str, pa.Table]], ...] = (
     lending_tables,
     sharing_tables,
+    lending_tables,
     fund_tables,
     shared_equipment,
     consolidation_tables,
