@@ -177,6 +177,13 @@ def test_the_smallest_change_of_rules_that_conflict_is_enough_and_a_yuan_less_is
         assert lend(book, "2026-04", tmp_path / f"o{months}", policy=book / "policy.toml") == code
 
 
+def test_amounts_that_no_fen_arithmetic_holds_are_refused_by_name(tmp_path, capsys):
+    """A thousand trillion yuan of basic operation, three times over in an odd factor."""
+    rows = plan_rows({("L", "2026-04"): {"basic_operation": "9000000000000000"}})
+    policy = RULES.replace("floor_months = 1.0", "floor_months = 2.123457")
+    assert "[amount-out-of-range]" in refused(tmp_path, capsys, rows, policy=policy)
+
+
 def test_a_plan_that_runs_out_of_time_is_named_and_ends_with_5(tmp_path, capsys):
     """A limit of a nanosecond."""
     book = example(tmp_path / "book", MEMBERS)

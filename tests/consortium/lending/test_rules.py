@@ -84,6 +84,19 @@ def test_other_terms_are_seen(changes, said):
         require_rules(DATA, dataclasses.replace(RULES, **changes), planned())
 
 
+@pytest.mark.parametrize("times", [1, 10**4, 10**8, 10**10])
+def test_amounts_of_trillions_of_yuan_are_planned_to_the_fen(times):
+    """The same plan with every amount a power of ten larger, up to 9 trillion yuan."""
+    names = ("inflow", "outflow", "basic", "balance", "loan_limit", "bank_limit")
+    large = {name: getattr(DATA, name) * times for name in names}
+    data = dataclasses.replace(DATA, **large)
+    rules = dataclasses.replace(RULES, lot=RULES.lot * times, least_draw=RULES.least_draw * times)
+    ledger = make_plan(data, rules, Means()).ledgers[0]
+    require_rules(data, rules, ledger)
+    assert ledger.draw[0, 0] == 8_000 * times
+    assert abs(int(ledger.bridge[1, 0]) - 5_000 * times) <= times // 10**6
+
+
 flows = st.lists(st.lists(st.integers(-150, 150), min_size=4, max_size=4), min_size=3, max_size=3)
 
 

@@ -35,6 +35,7 @@ from medcost.consortium.solver import (
     LinearProgram,
     SolverFailure,
     solve_in_order,
+    with_whole_fixed,
 )
 from medcost.errors import InvariantBroken
 from medcost.records import dataclass
@@ -85,21 +86,53 @@ def _planned(
     decided: debts and bridges of the shared months, fen [M, decided_months].
     """
     margin = np.zeros((1, cash.shape[2]))
+    before: Reached | None = None
     for _attempt in range(TRIES):
         model = plan_model(cash, terms, margin=margin, needy=needy)
         if decided is not None:
             model = _with_decided(model, decided, decided_months)
-        reached = reach_alone(model, cash, terms, means, worst) or reach_all(
-            model, cash, terms, means, worst
-        )
+        reached = _reached(model, cash, terms, means, worst, before)
         try:
             ledger = settled(cash, terms, model, reached.values, decided_months)
         except RoundingMiss as miss:
             margin = margin + np.where(miss.by > 0, miss.by + 2, 0)[None, :] / UNIT
+            before = reached
             continue
         require_rules(cash, terms, ledger)
         return ledger, reached, model
     raise InvariantBroken("rounding to fen takes pool cash below its floor again and again")
+
+
+def _reached(
+    model: PlanModel,
+    cash: Cash,
+    terms: Terms,
+    means: Means,
+    worst: float | None,
+    before: Reached | None,
+) -> Reached:
+    """All goals: member by member where the pool allows it, else together.
+
+    before: an answer whose lots are kept, where there is still a plan with them: some fen more in
+    the pool are no reason to search for others.
+    """
+    if before is not None and model.program.integer is not None:
+        kept = dataclasses.replace(model, program=with_whole_fixed(model.program, before.values))
+        try:
+            found = reach_all(kept, cash, terms, means, worst)
+        except SolverFailure as failed:
+            if failed.kind != "infeasible":
+                raise
+        else:
+            relaxed = {goal.name: goal.relaxed for goal in before.goals}
+            goals = tuple(
+                Goal(goal.name, goal.value, relaxed.get(goal.name, goal.relaxed))
+                for goal in found.goals
+            )
+            return dataclasses.replace(found, goals=goals)
+    return reach_alone(model, cash, terms, means, worst) or reach_all(
+        model, cash, terms, means, worst
+    )
 
 
 def _with_decided(

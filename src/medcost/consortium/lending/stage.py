@@ -18,7 +18,7 @@ from medcost.consortium.lending.prices import binding_rules
 from medcost.consortium.lending.replan import changes, month_before, read_earlier_plan
 from medcost.consortium.publication import ConsortiumResult
 from medcost.consortium.solver import SolverFailure
-from medcost.errors import InputRejected, count_of
+from medcost.errors import Fault, InputRejected, count_of
 from medcost.money import format_yuan
 
 if TYPE_CHECKING:
@@ -46,8 +46,13 @@ def plan_lending(
     rules = policy.rules
     folder = published.results(month_before(period)).get(KIND)
     earlier = read_earlier_plan(folder) if folder else None
-    cash, terms = position(inputs, policy, period, earlier.opening() if earlier else None)
-    plan = _planned(cash, terms, means)
+    opening = earlier.opening() if earlier else None
+    try:
+        cash, terms = position(inputs, policy, period, opening)
+        plan = _planned(cash, terms, means)
+    except OverflowError as error:
+        what = f"The plan from {period} on cannot be reckoned in whole fen: {error}."
+        raise InputRejected([Fault("amount-out-of-range", what, ("cash_plan",))]) from None
     priced = binding_rules(cash, terms, plan.model, plan.reached, means, rules.gain.re_solved_rules)
     shared = terms.shared_months if len(cash.scenarios) > 1 else 0
     own = [cash.scenario(place) for place in range(len(cash.scenarios))]

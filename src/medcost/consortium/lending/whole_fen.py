@@ -18,8 +18,9 @@ from medcost.money import format_yuan
 from medcost.records import dataclass
 
 Fen = NDArray[np.int64]
-# What rounding may move an account by, fen; more is a mistake of the engine.
-DRIFT = 1000
+# What rounding may move an account by, fen, or as a share of the largest one, to which a solver of
+# doubles is exact; more is a mistake of the engine.
+DRIFT, DRIFT_SHARE = 1000, 10**8
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def settled(
     missed = ledger.floor + ledger.reserve - ledger.cash
     if (missed > 0).any():
         most = int(missed.max())
-        if most > DRIFT * len(cash.unit_ids):
+        if most > aims.drift * len(cash.unit_ids):
             raise InvariantBroken(f"pool cash misses its floor by {format_yuan(most)}")
         raise RoundingMiss(np.maximum(missed, 0))
     return ledger
@@ -160,6 +161,8 @@ class _Aims:
         self.needy = model.needy[0]
         self.whole = at.lots.shape[2]
         self.decided = decided_months
+        largest = max(int(one.max(initial=0)) for one in (cash.balance, cash.inflow, cash.basic))
+        self.drift = max(DRIFT, largest // DRIFT_SHARE)
         self.kept_back = np.zeros(len(cash.unit_ids), np.int64)
         self.pressed = np.zeros(len(cash.unit_ids), np.int64)
         self.draws = np.rint(values[at.lots[0]]).astype(np.int64) * terms.lot
@@ -180,7 +183,7 @@ class _Aims:
         bridged = np.minimum(np.maximum(self.bridges[:, month], 0), self.bank_limit)
         least = np.where(self.keeps[:, month], self.floor[:, month], 0) + self.risk[:, month]
         missing = np.maximum(least - (base + owed + bridged), 0)
-        if len(missing) and int(missing.max()) > DRIFT:
+        if len(missing) and int(missing.max()) > self.drift:
             raise InvariantBroken(
                 f"an account is {format_yuan(int(missing.max()))} yuan below its plan"
             )
