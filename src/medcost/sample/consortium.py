@@ -37,7 +37,6 @@ class Members:
 
 # Each makes the tables that one kind of result reads, by name.
 MAKERS: tuple[Callable[[Members], dict[str, pa.Table]], ...] = (
-    lending_tables,
     sharing_tables,
     lending_tables,
     fund_tables,
