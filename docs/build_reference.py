@@ -29,6 +29,7 @@ from medcost.commands.endings import REJECTED, UNBALANCED, UNPUBLISHED
 from medcost.consortium.consolidation.policy import ConsolidationPolicy
 from medcost.consortium.equipment.policy import SharedEquipment
 from medcost.consortium.funding.policy import FundPolicy
+from medcost.consortium.lending.policy import PoolLending
 from medcost.consortium.policy import PolicySection, shipped_policies
 from medcost.consortium.sharing.policy import CostSharing
 from medcost.errors import FaultCode, fault_codes
@@ -124,6 +125,14 @@ POLICIES = (
         ConsolidationPolicy,
         "src/medcost/consortium/consolidation/policy.py",
         "consortium_consolidation",
+    ),
+    PolicyPage(
+        "pool_lending",
+        "lend",
+        "Policy of the capital pool",
+        PoolLending,
+        "src/medcost/consortium/lending/policy.py",
+        "consortium_lending",
     ),
     PolicyPage(
         "fund_allocation",

@@ -39,6 +39,7 @@ COMMANDS = {
     "report": "published",
     "diff": "published",
     "verify": "published",
+    "lend": "lend",
     "share": "share",
     "sign": "published",
     "consolidate": "consolidation",

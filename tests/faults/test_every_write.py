@@ -10,23 +10,14 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from books import book, items, line, model, model_file, stay, written
-from consortium.books import policy_file, postings
 from consortium.books import written as consortium_book
 
-from medcost.consortium.identities import IDENTITIES
-from medcost.consortium.inputs import read_consortium
-from medcost.consortium.policy import PolicySection, load_policy
-from medcost.consortium.publication import ConsortiumResult, publish_results
-from medcost.errors import CannotPublish
-from medcost.output_folder import output_folder
-from medcost.tables import CONSORTIUM_RESULTS
 from medcost.verification import verify_folder
 
 from .injection import KILLED, KINDS, Injector, forked, list_sites, medcost, remember_costing
@@ -123,36 +114,35 @@ def case_of(top: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Case]
         shutil.copytree(start, tmp_path / "done")
         if kind == "consortium":
             # A result beside costs, which stay as they are.
-            share = consortium_publisher(tmp_path, monkeypatch)
-            assert forked(lambda: share(tmp_path / "done" / "out", None)) == 0
-            return Case(start, share, old, seen_by_a_reader(tmp_path / "done" / "out"))
+            of_members = ("consolidate", members_book(tmp_path), "--period", "2026-01", "--quiet")
+            assert medcost((*of_members, "--out", tmp_path / "warm")) == 0
+
+            def consolidate(out: Path, injector: Injector | None) -> int:
+                return medcost((*of_members, "--out", out), injector)
+
+            assert forked(lambda: consolidate(tmp_path / "done" / "out", None)) == 0
+            return Case(start, consolidate, old, seen_by_a_reader(tmp_path / "done" / "out"))
         new = published(second, "--restate", "late invoice", to=tmp_path / "done")
         return Case(start, runs(second, "--restate", "late invoice"), old, new)
 
     return make
 
 
-def consortium_publisher(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Path, Injector | None], int]:
-    """Return what publishes a posting between two members, as commands of the consortium do."""
-    monkeypatch.setitem(CONSORTIUM_RESULTS, "share", ("intercompany",))
-    monkeypatch.setitem(IDENTITIES, "share", ())
-    inputs = read_consortium(consortium_book(tmp_path / "members", {}), "fund", [])
-    policy = load_policy(policy_file(tmp_path), "cost_sharing", PolicySection)
-    tables = {"intercompany": postings({("L", "T"): 1050})}
-    result = ConsortiumResult("share", "2026-01", ("L", "T"), tables)
-
-    def publish(out: Path, injector: Injector | None) -> int:
-        with injector.at_work() if injector is not None else nullcontext():
-            try:
-                with output_folder(out) as held:
-                    publish_results(held, [result], inputs, policy)
-            except CannotPublish:
-                return 5
-        return 0
-
-    return publish
+def members_book(tmp_path: Path) -> Path:
+    """Return statements of two members, one of which has rendered the other a service."""
+    month = {"period": "2026-01"}
+    income = {"L": 1040, "T": 200}
+    rows = [
+        month | {"unit_id": unit, "line_id": "business_income", "amount": amount}
+        for unit, amount in income.items()
+    ]
+    rows += [month | {"unit_id": "V", "line_id": "business_cost", "amount": 60}]
+    deal = month | {"kind": "services", "amount": 60}
+    sides = [
+        deal | {"unit_id": "L", "partner_id": "V", "side": "claim"},
+        deal | {"unit_id": "V", "partner_id": "L", "side": "debt"},
+    ]
+    return consortium_book(tmp_path / "members", {"statements": rows, "intercompany": sides})
 
 
 def require_whole(case: Case, out: Path) -> None:

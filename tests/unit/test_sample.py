@@ -78,10 +78,13 @@ def test_another_seed_gives_other_money_and_the_same_departments(tmp_path: Path)
     make_sample(second, hospitals=2, lines=3_000, seed=2)
     one, other = digests(first), digests(second)
     assert {name for name in one if one[name] == other[name]} == {
+        "coalition_costs.parquet",
         "departments.parquet",
         "item_weights.parquet",
         "ownership.parquet",
+        "process_outputs.parquet",
         "service_items.parquet",
+        "shared_processes.parquet",
         "units.parquet",
     }
 

@@ -112,6 +112,8 @@ def count(table: str, column: str = "", value: str = "") -> Callable[[str], str]
         ("cost of shared services, yuan", total("shared_services", "cost")),
         ("fixed cost of equipment, yuan", total("equipment", "fixed_cost")),
         ("examinations asked for", total("exam_demand", "examinations")),
+        ("cash inflow of members, yuan", total("cash_plan", "inflow")),
+        ("cash outflow of members, yuan", total("cash_plan", "outflow")),
         ("business between members, yuan", total("intercompany", "amount")),
         ("statements, yuan", total("statements", "amount")),
     ],

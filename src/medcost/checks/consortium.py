@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from medcost.book import Book, TableRows, missing_table
 from medcost.checks import shared_services
+from medcost.checks.cash_plan import find_plan_faults
 from medcost.checks.consolidation import find_self_dealing, find_stock_faults
 from medcost.checks.findings import Finding, faults_of
 from medcost.checks.funds import (
@@ -42,6 +43,7 @@ FINDINGS: Mapping[str, Callable[[Book, NDArray[np.bool_]], list[Finding]]] = {
     "insurance_claims": find_claim_faults,
 }
 FAULTS: Mapping[str, Callable[[Book, NDArray[np.bool_]], list[Fault]]] = {
+    "cash_plan": find_plan_faults,
     "shared_services": shared_services.find_service_faults,
     "ownership": find_ownership_faults,
     "budget_requests": find_totals_missing,

@@ -17,9 +17,14 @@ from medcost.text_labels import find_blank_ends
 # Columns that could lead to a person: messages give the file and row instead.
 PERSONAL = frozenset({"case_id", "line_id", "doctor_id", "disease_id", "entry_id", "claim_id"})
 PERIODS = frozenset({"period", "valid_from", "valid_to", "sold_in"})
+CASH_PLAN = ("opening_balance", "inflow", "outflow", "basic_operation")
+AT_RISK = ("inflow_at_risk", "outflow_at_risk")
+LOAN_LIMITS = ("loan_limit", "bank_limit", "opening_debt", "opening_bridge", "outside_cash")
 NOT_NEGATIVE = frozenset(
     {
         ("item_weights", "weight"),
+        *(("cash_plan", column) for column in (*CASH_PLAN, *AT_RISK)),
+        *(("loan_limits", column) for column in LOAN_LIMITS),
         *(("budget_requests", name) for name in ("request", "floor", "ceiling", "previous")),
         ("fund_totals", "total"),
         *(

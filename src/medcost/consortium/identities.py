@@ -33,6 +33,11 @@ class Identity:
     right: tuple[Part, ...] = ()
 
 
+PLAN_KEY = ("month", "scenario", "unit_id")
+# What is added to a member's account in a month, and what is taken from it.
+ADDED = ("opening_balance", "inflow", "deposit_interest", "draw", "bridge")
+TAKEN = ("outflow", "loan_interest", "repayment", "bridge_repaid", "bridge_interest")
+
 IDENTITIES: dict[str, tuple[Identity, ...]] = {
     "share": (
         Identity(
@@ -61,7 +66,59 @@ IDENTITIES: dict[str, tuple[Identity, ...]] = {
             ),
         ),
     ),
-    "lend": (),
+    "lend": (
+        Identity(
+            "A member's account is what it was and what moved",
+            (Part("pool_plan", "closing_balance", PLAN_KEY),),
+            (
+                *(Part("pool_plan", name, PLAN_KEY) for name in ADDED),
+                *(Part("pool_plan", name, PLAN_KEY, -1) for name in TAKEN),
+            ),
+        ),
+        Identity(
+            "Pool cash is deposits less debts and the pool's result",
+            (
+                Part("pool_month", "cash", ("month", "scenario")),
+                Part("pool_plan", "debt", ("month", "scenario")),
+            ),
+            (
+                Part("pool_plan", "closing_balance", ("month", "scenario")),
+                Part("pool_month", "result", ("month", "scenario")),
+            ),
+        ),
+        Identity(
+            "What members lend is what members owe",
+            (Part("pool_plan", "lent", ("month", "scenario")),),
+            (Part("pool_plan", "debt", ("month", "scenario")),),
+        ),
+        Identity(
+            "Postings of interest are the interest of the plan",
+            (Part("pool_interest", "amount", ("month", "scenario", "unit_id")),),
+            (
+                Part("pool_plan", "deposit_interest", ("month", "scenario", "unit_id")),
+                Part("pool_plan", "loan_interest", ("month", "scenario", "unit_id")),
+                Part("pool_plan", "bridge_interest", ("month", "scenario", "unit_id")),
+            ),
+        ),
+        Identity(
+            "Free pool cash is what exceeds floor and reserve",
+            (Part("pool_month", "free", ("month", "scenario")),),
+            (
+                Part("pool_month", "cash", ("month", "scenario")),
+                Part("pool_month", "reserve", ("month", "scenario"), -1),
+                Part("pool_month", "floor", ("month", "scenario"), -1),
+            ),
+        ),
+        Identity(
+            "A member's gain is what it saves and its share of the result",
+            (Part("pool_gain", "gain", ("scenario", "unit_id")),),
+            (
+                Part("pool_gain", "stand_alone", ("scenario", "unit_id")),
+                Part("pool_gain", "pooled", ("scenario", "unit_id"), -1),
+                Part("pool_gain", "share", ("scenario", "unit_id")),
+            ),
+        ),
+    ),
     "fund": (
         Identity(
             "package = its members' shares + what it keeps",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,10 +26,14 @@ if TYPE_CHECKING:
 Solver = Literal["highs", "glop"]
 FailureKind = Literal["infeasible", "unbounded", "time", "numerical"]
 
+Rounding = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
 # How far a row or bound may be missed, beside the size of what it adds up.
 FEASIBLE = 1e-6
 # A reduced cost or dual counts as nonzero from here on, beside the largest cost of the level.
-PRICED = 1e-7
+PRICED = 1e-9
+# Two objectives count as equal up to here, beside the size of what they add up.
+EQUAL = 1e-10
 # How far a level may end above its best value, beside the size of what it adds up.
 HELD = 1e-6
 
@@ -76,6 +80,30 @@ class LinearProgram:
 
 
 @dataclass(frozen=True)
+class Basis:
+    """The corner at which a linear program ended, from which one of the same shape may begin.
+
+    Only GLOP begins from one; through MathOpt HiGHS takes none. It changes time, not the optimum.
+    """
+
+    corner: Any
+
+    def of_first(self, n_rows: int, n_columns: int) -> Basis:
+        """The basis of a program's first rows and columns; GLOP repairs what does not fit."""
+        from ortools.math_opt import solution_pb2
+
+        part = solution_pb2.BasisProto()
+        for new, old, n in (
+            (part.variable_status, self.corner.variable_status, n_columns),
+            (part.constraint_status, self.corner.constraint_status, n_rows),
+        ):
+            new.ids.extend(range(n))
+            new.values.extend(old.values[:n])
+        part.basic_dual_feasibility = self.corner.basic_dual_feasibility
+        return Basis(part)
+
+
+@dataclass(frozen=True)
 class Solution:
     """An optimal answer, checked against every row and bound.
 
@@ -87,6 +115,7 @@ class Solution:
     objective: float
     duals: NDArray[np.float64]
     reduced_costs: NDArray[np.float64]
+    basis: Basis | None = dataclasses.field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -118,27 +147,61 @@ class LevelledSolution:
     values: NDArray[np.float64]
     levels: tuple[SolvedLevel, ...]
     held: LinearProgram
+    basis: Basis | None = dataclasses.field(default=None, compare=False)
 
 
 def solve(
-    program: LinearProgram, *, solver: Solver = "highs", seconds: float | None = None
+    program: LinearProgram,
+    *,
+    solver: Solver = "highs",
+    seconds: float | None = None,
+    begin: Basis | None = None,
 ) -> Solution:
     """Solve a program on one thread: the same arrays give the same bits.
 
     glop solves no integers. seconds: a limit of wall-clock time, None for none: with a limit the
     answer no longer depends on the program alone, and one that is not proved optimal is refused.
-    Raises SolverFailure.
+    begin: where GLOP begins. Raises SolverFailure.
     """
-    return _solve(program, _entries(program.matrix), solver, seconds)
+    return _solve(program, _entries(program.matrix), solver, seconds, begin)
 
 
-def _solve(program: LinearProgram, entries: Any, solver: Solver, seconds: float | None) -> Solution:
+def _solve(
+    program: LinearProgram,
+    entries: Any,
+    solver: Solver,
+    seconds: float | None,
+    begin: Basis | None = None,
+) -> Solution:
     """The program's checked answer; entries: its matrix, already filled."""
     _require_sound(program)
-    result = _solved(program, entries, solver, seconds)
+    try:
+        return _checked(program, entries, solver, seconds, begin)
+    except SolverFailure as failed:
+        # Each of the two now and then gives up on a linear program that the other solves.
+        if failed.kind != "numerical" or _has_whole(program):
+            raise
+        other: Solver = "glop" if solver == "highs" else "highs"
+        return _checked(program, entries, other, seconds, None)
+
+
+def _has_whole(program: LinearProgram) -> bool:
+    """Whether a program has variables that are whole."""
+    return program.integer is not None and bool(program.integer.any())
+
+
+def _checked(
+    program: LinearProgram,
+    entries: Any,
+    solver: Solver,
+    seconds: float | None,
+    begin: Basis | None,
+) -> Solution:
+    """What one solver answers, with every row and bound checked."""
+    result = _solved(program, entries, solver, seconds, begin)
     values = _values(result, len(program.cost))
     _require_kept(program, values)
-    if program.integer is not None and program.integer.any():
+    if _has_whole(program):
         # Whole numbers come as whole numbers up to the solver's tolerance.
         values[program.integer] = np.rint(values[program.integer])
         _require_kept(program, values)
@@ -152,7 +215,9 @@ def _solve(program: LinearProgram, entries: Any, solver: Solver, seconds: float 
             raise SolverFailure("numerical", f"{solver} returned no duals")
         if not (np.isfinite(duals).all() and np.isfinite(reduced_costs).all()):
             raise SolverFailure("numerical", f"{solver} returned duals that are not numbers")
-    return Solution(values, float(program.cost @ values), duals, reduced_costs)
+    first = result.solutions[0]
+    basis = Basis(first.basis) if first.HasField("basis") else None
+    return Solution(values, float(program.cost @ values), duals, reduced_costs, basis)
 
 
 def solve_in_order(
@@ -161,6 +226,9 @@ def solve_in_order(
     *,
     solver: Solver = "highs",
     seconds: float | None = None,
+    rounded: Rounding | None = None,
+    known: NDArray[np.float64] | None = None,
+    begin: Basis | None = None,
 ) -> LevelledSolution:
     """Solve the levels one after another, each on the optimal face of those before it.
 
@@ -168,19 +236,23 @@ def solve_in_order(
     and every row with a nonzero dual at its own (complementary slackness with any one dual
     solution), so a level is held by fixing those: no weight, no row of rounded objectives. With
     integers the face of the relaxation is used where whole numbers cost nothing; else a row says
-    that the level's cost is not exceeded. program.cost is not used. Raises SolverFailure; seconds
-    is the limit of each solve.
+    that the level's cost is not exceeded. program.cost is not used; seconds is the limit of each
+    solve; rounded: whole values that are worth a try beside a relaxation's, up by default; known:
+    an answer whose whole values are: what reaches the relaxation's optimum needs no search.
+    begin: where GLOP begins. Raises SolverFailure.
     """
     held = program
     entries = _entries(program.matrix)
     solved: list[SolvedLevel] = []
-    values = np.zeros(len(program.cost))
+    values = np.zeros(0) if known is None else known
     for level in levels:
         matrix = held.matrix
-        values, one, held = _solve_level(held, entries, level, solver, seconds)
+        values, begin, one, held = _solve_level(
+            held, entries, level, solver, seconds, begin, values, rounded
+        )
         solved.append(one)
         if held.matrix is not matrix:
-            entries = _entries(held.matrix)
+            entries, begin = _entries(held.matrix), None
     for level, one in zip(levels, solved, strict=True):
         reached = float(level.cost @ values)
         if reached - one.value > HELD * _size(level.cost, values, one.value):
@@ -190,32 +262,122 @@ def solve_in_order(
     n_rows = len(program.row_lower)
     _require_kept(program, values)
     shown = tuple(dataclasses.replace(one, duals=one.duals[:n_rows]) for one in solved)
-    return LevelledSolution(values, shown, held)
+    return LevelledSolution(values, shown, held, begin)
 
 
 def _solve_level(
-    held: LinearProgram, entries: Any, level: Level, solver: Solver, seconds: float | None
-) -> tuple[NDArray[np.float64], SolvedLevel, LinearProgram]:
-    """One level's answer, and the program in which no answer is worse in it."""
+    held: LinearProgram,
+    entries: Any,
+    level: Level,
+    solver: Solver,
+    seconds: float | None,
+    begin: Basis | None,
+    before: NDArray[np.float64],
+    rounded: Rounding | None,
+) -> tuple[NDArray[np.float64], Basis | None, SolvedLevel, LinearProgram]:
+    """One level's answer, and the program in which no answer is worse in it.
+
+    before: the answer of the level before, empty for the first.
+    """
     priced = dataclasses.replace(held, cost=level.cost)
-    relaxed = _solve(dataclasses.replace(priced, integer=None), entries, solver, seconds)
+    relaxed = _solve(dataclasses.replace(priced, integer=None), entries, solver, seconds, begin)
     duals, reduced = relaxed.duals, relaxed.reduced_costs
-    whole = held.integer
     answer = relaxed
-    if whole is not None and whole.any():
-        answer = _solve(priced, entries, "highs", seconds)
+    if not _is_whole(held.integer, relaxed.values):
+        tried = [before] if len(before) else []
+        tried.append(np.ceil(relaxed.values - 1e-9) if rounded is None else rounded(relaxed.values))
+        found = _at_no_cost(priced, entries, solver, seconds, relaxed, tried)
+        answer = found or _searched(priced, entries, solver, seconds, relaxed)
     one = SolvedLevel(level.name, answer.objective, relaxed.objective, duals, reduced)
     scale = _size(level.cost, answer.values, answer.objective)
-    if answer.objective - relaxed.objective <= PRICED * scale:
-        return answer.values, one, on_optimal_face(priced, duals, reduced)
-    return answer.values, one, _with_ceiling(priced, level.cost, answer.objective, scale)
+    if answer.objective - relaxed.objective <= EQUAL * scale:
+        face = on_optimal_face(priced, duals, reduced)
+        return answer.values, relaxed.basis, one, face
+    above = _with_ceiling(priced, level.cost, answer.objective, scale)
+    return answer.values, relaxed.basis, one, above
+
+
+def _at_no_cost(
+    program: LinearProgram,
+    entries: Any,
+    solver: Solver,
+    seconds: float | None,
+    relaxed: Solution,
+    tried: Sequence[NDArray[np.float64]],
+) -> Solution | None:
+    """The first of some whole values to try that reaches the relaxation's optimum, or none."""
+    for values in tried:
+        found = _with_whole(program, entries, solver, seconds, relaxed, values)
+        if found is not None:
+            scale = _size(program.cost, found.values, found.objective)
+            if found.objective - relaxed.objective <= EQUAL * scale:
+                return found
+    return None
+
+
+def _searched(
+    program: LinearProgram,
+    entries: Any,
+    solver: Solver,
+    seconds: float | None,
+    relaxed: Solution,
+) -> Solution:
+    """The best whole answer; what is not whole is solved again beside it.
+
+    A search keeps its rows to 1e-7 only, too little for the levels that are held afterwards.
+    """
+    found = _solve(program, entries, "highs", seconds)
+    return _with_whole(program, entries, solver, seconds, relaxed, found.values) or found
+
+
+def _with_whole(
+    program: LinearProgram,
+    entries: Any,
+    solver: Solver,
+    seconds: float | None,
+    relaxed: Solution,
+    values: NDArray[np.float64],
+) -> Solution | None:
+    """The best answer with the whole variables at given values; None where there is none."""
+    fixed = with_whole_fixed(program, values)
+    if (program.lower > fixed.upper).any() or (program.upper < fixed.lower).any():
+        return None
+    try:
+        return _solve(fixed, entries, solver, seconds, relaxed.basis)
+    except SolverFailure as failed:
+        if failed.kind == "time":
+            raise
+        return None
+
+
+def with_whole_fixed(program: LinearProgram, values: NDArray[np.float64]) -> LinearProgram:
+    """The linear program that is left of an integer one with its whole variables given."""
+    lower, upper, whole = program.lower.copy(), program.upper.copy(), program.integer
+    lower[whole] = upper[whole] = np.rint(values[whole])
+    return dataclasses.replace(program, lower=lower, upper=upper, integer=None)
+
+
+def _is_whole(integer: NDArray[np.bool_] | None, values: NDArray[np.float64]) -> bool:
+    """Whether a relaxation's answer is one of the integer program already."""
+    if integer is None:
+        return True
+    meant = values[integer]
+    return bool((np.abs(meant - np.rint(meant)) <= 1e-9).all())
 
 
 def on_optimal_face(
-    program: LinearProgram, duals: NDArray[np.float64], reduced_costs: NDArray[np.float64]
+    program: LinearProgram,
+    duals: NDArray[np.float64],
+    reduced_costs: NDArray[np.float64],
+    largest_cost: float | None = None,
 ) -> LinearProgram:
-    """The program with everything that has a price fixed at its bound."""
-    least = PRICED * max(float(np.abs(program.cost).max(initial=0.0)), 1e-30)
+    """The program with everything that has a price fixed at its bound.
+
+    largest_cost: beside which prices count as none, by default the largest of program.cost.
+    """
+    if largest_cost is None:
+        largest_cost = float(np.abs(program.cost).max(initial=0.0))
+    least = PRICED * max(largest_cost, 1e-30)
     lower, upper = program.lower.copy(), program.upper.copy()
     row_lower, row_upper = program.row_lower.copy(), program.row_upper.copy()
     for low, high, price in ((lower, upper, reduced_costs), (row_lower, row_upper, duals)):
@@ -309,12 +471,62 @@ def _values(result: Any, n_variables: int) -> NDArray[np.float64]:
     raise SolverFailure("numerical", what)
 
 
+def _solved(
+    program: LinearProgram,
+    entries: Any,
+    solver: Solver,
+    seconds: float | None,
+    begin: Basis | None,
+) -> Any:
+    """The solver's answer as it gives it. Raises SolverFailure where it gives none."""
+    from ortools.math_opt import callback_pb2, model_parameters_pb2, parameters_pb2
+    from ortools.math_opt.core.python import solver as core
+
+    parameters = parameters_pb2.SolveParametersProto()
+    if solver == "highs":
+        kind = parameters_pb2.SOLVER_TYPE_HIGHS
+        parameters.highs.string_options["parallel"] = "off"
+        parameters.highs.int_options["random_seed"] = 0
+        parameters.highs.double_options["mip_rel_gap"] = 0.0
+        parameters.highs.double_options["mip_abs_gap"] = program.gap
+        parameters.highs.double_options["mip_feasibility_tolerance"] = 1e-7
+    else:
+        kind = parameters_pb2.SOLVER_TYPE_GLOP
+        parameters.threads = 1
+    if seconds is not None:
+        parameters.time_limit.FromNanoseconds(round(seconds * 1e9))
+    of_model = model_parameters_pb2.ModelSolveParametersProto()
+    if begin is not None and solver == "glop":
+        of_model.initial_basis.CopyFrom(begin.corner)
+    try:
+        with _nothing_printed(program):
+            return core.solve(
+                _filled(program, entries),
+                kind,
+                parameters_pb2.SolverInitializerProto(),
+                parameters,
+                of_model,
+                None,
+                callback_pb2.CallbackRegistrationProto(),
+                None,
+                None,
+            )
+    except Exception as error:
+        # OR-Tools raises a status of its own, which Python code cannot name without importing it.
+        raise SolverFailure("numerical", f"{solver} stopped: {error}") from error
+
+
 @contextmanager
-def _nothing_printed() -> Iterator[None]:
+def _nothing_printed(program: LinearProgram) -> Iterator[None]:
     """HiGHS writes a line of its own on standard output at times, whatever its options say.
 
-    Standard output carries the command's result alone, so it is closed to the solver.
+    Standard output carries the command's result alone, so it is closed to a search for whole
+    numbers. Linear programs print nothing and may be solved in several threads, which could not
+    each close and open the one standard output.
     """
+    if not _has_whole(program):
+        yield
+        return
     sys.stdout.flush()
     try:
         kept = os.dup(1)
@@ -330,42 +542,6 @@ def _nothing_printed() -> Iterator[None]:
         os.dup2(kept, 1)
         os.close(kept)
         os.close(nowhere)
-
-
-@_nothing_printed()
-def _solved(program: LinearProgram, entries: Any, solver: Solver, seconds: float | None) -> Any:
-    """The solver's answer as it gives it. Raises SolverFailure where it gives none."""
-    from ortools.math_opt import callback_pb2, model_parameters_pb2, parameters_pb2
-    from ortools.math_opt.core.python import solver as core
-
-    parameters = parameters_pb2.SolveParametersProto()
-    if solver == "highs":
-        kind = parameters_pb2.SOLVER_TYPE_HIGHS
-        parameters.highs.string_options["parallel"] = "off"
-        parameters.highs.int_options["random_seed"] = 0
-        parameters.highs.double_options["mip_rel_gap"] = 0.0
-        parameters.highs.double_options["mip_abs_gap"] = program.gap
-        parameters.highs.double_options["mip_feasibility_tolerance"] = 1e-9
-    else:
-        kind = parameters_pb2.SOLVER_TYPE_GLOP
-        parameters.threads = 1
-    if seconds is not None:
-        parameters.time_limit.FromNanoseconds(round(seconds * 1e9))
-    try:
-        return core.solve(
-            _filled(program, entries),
-            kind,
-            parameters_pb2.SolverInitializerProto(),
-            parameters,
-            model_parameters_pb2.ModelSolveParametersProto(),
-            None,
-            callback_pb2.CallbackRegistrationProto(),
-            None,
-            None,
-        )
-    except Exception as error:
-        # OR-Tools raises a status of its own, which Python code cannot name without importing it.
-        raise SolverFailure("numerical", f"{solver} stopped: {error}") from error
 
 
 def _filled(program: LinearProgram, entries: Any) -> Any:

@@ -10,6 +10,8 @@ from medcost.report.composition import composition
 from medcost.report.consortium_consolidation import consolidation
 from medcost.report.consortium_equipment import equipment
 from medcost.report.consortium_funds import funds
+from medcost.report.consortium_lending import lending
+from medcost.report.consortium_sharing import sharing
 from medcost.report.drg_groups import drg_cost, over_cost_groups
 from medcost.report.effects import effects
 from medcost.report.execution import execution
@@ -35,6 +37,8 @@ from medcost.report.words import Word
 # The consortium's sections, in the order in which they are read: the kind of result that each
 # shows, and what makes it. One stands in a report where its kind was published.
 CONSORTIUM: tuple[tuple[str, Callable[[Figures], Section]], ...] = (
+    ("share", sharing),
+    ("lend", lending),
     ("fund", funds),
     ("equip", equipment),
     ("consolidate", consolidation),

@@ -11,6 +11,7 @@ import pyarrow as pa
 from medcost.sample.consortium_consolidation import consolidation_tables
 from medcost.sample.consortium_equipment import shared_equipment
 from medcost.sample.consortium_funds import fund_tables
+from medcost.sample.consortium_lending import lending_tables
 from medcost.sample.consortium_sharing import sharing_tables
 from medcost.sample.files import write_table
 from medcost.sample.streams import Month
@@ -37,6 +38,7 @@ class Members:
 # Each makes the tables that one kind of result reads, by name.
 MAKERS: tuple[Callable[[Members], dict[str, pa.Table]], ...] = (
     sharing_tables,
+    lending_tables,
     fund_tables,
     shared_equipment,
     consolidation_tables,

@@ -33,6 +33,7 @@ class Topic(IntEnum):
     INCOME = 9
     BUDGET = 10
     GROUP_BUDGET = 11
+    LENDING = 13
     SHARING = 12
     EQUIPMENT = 15
     CONSOLIDATION = 16

@@ -24,7 +24,7 @@ CONSORTIUM_INPUTS: dict[str, tuple[str, ...]] = {
         "process_outputs",
         "member_requirements",
     ),
-    "lend": (),
+    "lend": ("cash_plan", "loan_limits"),
     "fund": (
         "budget_requests",
         "fund_totals",
@@ -37,7 +37,16 @@ CONSORTIUM_INPUTS: dict[str, tuple[str, ...]] = {
 }
 CONSORTIUM_RESULTS: dict[str, tuple[str, ...]] = {
     "share": ("share", "share_coalition", "share_posting", "share_rule", "share_service"),
-    "lend": (),
+    "lend": (
+        "pool_plan",
+        "pool_month",
+        "pool_interest",
+        "pool_goal",
+        "pool_rule",
+        "pool_priority",
+        "pool_gain",
+        "pool_change",
+    ),
     "fund": (
         "fund_allocation",
         "fund_goal",

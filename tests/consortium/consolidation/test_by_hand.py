@@ -367,6 +367,19 @@ def test_goods_that_come_back_to_themselves_are_refused_with_the_circle():
     assert where.count("P2") == 1
 
 
+def test_goods_that_may_come_from_two_purchases_are_refused():
+    """B bought under P1 from A and from D, and sells on goods of P1."""
+    with refused("resale-ambiguous") as found:
+        month(
+            intercompany=[
+                *deal("goods", "A", "B", 40, "P1", cost=36),
+                *deal("goods", "D", "B", 40, "P1", cost=30),
+                *deal("goods", "B", "C", 44, "P2", cost=40, resold_from="P1"),
+            ]
+        )
+    assert len(found[0].where) == 3
+
+
 @pytest.mark.verdict("More internal on a line than the statement has on it")
 def test_a_line_of_which_more_is_internal_than_it_holds_is_refused():
     with refused("internal-above-statement"):

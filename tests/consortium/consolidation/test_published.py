@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from consortium.books import MONTH, Row, policy_file, postings, written
+from medcost.consortium.consolidation.evidence import Source, read_evidence
 from medcost.consortium.consolidation.inputs import NEEDED
 from medcost.consortium.consolidation.policy import load_consolidation
 from medcost.consortium.consolidation.stage import KIND, consolidate_months
@@ -256,3 +259,28 @@ def test_a_claim_that_the_member_booked_is_not_replaced(tmp_path: Path) -> None:
 def test_evidence_that_is_not_published_is_asked_for(tmp_path: Path) -> None:
     tables = {"statements": with_lines(*STATEMENTS)}
     assert codes_of(tmp_path, tables, policy_file(tmp_path, EVIDENCE)) == {"run-not-found"}
+
+
+def test_of_postings_of_a_shared_cost_the_member_that_takes_over_counts(tmp_path: Path) -> None:
+    """L hands 30 of service S1 to T: T posts 30, L -30; a posting within L is none."""
+    rows = [
+        {"service_id": "S1", "unit_id": "T", "counterparty_id": "L", "amount": Decimal("30.00")},
+        {"service_id": "S1", "unit_id": "L", "counterparty_id": "T", "amount": Decimal("-30.00")},
+        {"service_id": "S1", "unit_id": "L", "counterparty_id": "L", "amount": Decimal("5.00")},
+    ]
+    run = tmp_path / "run=share"
+    run.mkdir()
+    texts = {
+        name: [row[name] for row in rows] for name in ("service_id", "unit_id", "counterparty_id")
+    }
+    amounts = pa.array([row["amount"] for row in rows], pa.decimal128(18, 2))
+    pq.write_table(pa.table({**texts, "amount": amounts}), run / "share_posting.parquet")
+    sha256 = hashlib.sha256((run / "share_posting.parquet").read_bytes()).hexdigest()
+    outputs = [{"name": "share_posting.parquet", "sha256": sha256}]
+    (run / "manifest.json").write_text(json.dumps({"outputs": outputs}), "utf-8")
+    source = Source("share", "services", "claim", "")
+    [found] = read_evidence([source], {}, {"share": run})
+    assert (found.claimant, found.debtor, found.reference, found.fen) == ("L", "T", "S1", 3000)
+    (run / "share_posting.parquet").write_bytes(b"changed")
+    with pytest.raises(InputRejected, match="not as it was published"):
+        read_evidence([source], {}, {"share": run})

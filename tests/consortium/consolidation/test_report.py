@@ -36,8 +36,7 @@ def report(out: Path) -> Report:
 
 
 def test_the_section_has_the_statement_with_totals_and_the_surplus(report: Report) -> None:
-    [section] = report.sections
-    assert section.key == "consolidation"
+    assert "consolidation" in [section.key for section in report.sections]
     grid = grids(report)["consolidated_statement"]
     totals = {
         line.cells[0].en: line.cells[2:]  # type: ignore[union-attr]
@@ -63,7 +62,8 @@ def test_the_section_says_what_did_not_match_and_whose_the_surplus_is(report: Re
 
 
 def test_pictures_go_from_the_members_to_the_consolidated(report: Report) -> None:
-    pictures = report.sections[0].pictures
+    [section] = [one for one in report.sections if one.key == "consolidation"]
+    pictures = section.pictures
     assert len(pictures) == 3
     income = pictures[0].svg["en"]
     assert all(f">{text}<" in income for text in ("1,400", "-60", "-40", "-10", "1,290"))

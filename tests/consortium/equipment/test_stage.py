@@ -193,6 +193,20 @@ def test_a_group_that_would_rather_leave_is_named_with_both_amounts(tmp_path):
     tie_out("equip", result.tables)
 
 
+def test_labels_in_a_note_cannot_act_on_a_terminal(tmp_path):
+    """A type with an escape sequence in its name is written as its code."""
+    odd = {"device_type": "DR\x1b[31m"}
+    result = planned(
+        book(
+            tmp_path,
+            equipment=[row | odd for row in DEVICES],
+            exam_demand=[row | odd for row in DEMAND],
+        ),
+        '[sharing]\nprices = "assignment"\nremainder = "members"\n',
+    )
+    assert result.notes[0].startswith("DR\\x1b[31m: ")
+
+
 def test_kept_devices_of_a_type_that_nobody_asks_for_are_borne_by_their_owner(tmp_path):
     """An MRI at T1 costs 5,000.00 and is kept."""
     kept = device("T1", 10, "5000.00", "1.00", status="kept") | {"device_type": "MRI"}

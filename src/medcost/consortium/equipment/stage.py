@@ -23,7 +23,7 @@ from medcost.consortium.equipment.what_if import what_ifs
 from medcost.consortium.inputs import ConsortiumInputs
 from medcost.consortium.policy import LoadedPolicy
 from medcost.consortium.publication import ConsortiumResult
-from medcost.errors import Fault, InputRejected, count_of
+from medcost.errors import Fault, InputRejected, count_of, printable
 from medcost.money import format_yuan
 
 KIND = "equip"
@@ -138,11 +138,11 @@ def _notes(
 
 def group_sentence(unit_ids: tuple[str, ...], type_id: str, group: Coalition) -> str:
     """A group that would rather leave, in words."""
-    named = [unit_ids[unit] for unit in group.members]
+    named = [printable(unit_ids[unit]) for unit in group.members]
     shown = ", ".join(named[:GROUP_SHOWN])
     if len(named) > GROUP_SHOWN:
         shown += f" and {len(named) - GROUP_SHOWN} more"
     return (
-        f"{type_id}: {shown} pay {format_yuan(group.share_fen)} yuan together and would pay "
-        f"{format_yuan(group.alone_fen)} alone, {format_yuan(group.excess_fen)} less."
+        f"{printable(type_id)}: {shown} pay {format_yuan(group.share_fen)} yuan together and would "
+        f"pay {format_yuan(group.alone_fen)} alone, {format_yuan(group.excess_fen)} less."
     )

@@ -1,0 +1,1 @@
+"""The capital pool: lending between members over months and scenarios."""
