@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 KERNELS := $(wildcard src/medcost/_core/*.pyx src/medcost/_core/*.pxd)
 DEMO := demo
+# A process for each processor; the tests of a file share what they set up.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 
 FUZZ_SECONDS ?= 300
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -24,12 +26,12 @@ demo: $(VENV)/ready
 	$(BIN)/medcost run data/samples --period 2026-01 --model three_level_step_down_2021 --out $(DEMO)
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 # The kernels rebuilt with bounds checks, the whole suite on them, then the fast ones back.
 test-checked: $(VENV)/ready
 	MEDCOST_CHECKED=1 $(BIN)/python setup.py --quiet build_ext --inplace --force
-	$(BIN)/python -m pytest; status=$$?; \
+	$(PYTEST); status=$$?; \
 		$(BIN)/python setup.py --quiet build_ext --inplace --force; exit $$status
 
 # Damaged files under AddressSanitizer, with the kernels built once more, outside the source tree.

@@ -20,6 +20,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "verdict(case): the row of docs/explanation/verdicts.md")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what tests have recorded as facts, as how many faults they injected."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, fact in report.user_properties:
+            if name == "fact":
+                terminalreporter.write_line(str(fact))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Return the folder of published examples and real books; skip where it is absent."""

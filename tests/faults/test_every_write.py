@@ -225,7 +225,7 @@ def survive_all(case: Case, faults: Sequence[tuple[str, str]], top: Path) -> lis
 def test_a_fault_at_any_call_leaves_the_old_run_or_the_new_one_whole(
     top: Path,
     case_of: Callable[[str], Case],
-    capsys: pytest.CaptureFixture[str],
+    record_property: Callable[[str, object], None],
     kind: str,
     kinds: Sequence[str],
     least: int,
@@ -242,7 +242,6 @@ def test_a_fault_at_any_call_leaves_the_old_run_or_the_new_one_whole(
     calls = sites if kinds == KINDS else [s for s in sites if not s.startswith(("write", "send"))]
     faults = [(site, name) for site in calls for name in kinds]
     failed = survive_all(case, faults, top)
-    with capsys.disabled():
-        print(f"\n{kind}: {len(faults)} faults injected at {len(calls)} calls")  # noqa: T201
+    record_property("fact", f"{kind}: {len(faults)} faults injected at {len(calls)} calls")
     assert not failed, "\n".join(failed)[:6000]
     assert len(faults) >= least
