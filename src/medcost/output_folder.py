@@ -172,7 +172,8 @@ def require_fence(held: OutputFolder) -> dict[str, Any]:
 def turn_current(held: OutputFolder, fence: int, turned: bytes) -> None:
     """Replace CURRENT.json by what it became in a turn that was announced, durably and at once.
 
-    fence: of the turn. What it points to is in place and synced. Raises CannotPublish where another run was faster.
+    fence: of the turn. What it points to is in place and synced. Raises CannotPublish where another
+    run was faster.
     """
     staged = held.staging / CURRENT
     write_durably(staged, turned)
