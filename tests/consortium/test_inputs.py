@@ -87,8 +87,16 @@ def test_a_table_that_is_needed_and_missing_or_empty_is_named(tmp_path: Path) ->
     empty = written(tmp_path / "empty", {"out_intercompany": []})
     assert [code for code, _ in refused(empty, "out_intercompany")] == ["table-empty"]
     (empty / "units.parquet").unlink()
-    assert [code for code, _ in refused(empty)] == ["table-missing"]
+    assert [code for code, _ in refused(empty)] == ["table-missing", "table-empty"]
     assert [code for code, _ in refused(tmp_path / "nowhere")] == ["book-not-found"]
+
+
+def test_a_table_of_the_kind_that_is_there_and_empty_is_named_even_where_it_is_not_needed(
+    tmp_path: Path,
+) -> None:
+    """A failed export of what members did with each other would publish their sum."""
+    book = written(tmp_path / "b", {"units": UNITS, "out_intercompany": []})
+    assert [("table-empty", "'out_intercompany.parquet'")] == refused(book)
 
 
 def test_a_broken_file_is_named_with_the_faults_of_the_others(tmp_path: Path) -> None:

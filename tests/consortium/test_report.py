@@ -47,7 +47,7 @@ def test_a_report_of_results_alone_has_their_sections_and_none_of_costs(place: P
     assert report.is_tied
     (row,) = rows_of(grids(report)["runs"])
     assert (row["run"], row["units"], row["ledger"]) == (run.folder.name, 2, None)
-    assert report.notes == ("said",)
+    assert report.notes == (("said", "said"),)
     assert cover_of(place.out)["Cost sharing"] == "A policy of the tests (test)"
     assert "Allocation model" not in cover_of(place.out)
 

@@ -141,3 +141,15 @@ def test_fields_of_opposite_ends_are_told_apart_by_more_than_their_colour() -> N
     """The ends of the shades are about equally dark: what says an alert has its mark."""
     assert len({*shades.SHADES}) == 7
     assert [charts.is_light(colour) for colour in shades.SHADES] == [False, *[True] * 5, False]
+
+
+def test_a_waterfall_that_ends_below_nothing_has_its_line_at_nothing() -> None:
+    """10 - 15 = -5: the first total stands on the line and the last hangs from it."""
+    picture = charts.waterfall(
+        [Step("a", 10, True), Step("b", -15), Step("c", -5, True)], COLOURS, TEXT
+    )
+    rects = re.findall(r'y="([\d.]+)" width="[\d.]+" height="([\d.]+)" fill="#\w+"', picture)
+    (line,) = re.findall(r'<line x1="10.0" y1="([\d.]+)" x2="990.0"', picture)
+    first, last = ([float(number) for number in rects[i]] for i in (0, -1))
+    assert sum(first) == pytest.approx(float(line), abs=0.2)
+    assert last[0] == pytest.approx(float(line), abs=0.2)

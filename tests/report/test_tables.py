@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from books import book, items, line, model, posting, stay
 
-from medcost.report.contents import Report
+from medcost.report.contents import CONSORTIUM, Report
 from medcost.report.largest import Most, shorten
+from medcost.tables import CONSORTIUM_RESULTS
 from report.published import fen, grids, publish, report_of, rows_of
 
 FEBRUARY = ("2026-02", "2026-02")
@@ -333,3 +334,8 @@ def test_statistics_are_those_of_the_department(tmp_path: Path) -> None:
     )
     assert (row["bed_day_cost"], row["visit_cost"]) == (None, None)
     assert (row["bed_days"], row["visits"]) == (50000, 50000)
+
+
+def test_each_kind_of_result_of_the_consortium_has_one_section_in_the_order_of_the_kinds() -> None:
+    shown = [kind for kind, _ in CONSORTIUM]
+    assert shown == [kind for kind in CONSORTIUM_RESULTS if kind in shown]

@@ -9,7 +9,14 @@ import pyarrow.parquet as pq
 
 import medcost.report
 from medcost.figure_words import ELEMENT_NAMES
-from medcost.report.labels import drivers_of, service_group_of, tag_of
+from medcost.report.labels import (
+    device_of,
+    drivers_of,
+    package_of,
+    purpose_of,
+    service_group_of,
+    tag_of,
+)
 from medcost.report.notes import in_words
 from medcost.report.words import all_words, word
 from medcost.tables import CLASSES, ELEMENTS, load_table
@@ -90,6 +97,17 @@ def test_a_note_of_another_form_stands_as_it_is() -> None:
         "1,024 driver rows left aside: closed or own department, or outside the rule's receivers"
     )
     assert known.zh.startswith("1,024 行分摊参数未使用")
+
+
+def test_purposes_packages_and_devices_of_the_sample_have_a_word() -> None:
+    for table, name, named in (
+        ("budget_requests", "purpose", purpose_of),
+        ("insurance_package", "package_id", package_of),
+        ("equipment", "device_type", device_of),
+    ):
+        for text in set(column(table, name)):
+            assert named(text).zh != text
+        assert named("our own") == ("our own", "our own")
 
 
 def column(table: str, name: str) -> list:

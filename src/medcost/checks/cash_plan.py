@@ -22,10 +22,12 @@ def find_plan_faults(book: Book, considered: NDArray[np.bool_]) -> list[Fault]:
     month_of, unit_of, scenario_of = (
         rows.codes(name).tolist() for name in ("period", "unit_id", "scenario")
     )
+    # A row of no unit, or of one that is not listed, has a fault of its own.
+    listed = set(book.registers.unit_ids)
     keys = [
         (scenarios[scenario_of[row]], units[unit_of[row]], months[month_of[row]])
         for row in at
-        if is_period(months[month_of[row]])
+        if is_period(months[month_of[row]]) and units[unit_of[row]] in listed
     ]
     faults = _missing_months(keys)
     chance, there = rows.values("probability").tolist(), rows.present("probability").tolist()

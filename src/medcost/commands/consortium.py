@@ -1,4 +1,4 @@
-"""Commands of the consortium: what they have in common, and each of them."""
+"""What the commands of the consortium have in common; each has a module of its own."""
 
 from __future__ import annotations
 

@@ -27,6 +27,8 @@ from medcost.records import dataclass
 from medcost.tables import CONSORTIUM_INPUTS
 from medcost.text_labels import text_array
 
+# Tables of a kind that say nothing where they are empty: services that need their rows miss them.
+EMPTY_IS_NONE = MAY_BE_EMPTY | {"coalition_costs"}
 # Kinds of units that count as grassroots where units does not say.
 GRASSROOTS = frozenset({"township", "village", "community"})
 
@@ -88,17 +90,18 @@ def read_consortium(
 ) -> ConsortiumInputs:
     """The tables of a kind, with the register of members.
 
-    needed: tables without which there is no answer; also: tables of other kinds or of costing
-    that are read where they are there; periods: months whose rows are checked, None for all.
+    needed: tables without which there is no answer; none of the kind's may be empty; also: tables
+    of other kinds or of costing that are read where they are there; periods: months whose rows are
+    checked, None for all.
     Raises InputRejected with all faults of all tables together.
     """
     names = tuple(dict.fromkeys((*CONSORTIUM_INPUTS[kind], *also)))
     book = open_consortium(folder, names)
     faults = list(book.faults)
-    for name in ("units", *needed):
-        if name not in book.files:
-            faults.append(missing_table(name, folder))
-        elif name in book.tables and not book.tables[name].n and name not in MAY_BE_EMPTY:
+    faults += [missing_table(name, folder) for name in ("units", *needed) if name not in book.files]
+    # Without a row of intercompany nothing would be eliminated: no table of the kind may be empty.
+    for name in dict.fromkeys(("units", *needed, *CONSORTIUM_INPUTS[kind])):
+        if name in book.tables and not book.tables[name].n and name not in EMPTY_IS_NONE:
             faults.append(empty_table(name, book.files[name]))
     faults += check_consortium(book, names, periods)
     if faults:

@@ -195,7 +195,9 @@ def waterfall(
         if i + 1 < len(steps):
             y = height - (after - low) * unit
             drawn.append(_line(middle + width / 2, y, middle + slot - width / 2, y, SOFT, "3 3"))
-    drawn.append(_line(10, height, WIDTH - 10, height, SOFT))
+    # What goes below nothing hangs from the line at nothing.
+    foot = height + min(low, 0) * unit
+    drawn.append(_line(10, foot, WIDTH - 10, foot, SOFT))
     if low > 0:
         drawn.append(_text(18, 14, cut_axis.format(text(low)), "start", SOFT))
         drawn += _broken_axis(10, top, height)

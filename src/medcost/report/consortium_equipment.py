@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from medcost.report.charts import Series, stacked_bars
 from medcost.report.figures import Figures, Rows
 from medcost.report.grid import Cell, Column, Grid, Lines
+from medcost.report.labels import device_of
 from medcost.report.numbers import scale_for, visible
 from medcost.report.section import (
     BLUE,
@@ -44,7 +45,10 @@ def equipment(figures: Figures) -> Section:
 
 def _rows(rows: Rows, texts: Sequence[str], numbers: Sequence[str]) -> Iterator[tuple[Cell, ...]]:
     """Texts made safe, then numbers, of each row."""
-    columns: list[Sequence[Cell]] = [[visible(t) for t in rows.texts(name)] for name in texts]
+    columns: list[Sequence[Cell]] = [
+        [device_of(t) if name == "device_type" else visible(t) for t in rows.texts(name)]
+        for name in texts
+    ]
     yield from zip(*columns, *(rows.values(name) for name in numbers), strict=True)
 
 
@@ -68,7 +72,7 @@ def _goals(rows: Rows) -> Grid:
     columns = (
         Column("period", word("equipment.month"), is_label=True),
         Column("goal", word("equipment.goal")),
-        Column("value", word("equipment.value"), "quantity", adds=False),
+        Column("value", word("equipment.value"), "quantity", adds=False, aligned=False),
         Column("asked", word("equipment.asked"), "quantity", adds=False),
         Column("share", word("equipment.reached"), "rate", adds=False),
     )
@@ -124,7 +128,7 @@ def _sites(figures: Figures, rows: Rows) -> Grid:
         lines.rows(
             [
                 (
-                    same(period), visible(kind), visible(unit), _named(figures, unit),
+                    same(period), device_of(kind), visible(unit), _named(figures, unit),
                     visible(device), _choice("opened", opened), _choice("reason", reason), *values,
                 )
             ],
@@ -226,7 +230,7 @@ def _access(figures: Figures) -> Grid:
         name = _named(figures, unit)
         row = (
             same(period),
-            visible(kind),
+            device_of(kind),
             visible(unit),
             name,
             *counts,
@@ -265,7 +269,7 @@ def _examinations(figures: Figures) -> Grid:
     counts = zip(rows.values("examinations"), rows.values("distance"), strict=True)
     for (period, kind, unit, site, within), numbers in zip(of, counts, strict=True):
         names = (visible(unit), _named(figures, unit), visible(site), _named(figures, site))
-        row = (same(period), visible(kind), *names, _choice("opened", within), *numbers)
+        row = (same(period), device_of(kind), *names, _choice("opened", within), *numbers)
         lines.rows([row], unit)
     lines.total(word("total"), 0, level=1)
     return Grid(
@@ -302,20 +306,21 @@ def _use(figures: Figures, sites: Rows) -> Iterator[Picture]:
             home[kind, site, device] = n
     found = rows.sums(("device_type", "unit_id", "device_id"), ("examinations", "capacity"))
     ranked = sorted(found.items(), key=lambda one: (-one[1][0], one[0]))[:MOST_BARS]
-    bars = [
-        (
-            f"{visible(key[0])} {_labelled(figures, key[1])} {visible(key[2])}".strip(),
-            (home.get(key, 0), n - home.get(key, 0), capacity - n),
-        )
-        for key, (n, capacity) in ranked
-    ]
 
     def drawn(language: Language) -> str:
+        bars = [
+            (
+                f"{device_of(key[0]).of(language)} {_labelled(figures, key[1])} "
+                f"{visible(key[2])}".strip(),
+                (home.get(key, 0), n - home.get(key, 0), capacity - n),
+            )
+            for key, (n, capacity) in ranked
+        ]
         names = (("home", BLUE), ("others", GREEN), ("free", PALE))
         series = [Series(word(f"equipment.use.{n}").of(language), colour) for n, colour in names]
         return stacked_bars(bars, series, _counted)
 
-    if bars:
+    if ranked:
         title = word("equipment.picture.use", period=period)
         yield Picture(title, in_both(drawn), word("equipment.picture.largest"))
 
@@ -325,17 +330,17 @@ def _reached(figures: Figures) -> Iterator[Picture]:
     period, rows = _last(figures.tables["exam_access"])
     rows = rows.only(rows.where("grassroots", "yes"))
     found = rows.sums(("device_type",), ("within", "examined", "unserved"))
-    bars = [
-        (visible(kind), (within, examined - within, unserved))
-        for (kind,), (within, examined, unserved) in found.items()
-    ]
 
     def drawn(language: Language) -> str:
+        bars = [
+            (device_of(kind).of(language), (within, examined - within, unserved))
+            for (kind,), (within, examined, unserved) in found.items()
+        ]
         names = (("within", GREEN), ("beyond", GREY), ("unserved", RED))
         series = [Series(word(f"equipment.bar.{n}").of(language), colour) for n, colour in names]
         return stacked_bars(bars, series, _counted)
 
-    if bars:
+    if found:
         yield Picture(word("equipment.picture.reached", period=period), in_both(drawn))
 
 
@@ -358,7 +363,7 @@ def _payers(figures: Figures) -> Iterator[Picture]:
         )
 
     def drawn(language: Language) -> str:
-        named = [visible(kind) for kind in kinds]
+        named = [device_of(kind).of(language) for kind in kinds]
         if len(kinds) > n_colours:
             named = [*named[: n_colours - 1], word("equipment.other_types").of(language)]
         series = [Series(n, colour) for n, colour in zip(named, ELEMENT_COLOURS, strict=False)]

@@ -9,10 +9,11 @@ from medcost.money import divide_half_away
 from medcost.report.charts import Series, Step, diverging_bars, stacked_bars, waterfall
 from medcost.report.figures import Figures, Rows
 from medcost.report.grid import Cell, Column, Grid, Lines
+from medcost.report.labels import package_of, purpose_of, tag_of
 from medcost.report.numbers import Scale, scale_for, visible
 from medcost.report.section import BLUE, GREEN, RED, Picture, Section, in_both
 from medcost.report.sums import rate_of
-from medcost.report.words import Language, Word, all_words, same, word
+from medcost.report.words import Language, Word, all_words, joined, same, word
 
 # Quiet beside what is allocated.
 UNMET = "#d9dee3"
@@ -119,7 +120,7 @@ def _requests(figures: Figures) -> Grid:
     values = zip(*(rows.values(name) for name in (*numbers, "satisfied_share")), strict=True)
     for (period, unit, purpose, tags, held, goal), of in zip(texts, values, strict=True):
         stopped = word(f"funds.held.{held}") if held else None
-        label = (period, visible(unit), visible(purpose), visible(tags))
+        label = (period, visible(unit), purpose_of(purpose), tag_of(tags))
         lines.rows([(*label, *of, stopped, goal or None)], unit)
     return Grid(
         "fund_requests", word("funds.requests"), columns, tuple(lines.found),
@@ -177,7 +178,7 @@ def _rules(figures: Figures) -> Grid:
         is_value = goal == "value"
         shares = (None, None) if is_value else (_in(above, 6), _in(below, 6))
         worth = (_in(above, 10), _in(below, 10)) if is_value else (None, None)
-        label = (period, _rule_word(rule), visible(unit), visible(purpose))
+        label = (period, _rule_word(rule), visible(unit), purpose_of(purpose))
         lines.rows([(*label, *of, goal or None, *shares, *worth)], unit)
     return Grid(
         "fund_rules", word("funds.rules"), columns, tuple(lines.found),
@@ -201,7 +202,7 @@ def _packages(figures: Figures) -> Grid:
     lines = Lines(columns)
     for (period, package), of in _settlements(figures).items():
         cells: tuple[Cell, ...] = (
-            period, visible(package), *(of.get(line) for line in PACKAGE_LINES), sum(of.values())
+            period, package_of(package), *(of.get(line) for line in PACKAGE_LINES), sum(of.values())
         )  # fmt: skip
         lines.rows([cells])
     if lines.found:
@@ -246,13 +247,13 @@ def _shares(figures: Figures) -> Grid:
     for (period, package, group, unit, held), of in zip(texts, values, strict=True):
         if (period, package) != before:
             if before is not None:
-                lines.total(word("subtotal", of=same(visible(before[1]))), start, level=1)
+                lines.total(word("subtotal", of=package_of(before[1])), start, level=1)
             start, before = len(lines.found), (period, package)
         whose = _named(figures, unit) if unit else ("", word("funds.kept"))
         stopped = word(f"funds.held.{held}") if held else None
-        lines.rows([(period, visible(package), visible(group), *whose, *of, stopped)], unit)
+        lines.rows([(period, package_of(package), visible(group), *whose, *of, stopped)], unit)
     if before is not None:
-        lines.total(word("subtotal", of=same(visible(before[1]))), start, level=1)
+        lines.total(word("subtotal", of=package_of(before[1])), start, level=1)
     return Grid(
         "fund_shares", word("funds.shares"), columns, tuple(lines.found),
         (word("funds.shares_note"),), rank="amount", sheet=word("funds.shares_sheet"),
@@ -299,7 +300,9 @@ def _package_pictures(figures: Figures) -> Iterator[Picture]:
     """From each package to its surplus."""
     for (period, package), of in list(_settlements(figures).items())[:MOST_PACKAGES]:
         scales = scale_for(of.get("package", 0), figures.currency)
-        label = same(visible(package if len(figures.periods) == 1 else f"{package} {period}"))
+        label = package_of(package)
+        if len(figures.periods) > 1:
+            label = joined(same(" "), label, same(period))
         yield Picture(
             word("funds.package_picture", of=label, unit=_unit(scales)),
             in_both(partial(_package_steps, of, scales)),

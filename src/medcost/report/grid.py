@@ -26,8 +26,8 @@ class Column:
     missing in a row; adds: whether total lines add it up; of_every_unit: whether a sum is empty
     where one of its units has no value, as a sum over some units is not comparable; positive:
     whether the quotient is empty over what is not above zero; on_page: whether the page shows it
-    too, or only the workbook; is_label: where total lines have their name; decimals: of a quantity
-    on the page.
+    too, or only the workbook; is_label: where total lines have their name; aligned: whether
+    quantities of the column are of one kind and have equal decimals, of the page, decimals of them.
     """
 
     key: str
@@ -41,6 +41,7 @@ class Column:
     positive: bool = False
     on_page: bool = True
     is_label: bool = False
+    aligned: bool = True
     decimals: int | None = None
 
     @property

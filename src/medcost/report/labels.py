@@ -24,8 +24,26 @@ def _driver(driver: str, giver: str) -> Word:
 
 
 def tag_of(tag: str) -> Word:
-    """A budget's tag."""
+    """A tag of a budget or of a request for funds."""
     return word(f"tag.{tag}") if f"tag.{tag}" in all_words() else same(visible(tag))
+
+
+def purpose_of(purpose: str) -> Word:
+    """What funds are asked for."""
+    known = f"purpose.{purpose}" in all_words()
+    return word(f"purpose.{purpose}") if known else same(visible(purpose))
+
+
+def package_of(package: str) -> Word:
+    """Whose insurance a package is of."""
+    known = f"package.{package}" in all_words()
+    return word(f"package.{package}") if known else same(visible(package))
+
+
+def device_of(device: str) -> Word:
+    """A type of shared equipment."""
+    known = f"device.{device}" in all_words()
+    return word(f"device.{device}") if known else same(visible(device))
 
 
 def service_group_of(group: str) -> Word:

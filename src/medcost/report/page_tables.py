@@ -106,7 +106,7 @@ def _aligned(columns: Sequence[Column], lines: Sequence[Line]) -> tuple[Column, 
 
     return tuple(
         replace(column, decimals=decimals_of(values(i), column.kind))
-        if column.kind in COUNTED
+        if column.kind in COUNTED and column.aligned
         else column
         for i, column in enumerate(columns)
     )

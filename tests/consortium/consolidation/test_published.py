@@ -122,6 +122,31 @@ def test_notes_say_what_was_left_and_whose_it_is(tmp_path: Path) -> None:
     )
 
 
+def test_a_statement_from_which_nothing_could_be_taken_says_so(tmp_path: Path) -> None:
+    [result] = results_of(tmp_path, {})
+    assert result.notes == (
+        "no business between members is booked: the statement is the members' sum.",
+    )
+
+
+def test_goods_without_a_table_of_stock_are_said_to_count_as_used(tmp_path: Path) -> None:
+    goods = [{**row, "kind": "goods"} for row in SERVICES]
+    goods[0] |= {"cost": 50}
+    [result] = results_of(tmp_path, {"intercompany": goods})
+    assert result.notes == (
+        "the book has no internal_stock: all goods sold between members count as used.",
+    )
+
+
+def test_a_policy_that_leaves_every_member_out_is_refused(tmp_path: Path) -> None:
+    policy = policy_file(tmp_path, LINES + '[scope]\nleave_out = ["L", "T", "V"]')
+    statements = [statement("L", "income", 1)]
+    with pytest.raises(InputRejected) as caught:
+        results_of(tmp_path, {"statements": statements}, policy)
+    [fault] = caught.value.faults
+    assert fault.what == "scope.leave_out names every member: nobody is left to be consolidated."
+
+
 def test_a_unit_cannot_be_its_own_partner(tmp_path: Path) -> None:
     assert codes_of(tmp_path, {"intercompany": [booking("L", "L", "claim", 1)]}) == {
         "partner-is-itself"

@@ -19,7 +19,7 @@ from medcost.consortium.funding.budget import (
     RulesConflict,
     allocate,
 )
-from medcost.consortium.funding.exact_shares import exact_fen
+from medcost.consortium.funding.exact_shares import NEAR, exact_fen, find_unlevel
 from medcost.consortium.funding.levels import raise_shares
 from medcost.consortium.funding.problem import (
     Problem,
@@ -29,6 +29,7 @@ from medcost.consortium.funding.problem import (
     share_at_least,
     share_at_most,
 )
+from medcost.consortium.solver import SolverFailure
 
 LEXIMIN = Goals()
 
@@ -310,3 +311,26 @@ def test_many_floors_take_no_program_each() -> None:
     assert 1 == len(found.levels)
     assert found.is_exact
     assert [low[j] for j in range(1, n, 2)] == found.fen[1::2].tolist()
+
+
+def test_a_request_that_could_have_more_is_found_without_a_solver() -> None:
+    """500 of 1,000 and 300 of 777: the second could have a fen of the first, whatever the rules.
+
+    Not where it is at its ceiling or the first at its floor, nor where a rule counts one of them.
+    """
+    rules = [at_most("total", 800, 2)]
+    fen = [Fraction(500), Fraction(300)]
+    assert 1 == find_unlevel(problem([1000, 777], rules), fen, False, NEAR)
+    assert find_unlevel(problem([1000, 777], rules, high=[1000, 300]), fen, False, NEAR) is None
+    assert find_unlevel(problem([1000, 777], rules, low=[500, 0]), fen, False, NEAR) is None
+    rules = [*rules, at_least("grassroots", 500, flags(0, n=2))]
+    assert find_unlevel(problem([1000, 777], rules), fen, False, NEAR) is None
+
+
+def test_requests_too_unequal_for_floating_point_are_refused_rather_than_wrong() -> None:
+    """7.77 yuan beside 10,000 million: half of each is due, and the floor of 3 is not half."""
+    asked = [10**12, 1000, 1001, 777]
+    one = problem(asked, [at_most("total", sum(asked) // 2, 4)], low=[0, 100, 0, 300])
+    with pytest.raises(SolverFailure) as refused:
+        allocate(one, LEXIMIN, 100)
+    assert ("numerical", True) == (refused.value.kind, "7.77" in refused.value.what)

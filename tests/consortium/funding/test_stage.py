@@ -290,12 +290,12 @@ def test_rules_in_conflict_are_told_in_words(tmp_path: Path) -> None:
     assert "fund-rules-conflict" == fault.code
     assert (
         "3 rules cannot hold together. The smallest sufficient change, of 100.00 yuan in all, "
-        "moves total, at most 1,000.00 yuan by 100.00." == fault.what
+        "moves total (at most 1,000.00 yuan) by 100.00 yuan." == fault.what
     )
     assert (
-        "total, at most 1,000.00 yuan (alone: by 100.00 yuan)",
-        "floor of 'C/a', 600.00 yuan (alone: by 100.00 yuan)",
-        "floor of 'T1/a', 500.00 yuan (alone: by 100.00 yuan)",
+        "total (at most 1,000.00 yuan): alone, by 100.00 yuan",
+        "floor of 'C/a' (600.00 yuan): alone, by 100.00 yuan",
+        "floor of 'T1/a' (500.00 yuan): alone, by 100.00 yuan",
     ) == fault.where
 
 
@@ -309,8 +309,8 @@ def test_hold_harmless_above_a_ceiling_is_told_as_a_conflict(tmp_path: Path) -> 
         fund_totals=total(1000),
     )
     assert (
-        "hold_harmless of 'T1/a', 450.00 yuan (alone: by 150.00 yuan)",
-        "ceiling of 'T1/a', 300.00 yuan (alone: by 150.00 yuan)",
+        "hold_harmless of 'T1/a' (450.00 yuan): alone, by 150.00 yuan",
+        "ceiling of 'T1/a' (300.00 yuan): alone, by 150.00 yuan",
     ) == fault.where
 
 
@@ -369,6 +369,14 @@ def test_a_share_that_nothing_counts_for_is_named(tmp_path: Path) -> None:
 def test_a_month_with_nothing_is_named(tmp_path: Path) -> None:
     fault = refused(tmp_path, fund_totals=total(1))
     assert "fund-not-in-period" == fault.code
+
+
+def test_money_that_nobody_asks_for_is_told(tmp_path: Path) -> None:
+    found = funds(
+        tmp_path, assessments=ASSESSED, insurance_package=[package()], fund_totals=total(50)
+    )
+    note = "nobody asks for the 50.00 yuan of fund_totals: nothing of them is allocated"
+    assert (note,) == found.notes
 
 
 @pytest.mark.verdict("A request for nothing")

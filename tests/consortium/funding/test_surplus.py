@@ -72,6 +72,13 @@ def test_the_part_of_an_absent_group_goes_to_the_others_or_is_kept() -> None:
     assert ((60_000, 30_000), 10_000) == (kept.fen, kept.left)
 
 
+def test_a_group_without_a_weight_still_keeps_its_floors() -> None:
+    """Two townships that did nothing have their floors of 100, of 300; the rest is kept."""
+    rows = sharers((0, 1), (1, 0), (1, 0), floors={1: 10_000, 2: 10_000})
+    found = share_out(90_000, (Group("county", 6), Group("township", 3)), rows)
+    assert ((60_000, 10_000, 10_000), 10_000) == (found.fen, found.left)
+
+
 def test_floors_and_caps_hold_inside_a_group() -> None:
     """900 by 8 : 1 : 1 is 720, 90, 90; at most 500 and at least 250 leave 150 for the last."""
     rows = sharers((0, 8), (0, 1), (0, 1), floors={1: 25_000}, caps={0: 50_000})

@@ -56,6 +56,13 @@ def test_the_last_fen_goes_to_the_largest_piece_cut_off() -> None:
     assert [4, 3, 3] == split_by_weights(10, [1, 1, 1])
 
 
+def test_weights_beyond_64_bits_split_as_small_ones_do() -> None:
+    """Service volumes of thousands of millions, times scores, have more than 19 digits."""
+    small = [7, 0, 5, 5]
+    large = [weight * (10**22 + 1) for weight in small]
+    assert split_by_weights(-1001, small) == split_by_weights(-1001, large)
+
+
 @given(amount=st.integers(0, 200), rows=members)
 def test_water_filling_equals_its_twin_within_a_fen(
     amount: int, rows: list[tuple[int, int, int]]

@@ -76,10 +76,13 @@ def read_tables(
     members = inputs.members.unit_ids
     left_out = rules.policy.scope.leave_out
     unknown = [unit for unit in left_out if unit not in members]
+    what = ""
     if unknown:
-        place = policy.place("scope.leave_out")
         what = f"scope.leave_out names {quote(unknown[0])}, which units does not list."
-        raise InputRejected([Fault("policy-value", what, (place,))])
+    elif set(members) <= set(left_out):
+        what = "scope.leave_out names every member: nobody is left to be consolidated."
+    if what:
+        raise InputRejected([Fault("policy-value", what, (policy.place("scope.leave_out"),))])
     faults = faults_of(find_policy_faults(inputs.tables, rules))
     if faults:
         raise InputRejected(faults)

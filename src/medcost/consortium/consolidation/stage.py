@@ -62,9 +62,15 @@ def consolidate_months(
 
 
 def notes_of(month: Consolidation) -> tuple[str, ...]:
-    """What is left in the statement because its two sides do not agree, deal by deal."""
+    """What the book does not have, and what is left in because its two sides do not agree."""
     tables, unmatched = month.tables, month.unmatched
     notes = []
+    if not month.pairs.n:
+        notes.append("no business between members is booked: the statement is the members' sum.")
+    elif month.profits and "internal_stock" not in tables.sources:
+        notes.append(
+            "the book has no internal_stock: all goods sold between members count as used."
+        )
     if unmatched:
         what = count_of(len(unmatched), "deal")
         verb = "is" if len(unmatched) == 1 else "are"

@@ -11,7 +11,13 @@ from typing import Literal
 import numpy as np
 
 from medcost.consortium.conflicts import bounds_as_rows, explain_conflict
-from medcost.consortium.funding.exact_shares import as_fractions, exact_fen
+from medcost.consortium.funding.exact_shares import (
+    ESTIMATED_NEAR,
+    NEAR,
+    as_fractions,
+    exact_fen,
+    find_unlevel,
+)
 from medcost.consortium.funding.levels import (
     AT_LEVEL,
     ENLARGED,
@@ -26,8 +32,9 @@ from medcost.consortium.funding.levels import (
 from medcost.consortium.funding.problem import Floats, Ints, Problem
 from medcost.consortium.funding.whole_fen import to_whole_fen
 from medcost.consortium.funding.worth import GOAL, Worth, most_worth
-from medcost.consortium.solver import LinearProgram
+from medcost.consortium.solver import LinearProgram, SolverFailure
 from medcost.errors import InvariantBroken
+from medcost.money import format_yuan
 from medcost.records import dataclass
 
 Kind = Literal["rule", "floor", "ceiling"]
@@ -138,6 +145,14 @@ def allocate(problem: Problem, goals: Goals, step: int) -> Allocation:
     if parts is None:
         estimated = estimated_fen(inner, raised, equal, fixed)
         parts = as_fractions(estimated.tolist(), inner.low, inner.high)
+    near = NEAR if is_exact else ESTIMATED_NEAR
+    if find_unlevel(inner, parts, goals.of_units, near) is not None:
+        largest, smallest = int(problem.asked.max()), int(problem.asked.min())
+        what = (
+            "the least satisfied request could have more; floating point does not tell requests of "
+            f"{format_yuan(smallest)} and of {format_yuan(largest)} yuan apart well enough"
+        )
+        raise SolverFailure("numerical", what)
     # Bounds that hold the value may be left by the fen of rounding, those of the policy may not.
     fen = to_whole_fen(problem, parts)
     if goals.worth is not None:

@@ -283,6 +283,10 @@ def _raised(of: _Raising, name: str) -> Raised:
             continue
         reached = max(level.value, reached)
         stopped = level.groups
+        if (ceiling[stopped] <= reached + SHARE_TOLERANCE).all() and not level.prices.any():
+            # Their ceilings alone stop them, a last bit below the end of the stretch.
+            status[stopped], least[stopped] = AT_CEILING, ceiling[stopped]
+            continue
         levels.append(level)
         status[stopped], level_of[stopped], least[stopped] = AT_LEVEL, len(levels) - 1, level.value
         at_floor = stopped[of.is_near(np.full(of.n_groups, level.value), floor)[stopped]]

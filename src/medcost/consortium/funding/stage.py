@@ -18,6 +18,7 @@ from medcost.consortium.funding.inputs import (
     read_assessments,
     read_packages,
     read_requests,
+    rows_of,
 )
 from medcost.consortium.funding.package import Statement, settle
 from medcost.consortium.funding.policy import FundPolicy, Sharing, exact, fen
@@ -69,7 +70,7 @@ def fund(
         "insurance_claim": tables.insurance_claim(period, settled),
         "surplus_share": tables.surplus_share(period, units, groups, assessed, settled),
     }
-    notes = tuple(_notes(budget, settled))
+    notes = (*_without_requests(inputs, budget, period), *_notes(budget, settled))
     seconds = {"budget": middle - begun, "package": time.perf_counter() - middle}
     return ConsortiumResult(KIND, period, units, found, notes, seconds)
 
@@ -101,7 +102,7 @@ def _conflict_fault(
 ) -> Fault:
     """The rules in conflict in words, with the smallest change that would do."""
     changes = ", ".join(
-        f"{_in_words(bound, requests, case, members)} by {format_yuan(given)}"
+        f"{_in_words(bound, requests, case, members)} by {format_yuan(given)} yuan"
         for bound, given in conflict.changes[:5]
     )
     more = len(conflict.changes) - 5
@@ -118,26 +119,26 @@ def _conflict_fault(
 def _place(change: BoundChange, requests: Requests, case: BudgetCase, members: Members) -> str:
     words = _in_words(change.bound, requests, case, members)
     if change.alone is None:
-        return f"{words} (no change of it alone would do)"
-    return f"{words} (alone: by {format_yuan(change.alone)} yuan)"
+        return f"{words}: no change of it alone would do"
+    return f"{words}: alone, by {format_yuan(change.alone)} yuan"
 
 
 def _in_words(bound: Bound, requests: Requests, case: BudgetCase, members: Members) -> str:
-    """'the floor of 'U03/equipment', 120,000.00 yuan', 'grassroots, at least 40 %'."""
+    """In words: floor of 'U03/equipment' (120,000.00 yuan), grassroots (at least 40 %)."""
     if bound.kind == "rule":
         named, rule = case.names[bound.position], case.problem.rules[bound.position]
         of = f" of {quote(members.unit_ids[named.unit])}" if named.unit >= 0 else ""
         at = "at most" if named.is_limit else "at least"
         if named.share is not None:
-            return f"{named.name}{of}, {at} {float(named.share) * 100:g} %"
-        return f"{named.name}{of}, {at} {format_yuan(abs(rule.bound))} yuan"
+            return f"{named.name}{of} ({at} {float(named.share) * 100:g} %)"
+        return f"{named.name}{of} ({at} {format_yuan(abs(rule.bound))} yuan)"
     j = bound.position
     place = int(case.asking[j])
     member = members.unit_ids[int(requests.unit[place])]
     label = quote(f"{member}/{requests.purposes[place]}")
     if bound.kind == "ceiling":
-        return f"ceiling of {label}, {format_yuan(int(case.problem.high[j]))} yuan"
-    return f"{case.floor_name(j)} of {label}, {format_yuan(int(case.problem.low[j]))} yuan"
+        return f"ceiling of {label} ({format_yuan(int(case.problem.high[j]))} yuan)"
+    return f"{case.floor_name(j)} of {label} ({format_yuan(int(case.problem.low[j]))} yuan)"
 
 
 def _settled(
@@ -257,6 +258,17 @@ def _floor_fault(
         f"{format_yuan(error.missing)} yuan."
     )
     return Fault("surplus-floors-exceed", what, ("assessments, floor",))
+
+
+def _without_requests(
+    inputs: ConsortiumInputs, budget: AllocatedBudget | None, period: str
+) -> Iterator[str]:
+    """What there is to be allocated in a month in which nobody asks for it."""
+    totals = inputs.tables.get("fund_totals")
+    at = rows_of(totals, period)
+    if budget is None and totals is not None and len(at):
+        total = format_yuan(int(totals.values("total")[at[0]]))
+        yield f"nobody asks for the {total} yuan of fund_totals: nothing of them is allocated"
 
 
 def _notes(budget: AllocatedBudget | None, settled: Sequence[SettledPackage]) -> Iterator[str]:

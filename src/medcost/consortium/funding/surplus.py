@@ -66,15 +66,17 @@ def share_out(
 ) -> Shares:
     """Share a surplus, or an overspend below zero, by the groups' parts and inside by weight.
 
-    A group in which nobody has a weight is absent: its part goes to the others in their ratio, or
-    is kept. most: the largest share of its group's part that one member may have. An overspend is
-    shared as its amount is, with the sign turned, so the one is the mirror of the other. Raises
-    FloorsExceedAmount, FloorAboveCap.
+    A group in which nobody has a weight or a floor is absent: its part goes to the others in their
+    ratio, or is kept. most: the largest share of its group's part that one member may have. An
+    overspend is shared as its amount is, with the sign turned, so the one is the mirror of the
+    other. Raises FloorsExceedAmount, FloorAboveCap.
     """
     members = [
         [j for j, of in enumerate(sharers.group) if of == place] for place in range(len(groups))
     ]
-    present = [any(sharers.weights[j] > 0 for j in inside) for inside in members]
+    present = [
+        any(sharers.weights[j] > 0 or sharers.floors[j] > 0 for j in inside) for inside in members
+    ]
     parts = [
         group.parts if is_there or absent == "keep" else 0
         for group, is_there in zip(groups, present, strict=True)

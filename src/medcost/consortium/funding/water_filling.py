@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import gcd
 
-import numpy as np
-
-from medcost._core.split import split_rows
 from medcost.errors import InvariantBroken
+from medcost.quotients import round_together
 from medcost.records import dataclass
 
 FREE, AT_FLOOR, AT_CAP = 0, 1, 2
@@ -40,13 +37,10 @@ class Filled:
 def split_by_weights(amount: int, weights: Sequence[int]) -> list[int]:
     """An amount of either sign split by weights, by rule 2; equal remainders by position.
 
-    weights: not negative, one above zero. Raises OverflowError beyond 64 bits.
+    weights: not negative, one above zero; service volume x score outgrows 64 bits, so all is done
+    in Python's integers.
     """
-    step = gcd(*weights)
-    parts = np.array([[weight // step] for weight in weights], np.int64)
-    starts = np.array([0, len(weights)], np.int64)
-    split = split_rows(np.array([[amount]], np.int64), starts, parts.reshape(-1))
-    return [int(fen) for fen in split[:, 0]]
+    return round_together([amount * weight for weight in weights], sum(weights))
 
 
 def fill(
