@@ -169,10 +169,11 @@ def require_fence(held: OutputFolder) -> dict[str, Any]:
     return current
 
 
-def turn_current(held: OutputFolder, turned: bytes) -> None:
+def turn_current(held: OutputFolder, fence: int, turned: bytes) -> None:
     """Replace CURRENT.json by what it became in a turn that was announced, durably and at once.
 
-    What it points to is in place and synced. Raises CannotPublish where another run was faster.
+    fence: of the turn. What it points to is in place and synced. Raises CannotPublish where another
+    run was faster.
     """
     staged = held.staging / CURRENT
     write_durably(staged, turned)
@@ -180,4 +181,4 @@ def turn_current(held: OutputFolder, turned: bytes) -> None:
     require_fence(held)
     os.replace(staged, held.path / CURRENT)
     sync_folder(held.path)
-    finish(held.path, held.fence + 1)
+    finish(held.path, fence)

@@ -54,7 +54,7 @@ from medcost.records import dataclass
 from medcost.run_results import RUN_RESULTS, build_run_results
 from medcost.tables import file_metadata, load_table, table_names
 from medcost.threads import map_in_threads
-from medcost.turns import COPY, announce, turn_name
+from medcost.turns import COPY, announce, next_fence, turn_name
 
 SIGNATURE = "manifest.sig"
 # Tables encoded at once: two are large, the others are done beside them.
@@ -266,22 +266,22 @@ def publish(
             compared = _compared(name, run, changed.get(RUNS, current[RUNS]))
             link = _complete_run(name, run, inputs, {"chain": chain, **compared}, signer)
             last = last if is_again else link
-        recorded = []
+        recorded, fence = [], next_fence(out, held.fence)
         for restatement in restatements:
-            folder = held.staging / _restatement_name(restatement, held.fence)
+            folder = held.staging / _restatement_name(restatement, fence)
             last = _write_restatement(folder, restatement, chain_after(last), signer)
             recorded.append(folder)
-        turned = json_bytes({**current, **changed, "fence": held.fence + 1})
+        turned = json_bytes({**current, **changed, "fence": fence})
         if changed:
-            turn = held.staging / turn_name(held.fence + 1)
-            _write_turn(turn, held.fence + 1, turned, chain_after(last), signer)
+            turn = held.staging / turn_name(fence)
+            _write_turn(turn, fence, turned, chain_after(last), signer)
             announce(out, turn, bool(recorded))
         for name, run in to_place:
             _place(held, name, run)
         for folder in recorded:
             os.rename(folder, out / folder.name)
         if changed:
-            turn_current(held, turned)
+            turn_current(held, fence, turned)
         elif to_place:
             sync_folder(out)
     new = {name for name, _ in to_place}
@@ -426,7 +426,7 @@ def _write_manifest(
 
 
 def _restatement_name(restatement: Restatement, fence: int) -> str:
-    return f"{RESTATEMENT}{restatement.period}-{fence + 1:06d}"
+    return f"{RESTATEMENT}{restatement.period}-{fence:06d}"
 
 
 def _write_restatement(

@@ -9,6 +9,7 @@ only what a `turning` folder announces may be taken away again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -16,17 +17,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from medcost.chain import RESTATEMENT, TURN
-from medcost.durable_files import sync_folder
+from medcost.chain import MANIFEST, RESTATEMENT, TURN
+from medcost.durable_files import json_bytes, sync_folder
 from medcost.errors import CannotPublish, quote
 
 TURNING = "turning="
 COPY = "CURRENT.json"
+# What reading a turn raises where it is gone, or is not what medcost wrote.
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, IndexError)
 
 
 def turn_name(fence: int) -> str:
     """The name of the folder of the turn that a fence came with."""
     return f"{TURN}{fence:06d}"
+
+
+def next_fence(out: Path, fence: int, but: int = 0) -> int:
+    """The fence after this one that no restatement there has, but one of a given number.
+
+    Such restatements are of a CURRENT.json that was set back before there were turns, or of a
+    publication that was stopped then: nobody knows, so no turn may call them its own.
+    """
+    numbers = {numbered(path.name, RESTATEMENT) for path in out.glob(f"{RESTATEMENT}*")}
+    return max([fence, *(numbers - {but})]) + 1
 
 
 def numbered(name: str, kind: str) -> int:
@@ -46,19 +59,42 @@ def last_turn(out: Path) -> Path | None:
     return max(turns, key=lambda path: numbered(path.name, TURN), default=None)
 
 
-def unfinished_turn(out: Path, current: Mapping[str, Any]) -> Path | None:
-    """The folder of the turn that CURRENT.json has seen and whose name says that it has not."""
-    path = out / f"{TURNING}{current['fence']:06d}"
-    return path if current["fence"] and turned_to(path) == current else None
+def seen_turn(out: Path, fence: int) -> Path | None:
+    """The folder of the last turn that CURRENT.json with this fence has seen, None without one.
+
+    Its name may still say that it is on its way.
+    """
+    unfinished = out / f"{TURNING}{fence:06d}"
+    return unfinished if fence and unfinished.is_dir() else last_turn(out)
 
 
 def turned_to(turn: Path) -> Mapping[str, Any] | None:
-    """What CURRENT.json became by a turn; None where that cannot be read."""
+    """What CURRENT.json became by a turn; None where the copy is not as it was written."""
     try:
-        content: Mapping[str, Any] = json.loads((turn / COPY).read_text("utf-8"))
-    except (OSError, ValueError):
+        manifest = json.loads((turn / MANIFEST).read_bytes())
+        copy = (turn / COPY).read_bytes()
+        if hashlib.sha256(copy).hexdigest() != _digest_in(manifest):
+            return None
+        content: Mapping[str, Any] = json.loads(copy)
+    except UNREADABLE:
         return None
     return content
+
+
+def is_turned_to(turn: Path, current: Mapping[str, Any]) -> bool:
+    """Whether CURRENT.json is what a turn left; where the copy is damaged, by its SHA-256."""
+    copy = turned_to(turn)
+    if copy is not None:
+        return copy == current
+    try:
+        manifest = json.loads((turn / MANIFEST).read_bytes())
+        return bool(hashlib.sha256(json_bytes(current)).hexdigest() == _digest_in(manifest))
+    except UNREADABLE:
+        return False
+
+
+def _digest_in(manifest: Mapping[str, Any]) -> str:
+    return str(manifest["outputs"][0]["sha256"])
 
 
 def announce(out: Path, turn: Path, is_undoable: bool) -> None:
@@ -85,20 +121,35 @@ def settle(out: Path, current: Mapping[str, Any]) -> None:
     not what the last turn left.
     """
     fence = current["fence"]
-    if unfinished_turn(out, current) is not None:
+    last = seen_turn(out, fence)
+    if last is not None and not is_turned_to(last, current):
+        raise CannotPublish(_not_as_turned(out, last, fence))
+    if last is not None and numbered(last.name, TURNING):
         finish(out, fence)
-    last = last_turn(out)
-    if last is not None and turned_to(last) != current:
-        raise CannotPublish(
-            f"{quote(str(out / COPY))} is not what the last publication left in "
-            f"{quote(last.name)}: it was changed or set back. medcost verify says where they "
-            f"differ. Copy {quote(f'{last.name}/{COPY}')} over it, or restore the folder from a "
-            "backup."
-        )
     for announced in out.glob(f"{TURNING}*"):
         number = numbered(announced.name, TURNING)
-        if number == fence + 1:
+        if number > fence and number == next_fence(out, fence, but=number):
             for path in out.glob(f"{RESTATEMENT}*"):
                 if numbered(path.name, RESTATEMENT) == number:
                     shutil.rmtree(path)
             shutil.rmtree(announced)
+
+
+def _not_as_turned(out: Path, last: Path, fence: int) -> str:
+    """The refusal of a CURRENT.json that the last turn did not leave, and what puts it right."""
+    what = (
+        f"{quote(str(out / COPY))} is not what the last publication left in {quote(last.name)}: it "
+        "was changed or set back. "
+    )
+    if turned_to(last) is None:
+        return f"{what}Its copy there is damaged, too. Restore the folder from a backup."
+    if fence > fence_of(last.name):
+        return (
+            f"{what}Its fence {fence} is a later one: a turn is missing, or a version of medcost "
+            "from before turns has published here. Restore the folder from a backup; or copy "
+            f"{quote(f'{last.name}/{COPY}')} over it and run what came after it again."
+        )
+    return (
+        f"{what}medcost verify says where they differ. Copy {quote(f'{last.name}/{COPY}')} over "
+        "it, or restore the folder from a backup."
+    )

@@ -27,7 +27,7 @@ from medcost.parquet_input import READ_ERRORS
 from medcost.publish import SIGNATURE, read_tables, tie_out_costs
 from medcost.records import dataclass
 from medcost.threads import map_in_threads
-from medcost.turns import TURNING, fence_of, last_turn, numbered, turned_to, unfinished_turn
+from medcost.turns import TURNING, fence_of, is_turned_to, numbered, seen_turn, turned_to
 
 Verifier = Callable[[bytes, bytes], bool]
 UNBALANCED_CODE = "table-unbalanced"
@@ -87,12 +87,12 @@ def verify_folder(folder: Path, verifier: Verifier | None = None, threads: int =
         notes: tuple[str, ...] = ()
     else:
         current = _current(folder)
-        unfinished = unfinished_turn(folder, current) if current else None
-        last = unfinished or last_turn(folder)
+        last = seen_turn(folder, current["fence"] if current else 0)
         fences = [current["fence"] if current else 0, fence_of(last.name) if last else 0]
         # A restatement beyond the fence is one whose publication was stopped: it does not count.
         paths = [p for p in chained_folders(folder) if numbered(p.name, RESTATEMENT) <= max(fences)]
-        read = [_read(path) for path in [*paths, *filter(None, [unfinished])]]
+        # The last turn is a link of the chain before it has its name.
+        read = [_read(path) for path in dict.fromkeys([*paths, *filter(None, [last])])]
         faults = [
             *_current_faults(folder, read),
             *_turn_faults(last, current),
@@ -182,7 +182,7 @@ def _holds(manifest: Mapping[str, Any] | None, part: str, period: str, of: str) 
 def _turn_faults(last: Path | None, current: Mapping[str, Any] | None) -> Iterator[Fault]:
     """Where CURRENT.json is not what the last turn left, if both can be read."""
     turned = turned_to(last) if last is not None else None
-    if last is None or turned is None or current in (turned, None):
+    if last is None or turned is None or current is None or is_turned_to(last, current):
         return
     places = []
     if current["fence"] != turned["fence"]:

@@ -114,7 +114,7 @@ def test_a_writer_whose_fence_is_old_does_not_turn_current(tmp_path: Path) -> No
     with output_folder(out) as slow:
         (out / "CURRENT.json").write_bytes(json_bytes({"fence": 1, "runs": {"2026-01": {}}}))
         with pytest.raises(CannotPublish, match="another run has published meanwhile"):
-            turn_current(slow, json_bytes({"fence": 1, "runs": {"2026-02": {}}}))
+            turn_current(slow, 1, json_bytes({"fence": 1, "runs": {"2026-02": {}}}))
     assert current(out) == {"fence": 1, "runs": {"2026-01": {}}}
 
 

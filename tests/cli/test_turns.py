@@ -223,3 +223,80 @@ def test_a_folder_from_before_turns_keeps_its_restatements(tmp_path: Path) -> No
     (out / "CURRENT.json").write_text('{"fence": 1, "runs": {}}', "utf-8")
     with output_folder(out):
         assert (out / "restatement=2026-01-000002").is_dir()
+
+
+def test_a_restatement_from_before_turns_is_no_part_of_the_next_turn(
+    tmp_path: Path, run: Callable[..., int]
+) -> None:
+    """A folder of fences 1 and 2 without turns, CURRENT.json set back to fence 1 by hand.
+
+    The restatement of fence 2 may be a published one. The next one goes beyond it, to fence 3; if
+    it is stopped, what it had announced goes, and the restatement of fence 2 stays.
+    """
+    out = tmp_path / "out"
+    assert run(100) == 0
+    before = (out / "CURRENT.json").read_bytes()
+    assert run(140, "2026-01", "--restate", "late invoice") == 0
+    for turn in out.glob("turn=*"):
+        shutil.rmtree(turn)
+    (out / "CURRENT.json").write_bytes(before)
+    kept = names_and_bytes(out / "restatement=2026-01-000002")
+    assert run(150, "2026-01", "--restate", "later invoice") == 0
+    assert read(out / "CURRENT.json")["fence"] == 3
+    assert (out / "restatement=2026-01-000003").is_dir()
+    (out / "CURRENT.json").write_bytes(before)
+    (out / "turn=000003").rename(out / "turning=000003")
+    with output_folder(out):
+        assert not (out / "restatement=2026-01-000003").exists()
+        assert not (out / "turning=000003").exists()
+    assert names_and_bytes(out / "restatement=2026-01-000002") == kept
+    assert run(150, "2026-01", "--restate", "later invoice") == 0
+    assert names_and_bytes(out / "restatement=2026-01-000002") == kept
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b'{"fence": 3, "runs": {}}'])
+def test_a_damaged_copy_of_a_sound_current_locks_nobody_out(
+    out: Path, run: Callable[..., int], damage: bytes
+) -> None:
+    """The turn's manifest has the SHA-256 of what CURRENT.json became; verify names the copy."""
+    (out / "turn=000003" / "CURRENT.json").write_bytes(damage)
+    faults = verify_folder(out).faults
+    assert [(fault.code, fault.where) for fault in faults] == [
+        ("file-changed", ("'turn=000003/CURRENT.json'",))
+    ]
+    assert run(150, "2026-01", "--restate", "late invoice") == 0
+    assert read(out / "CURRENT.json")["fence"] == 4
+
+
+def test_a_refusal_does_not_send_a_user_to_a_damaged_or_an_older_copy(
+    out: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    sound = (out / "CURRENT.json").read_bytes()
+    copy = out / "turn=000003" / "CURRENT.json"
+    copy.write_bytes(b"")
+    (out / "CURRENT.json").write_text(json.dumps(read(out / "CURRENT.json") | {"runs": {}}))
+    assert run(150, "2026-02") == 5
+    told = capsys.readouterr().err
+    assert "Its copy there is damaged, too. Restore the folder from a backup." in told
+    assert "Copy " not in told
+    (out / "CURRENT.json").write_bytes(sound)
+    shutil.rmtree(out / "turn=000003")
+    assert run(150, "2026-02") == 5
+    assert "Its fence 3 is a later one: a turn is missing" in capsys.readouterr().err
+
+
+def test_a_current_that_was_changed_after_a_turn_without_its_name_is_held_against_that_turn(
+    out: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The publication was stopped between its last two steps; then a month was taken out."""
+    (out / "turn=000003").rename(out / "turning=000003")
+    content = read(out / "CURRENT.json")
+    del content["runs"]["2026-02"]
+    (out / "CURRENT.json").write_text(json.dumps(content), "utf-8")
+    codes = [fault.code for fault in verify_folder(out).faults]
+    assert codes == ["current-not-as-turned"]
+    assert run(150, "2026-02") == 5
+    assert "left in 'turning=000003'" in capsys.readouterr().err
+    shutil.copyfile(out / "turning=000003" / "CURRENT.json", out / "CURRENT.json")
+    assert run(140, "2026-02") == 0
+    assert verify_folder(out).faults == ()

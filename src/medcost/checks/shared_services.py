@@ -137,7 +137,7 @@ def _game_faults(service: ServiceRows) -> list[Fault]:
     if service.game == "alone":
         missing = [one.unit_id for one in service.members if one.alone is None]
         if missing:
-            what = f"has the game alone, and {_listed(missing)} has no stand_alone_cost."
+            what = f"has the game alone, and lacks the stand_alone_cost of {_listed(missing)}."
             return [_fault("stand-alone-cost-missing", service, what)]
     if service.game in STEP_GAMES:
         return _step_faults(service)
@@ -220,7 +220,7 @@ def _missing_coalitions(
         if len(examples) == SHOWN:
             break
     missing = count_of(wanted - len(there), "coalition")
-    what = f"has the game listed, and {missing} of {wanted:,} are not in coalition_costs."
+    what = f"has the game listed, and coalition_costs lacks {missing} of {wanted:,}."
     return [_fault("coalition-costs-missing", service, what, *examples)]
 
 

@@ -1,4 +1,4 @@
-"""Commands on what was published: explain, variance, report, diff, verify."""
+"""Commands on what was published: explain, variance, report, diff, verify, sign."""
 
 from __future__ import annotations
 

@@ -178,8 +178,14 @@ def _solve(
     try:
         return _checked(program, entries, solver, seconds, begin)
     except SolverFailure as failed:
+        if _has_whole(program):
+            # Where rows hold with nothing to spare HiGHS now and then says that they cannot; its
+            # search without presolve, and rows kept no closer than they are checked, finds how.
+            if failed.kind != "infeasible":
+                raise
+            return _checked(program, entries, solver, seconds, begin, is_second=True)
         # Each of the two now and then gives up on a linear program that the other solves.
-        if failed.kind != "numerical" or _has_whole(program):
+        if failed.kind != "numerical":
             raise
         other: Solver = "glop" if solver == "highs" else "highs"
         return _checked(program, entries, other, seconds, None)
@@ -196,9 +202,13 @@ def _checked(
     solver: Solver,
     seconds: float | None,
     begin: Basis | None,
+    is_second: bool = False,
 ) -> Solution:
-    """What one solver answers, with every row and bound checked."""
-    result = _solved(program, entries, solver, seconds, begin)
+    """What one solver answers, with every row and bound checked.
+
+    is_second: a search for whole numbers that found none, once more.
+    """
+    result = _solved(program, entries, solver, seconds, begin, is_second)
     values = _values(result, len(program.cost))
     _require_kept(program, values)
     if _has_whole(program):
@@ -477,8 +487,12 @@ def _solved(
     solver: Solver,
     seconds: float | None,
     begin: Basis | None,
+    is_second: bool,
 ) -> Any:
-    """The solver's answer as it gives it. Raises SolverFailure where it gives none."""
+    """The solver's answer as it gives it. Raises SolverFailure where it gives none.
+
+    is_second: without presolve, and rows kept to what they are checked to.
+    """
     from ortools.math_opt import callback_pb2, model_parameters_pb2, parameters_pb2
     from ortools.math_opt.core.python import solver as core
 
@@ -490,6 +504,9 @@ def _solved(
         parameters.highs.double_options["mip_rel_gap"] = 0.0
         parameters.highs.double_options["mip_abs_gap"] = program.gap
         parameters.highs.double_options["mip_feasibility_tolerance"] = 1e-7
+        if is_second:
+            parameters.highs.double_options["mip_feasibility_tolerance"] = FEASIBLE
+            parameters.presolve = parameters_pb2.EMPHASIS_OFF
     else:
         kind = parameters_pb2.SOLVER_TYPE_GLOP
         parameters.threads = 1

@@ -32,25 +32,31 @@ OF_ONE = ("the loan limit of {}", "the bank limit of {}", "the overdraft of {}")
 def conflict_faults(cash: Cash, terms: Terms) -> list[Fault]:
     """Why no plan keeps all rules, in words; none where one does. Raises SolverFailure.
 
-    Whole lots are left out: without a draw no lot stands against a rule. Of several scenarios the
-    first that has no plan is told of, with the decisions of the shared months left free.
+    First without whole lots; where every scenario has such a plan, lots stand against a loan that
+    a member cannot do without. Of several scenarios the first that has no plan is told of, with
+    the decisions of the shared months left free; only these are whole lots.
     """
-    terms = dataclasses.replace(terms, whole_months=0, shared_months=0)
-    for place, name in enumerate(cash.scenarios):
-        own = cash.scenario(place)
-        model = plan_model(own, terms)
-        try:
-            solve(model.program, solver="glop")
-        except SolverFailure as failed:
-            if failed.kind != "infeasible":
-                raise
-            return [_fault(own, terms, model, name)]
+    whole = terms.whole_months
+    if len(cash.scenarios) > 1:
+        whole = min(whole, terms.shared_months)
+    for months in dict.fromkeys((0, whole)):
+        some = dataclasses.replace(terms, whole_months=months, shared_months=0)
+        for place, name in enumerate(cash.scenarios):
+            own = cash.scenario(place)
+            program = plan_model(own, some).program
+            try:
+                solve(program, solver="highs" if months else "glop")
+            except SolverFailure as failed:
+                if failed.kind != "infeasible":
+                    raise
+                return [_fault(own, some, name)]
     return []
 
 
-def _fault(cash: Cash, terms: Terms, model: PlanModel, scenario: str) -> Fault:
+def _fault(cash: Cash, terms: Terms, scenario: str) -> Fault:
     """The conflict of one scenario in words."""
     members, months = len(cash.unit_ids), len(cash.months)
+    model = _with_room(cash, terms)
     changes = smallest_changes(cash, terms, model)
     elastic = _elastic(cash, model, np.zeros(members, np.int64), np.arange(months))
     first = elastic.matrix.shape[0]
@@ -64,6 +70,8 @@ def _fault(cash: Cash, terms: Terms, model: PlanModel, scenario: str) -> Fault:
         f"{format_yuan(floors[place - len(OF_ALL)])} yuan beside the reserve"
         for place in (row - first for row in conflicting_rows(ruled, removable))
     ]
+    if terms.whole_months:
+        against.insert(0, _of_lots(cash, terms))
     of = f" of scenario {quote(scenario)}" if scenario else ""
     total = format_yuan(sum(fen for _, fen in changes))
     shown = "; ".join(text for text, _ in changes[:5]) + ("; ..." if len(changes) > 5 else "")
@@ -75,11 +83,27 @@ def _fault(cash: Cash, terms: Terms, model: PlanModel, scenario: str) -> Fault:
     return Fault("plan-rules-conflict", what, tuple(against))
 
 
+def _with_room(cash: Cash, terms: Terms) -> PlanModel:
+    """The plan's program with lots beyond the loan limits, which the elastic one then caps."""
+    room = terms.whole_months * max(terms.lot, terms.least_draw)
+    return plan_model(dataclasses.replace(cash, loan_limit=cash.loan_limit + room), terms)
+
+
+def _of_lots(cash: Cash, terms: Terms) -> str:
+    """The rule of whole lots in words."""
+    months = min(terms.whole_months, len(cash.months))
+    least = format_yuan(max(terms.least_draw, terms.lot))
+    return (
+        f"draws up to {cash.months[months - 1]} are whole lots of {format_yuan(terms.lot)} yuan, "
+        f"{least} at least"
+    )
+
+
 def smallest_changes(cash: Cash, terms: Terms, model: PlanModel) -> list[tuple[str, int]]:
     """The changes of rules, in words and fen, whose sum is the least that leaves a plan."""
     members = len(cash.unit_ids)
     elastic = _elastic(cash, model, np.arange(members), np.zeros(len(cash.months), np.int64))
-    values = solve(elastic, solver="glop").values
+    values = solve(elastic, solver="glop" if elastic.integer is None else "highs").values
     fen = np.ceil(values[-(3 * members + 1) :] * UNIT - 0.1).astype(np.int64)
     floors = pool_floors(cash, terms)[0]
     now = np.concatenate([cash.loan_limit, cash.bank_limit, np.zeros(members, np.int64)])
@@ -107,7 +131,8 @@ def _elastic(
     """The program whose last columns are what rules give, at a cost of 1 each.
 
     group: which column a member's limits give by, [M]; floor: which one a month's pool floor gives
-    by, [T]. Columns: loan limits, bank limits and overdrafts by group, then pool floors.
+    by, [T]. Columns: loan limits, bank limits and overdrafts by group, then pool floors. Debts are
+    capped by the limits of the cash, whatever the model's are.
     """
     from scipy.sparse import csr_matrix, hstack, vstack
 
@@ -129,7 +154,7 @@ def _elastic(
         chosen = of[member, month]
         columns.append(chosen)
         places.append(n + kind * n_groups + group[member])
-        most.append(upper[chosen])
+        most.append(cash.loan_limit[member] / UNIT if kind == 0 else upper[chosen])
         upper[chosen] = np.inf
     column, place = np.concatenate(columns), np.concatenate(places)
     rows = np.arange(len(column))
@@ -151,7 +176,16 @@ def _elastic(
         csr_matrix(vstack([hstack([base.matrix, floors]), caps], format="csr")),
         np.concatenate([base.row_lower, np.full(len(rows), -np.inf)]),
         np.concatenate([base.row_upper, *most]),
+        _and_real(base.integer, n_rules),
+        base.gap,
     )
+
+
+def _and_real(integer: NDArray[np.bool_] | None, count: int) -> NDArray[np.bool_] | None:
+    """Which variables are whole, with more behind that are not; None for none."""
+    if integer is None or not integer.any():
+        return None
+    return np.append(integer, np.zeros(count, np.bool_))
 
 
 def _with_rule_rows(elastic: LinearProgram, n_rules: int) -> LinearProgram:
@@ -170,4 +204,6 @@ def _with_rule_rows(elastic: LinearProgram, n_rules: int) -> LinearProgram:
         csr_matrix(vstack([elastic.matrix, rules], format="csr")),
         np.concatenate([elastic.row_lower, np.full(n_rules, -np.inf)]),
         np.concatenate([elastic.row_upper, np.zeros(n_rules)]),
+        elastic.integer,
+        elastic.gap,
     )

@@ -157,6 +157,9 @@ def _many_scenarios(cash: Cash, terms: Terms, means: Means) -> Plan:
     values = solve_in_order(common.held, [level], solver=means.solver, seconds=means.seconds).values
     decided = _shared_decisions(cash, terms, means, model, values, shared)
     ledgers, reached = _scenarios_alone(cash, relaxed, means, decided, needy, shared, common.worst)
+    of_lots = dataclasses.replace(terms, whole_months=min(terms.whole_months, shared))
+    for place, ledger in enumerate(ledgers):
+        require_rules(cash.scenario(place), of_lots, ledger)
     goals = _goals_of_all(cash, terms, model, common, ledgers, reached)
     return Plan(tuple(ledgers), goals, model, common)
 

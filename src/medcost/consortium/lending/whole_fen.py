@@ -166,18 +166,29 @@ class _Aims:
         self.kept_back = np.zeros(len(cash.unit_ids), np.int64)
         self.pressed = np.zeros(len(cash.unit_ids), np.int64)
         self.draws = np.rint(values[at.lots[0]]).astype(np.int64) * terms.lot
+        self.most = self._most_owed(cash.shape[2])
+
+    def _most_owed(self, months: int) -> Fen:
+        """Debts at most, fen [M, T]: the limit less the lots of draws that follow at once."""
+        most = np.repeat(self.limit[:, None], months, axis=1)
+        for month in range(self.whole - 1, 0, -1):
+            draw = self.draws[:, month]
+            most[:, month - 1] = np.where(draw > 0, most[:, month] - draw, self.limit)
+        return most
 
     def of_month(self, month: int, debt: Fen, base: Fen) -> tuple[Fen, Fen]:
         """Debt and bridge at the month's end. base: the account were the debt paid off, fen."""
         if month < self.decided:
             return self.debts[:, month], self.bridges[:, month]
-        owed = np.minimum(self.debts[:, month], self.limit)
+        most = self.most[:, month]
+        owed = np.minimum(self.debts[:, month], most)
         # A month of whole lots has the room that a repayment leaves; other months have the limit.
-        room = self.limit - owed
+        room = most - owed
         if month < self.whole:
             draw = self.draws[:, month]
-            owed = np.where(draw > 0, debt + draw, np.minimum(owed + self.kept_back, debt))
-            room = np.where(draw > 0, 0, debt - owed)
+            kept = np.minimum(np.minimum(owed + self.kept_back, debt), most)
+            owed = np.where(draw > 0, debt + draw, kept)
+            room = np.where(draw > 0, 0, np.minimum(debt, most) - owed)
         owed = np.maximum(owed, 0)
         room = np.where(self.needy[:, month], np.maximum(room, 0), 0)
         bridged = np.minimum(np.maximum(self.bridges[:, month], 0), self.bank_limit)
