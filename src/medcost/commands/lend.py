@@ -50,6 +50,24 @@ def lend(asked: Asked, time_limit: float | None, threads: int | None) -> None:
     answer(asked, question)
 
 
+GOAL_WIDTH = 56
+GOALS = {
+    "worst_shortfall": "最大缺口 worst shortfall, yuan",
+    "total_shortfall": "缺口合计 total shortfall, yuan",
+    "external_interest": "外部利息 interest to the bank, yuan",
+}
+
+
+def goal_words(goal: str) -> str:
+    """A goal as people read it; whose need or fairness it is stands behind, as the policy says."""
+    kind, _, whose = goal.partition("_")
+    if kind == "unmet":
+        return f"未满足 unmet need of {whose.replace('_', ', ')}, yuan"
+    if kind == "fairness":
+        return f"公平 largest debt beside its limit, {whose}"
+    return GOALS.get(goal, goal)
+
+
 def _show(console: Console, inputs: ConsortiumInputs, result: ConsortiumResult) -> None:
     names = dict(zip(inputs.members.unit_ids, inputs.members.names, strict=True))
     _show_goals(console, _rows(result.tables["pool_goal"]))
@@ -76,7 +94,7 @@ def _show_goals(console: Console, rows: Rows) -> None:
             f"{row[name]:.4f}" if share else f"{row[name]:,.2f}"
             for name in ("value", "without_lots")
         ]
-        grid.add_row(safe(row["goal"]), *shown)
+        grid.add_row(safe(goal_words(row["goal"]), GOAL_WIDTH), *shown)
     show_grid(console, "目标 Goals in their order", grid)
 
 
@@ -137,6 +155,6 @@ def _show_rules(console: Console, rows: Rows, names: dict[str, str]) -> None:
         again = [
             "" if row[name] is None else f"{row[name]:,.2f}" for name in ("with_more", "with_less")
         ]
-        cells = (safe(row["rule"]), safe(of), safe(row["goal"]), f"{row['price']:.4f}")
-        grid.add_row(*cells, *again)
+        goal = safe(goal_words(row["goal"]), GOAL_WIDTH)
+        grid.add_row(safe(row["rule"]), safe(of), goal, f"{row['price']:.4f}", *again)
     show_grid(console, f"约束 Rules that bind, {min(len(rows), RULES_SHOWN)} of {len(rows)}", grid)
