@@ -64,7 +64,7 @@ def test_rules_in_conflict_exit_with_3_and_publish_nothing(book: Path, tmp_path:
     done = medcost("fund", book, "--period", MONTH, "--out", out, "--policy", policy)
     assert 3 == done.returncode
     assert "[fund-rules-conflict]" in done.stderr + done.stdout
-    assert "key_discipline, at least 70 %" in done.stderr + done.stdout
+    assert "key_discipline (at least 70 %" in done.stderr + done.stdout
     assert not list(out.glob("run=*"))
 
 
