@@ -5,7 +5,7 @@
 3. least external interest, with several scenarios also its mean beyond the tail
 4. fairness: the least largest debt beside its limit, kind by kind in the order of priority
 5. with whole lots: the lots that reach all this are held, rounded from the fewest where that does;
-   of many draws planned together they are held before goal 4
+   of many draws planned together, or where a search for fairness finds none, before goal 4
 6. fairness goes on: the next largest debts beside their limits, leximin, kind by kind
 7. the canonical plan: weights of member and month that leave one plan only
 """
@@ -19,7 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medcost.consortium.lending.cash import Cash, Terms
-from medcost.consortium.lending.leximin import least_largest, leximin, peaks_of, widened
+from medcost.consortium.lending.leximin import (
+    Peaks,
+    least_largest,
+    leximin,
+    peaks_of,
+    widened,
+)
 from medcost.consortium.lending.model import UNIT, PlanModel
 from medcost.consortium.solver import (
     Basis,
@@ -186,15 +192,14 @@ def reach_all(
     draws = whole_draws(model, terms)
     kinds = [(cash.kinds[kind], peaks_of(model, cash, kind)) for kind in kinds_in_order(cash)]
     n_whole = int((held.upper[model.at.lots] > 0).sum()) if held.integer is not None else 0
-    if n_whole > SEARCHED_FOR_FAIRNESS:
+    fair = _fairest_searched(held, kinds, means, draws, values, n_whole)
+    is_searched = fair is not None
+    if fair is None:
         values = _fewer_lots(held, model, means, draws, values)
         held = _with_lots(model, cash, terms, means, money.worst, values)
-    for name, peaks in kinds:
-        peak, relaxed, held, values = least_largest(
-            held, peaks, means.solver, means.seconds, draws, values
-        )
-        goals.append(Goal(f"fairness_{name}", peak, relaxed))
-    if 0 < n_whole <= SEARCHED_FOR_FAIRNESS:
+        fair = _fairest(held, kinds, means, draws, values)
+    goals, held, values = goals + fair[0], fair[1], fair[2]
+    if n_whole and is_searched:
         values = _fewer_lots(held, model, means, draws, values)
         held = _with_lots(model, cash, terms, means, money.worst, values)
         for _name, peaks in kinds:
@@ -206,6 +211,49 @@ def reach_all(
     canonical = Level("canonical", canonical_cost(model, len(held.cost)))
     last = _in_order(held, [canonical], means)
     return Reached(last.values, tuple(goals), money.priced, money.worst, last.held)
+
+
+_Fair = tuple[list[Goal], LinearProgram, NDArray[np.float64]]
+
+
+def _fairest(
+    held: LinearProgram,
+    kinds: Sequence[tuple[str, Peaks]],
+    means: Means,
+    draws: Rounding,
+    values: NDArray[np.float64],
+) -> _Fair:
+    """Goal 4, kind by kind: the goals, the program that holds them and its answer."""
+    goals = []
+    for name, peaks in kinds:
+        peak, relaxed, held, values = least_largest(
+            held, peaks, means.solver, means.seconds, draws, values
+        )
+        goals.append(Goal(f"fairness_{name}", peak, relaxed))
+    return goals, held, values
+
+
+def _fairest_searched(
+    held: LinearProgram,
+    kinds: Sequence[tuple[str, Peaks]],
+    means: Means,
+    draws: Rounding,
+    values: NDArray[np.float64],
+    n_whole: int,
+) -> _Fair | None:
+    """Goal 4 over all whole lots that money leaves open; None where that is not to be had.
+
+    It would take long for many draws; and a search may say that there are no lots at all, though
+    the answer of the money goals has some: then theirs are held, as for many draws.
+    """
+    if n_whole > SEARCHED_FOR_FAIRNESS:
+        return None
+    try:
+        return _fairest(held, kinds, means, draws, values)
+    except SolverFailure as failed:
+        if failed.kind != "infeasible" or not n_whole:
+            raise
+        return None
 
 
 def _fewer_lots(
