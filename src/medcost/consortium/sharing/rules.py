@@ -6,10 +6,12 @@ A rule gives parts of fen, exact fractions that add up to the cost; they are rou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from medcost.consortium.sharing.games import GameRefused
+from medcost.quotients import round_together
 from medcost.records import dataclass
 
 OWN, POOL = "own", "pool"
@@ -61,16 +63,12 @@ def rounded(parts: Parts) -> dict[Party, int]:
     Every part is cut toward zero; the fen then missing go one each to the parts whose cut-off piece
     is largest in their direction, equal ones by key.
     """
-    total = sum(parts.values(), Fraction(0))
-    if total.denominator != 1:
+    if sum(parts.values(), Fraction(0)).denominator != 1:
         raise ValueError("the parts do not add up to whole fen")
-    cut = {party: int(parts[party]) for party in sorted(parts)}
-    missing = int(total) - sum(cut.values())
-    direction = 1 if missing > 0 else -1
-    order = sorted(cut, key=lambda party: (-direction * (parts[party] - cut[party]), party))
-    for party in order[: abs(missing)]:
-        cut[party] += direction
-    return cut
+    parties = sorted(parts)
+    whole = math.lcm(*(part.denominator for part in parts.values()))
+    fen = round_together([int(parts[party] * whole) for party in parties], whole)
+    return dict(zip(parties, fen, strict=True))
 
 
 @dataclass(frozen=True)
