@@ -15,6 +15,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import click
 
 from medcost import __version__
+from medcost._core.memory import keep_freed_memory
 from medcost.commands.endings import REJECTED, UNBALANCED, UNPUBLISHED, end, show_error
 from medcost.errors import CannotPublish, InputRejected, InvariantBroken
 from medcost.stopping import (
@@ -92,6 +93,9 @@ def main() -> None:
     """Run the command and turn every expected error into its exit code, without a traceback."""
     stop_on_signals()
     _require_streams()
+    # Before the first thread: one that is there already goes on with an arena of its own, and
+    # what it frees is of use to no other.
+    keep_freed_memory()
     # Arrow takes its memory where everything else does, from what was freed.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     sys.meta_path.insert(0, _NoPandas)

@@ -47,11 +47,9 @@ def sign_key_option(command: Command) -> Command:
 
 
 def set_up(json_log: bool, quiet: bool) -> None:
-    """Let the log go where --json-log and --quiet say, and keep memory that was freed."""
-    from medcost._core.memory import keep_freed_memory
+    """Let the log go where --json-log and --quiet say."""
     from medcost.messages import set_up_log
 
-    keep_freed_memory()
     set_up_log(json_log, quiet)
 
 
