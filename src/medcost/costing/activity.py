@@ -113,15 +113,14 @@ def read_activity(
     progress: Callable[[int], None] | None = None,
     parts_in: Path | None = None,
     memory: int | None = None,
-    part_written: Callable[[Path], object] | None = None,
 ) -> Activity:
     """Read the period's lines of the chosen units and net them.
 
     parts_in: a folder for the parts of the matrix; without one they stay in memory. memory:
     bytes that the pass should do with, so far as row groups are not larger. progress is told the
-    rows of each piece read, part_written each part's file. The result does not depend on the
-    number of threads, the order of the rows or their split into files. Time O(lines); memory
-    O(receivers + activities) plus one piece a thread.
+    rows of each piece read. The result does not depend on the number of threads, the order of the
+    rows or their split into files. Time O(lines); memory O(receivers + activities) plus one piece
+    a thread.
     """
     pieces = list(enumerate(line_pieces(book, period_book.period, piece_rows(memory, threads))))
     labels = _labels(book, period_book)
@@ -139,8 +138,6 @@ def read_activity(
                     ids = write_hashes(netted.ids, parts_in / f"ids-{number:05d}.bin")
                     netted = replace(netted, ids=ids)
             netted = replace(netted, part=in_file)
-            if part_written is not None:
-                part_written(in_file.path)
         if progress is not None:
             progress(netted.n_lines)
         return netted
