@@ -5,6 +5,8 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from medcost._core.pages import PageColumn
+
 @final
 class Places:
     """What the codes of a line's labels mean, for all lines of a period; frozen.
@@ -76,6 +78,17 @@ class LineNetter:
         given is empty in all rows. Raises ValueError where lengths differ or more lines or other
         columns come than announced, OverflowError where the absolute values of a measure in the
         stretch may add up to 2^62 or more: below it no sum can wrap. Expected time O(lines).
+        """
+
+    def add_pages(self, columns: list[PageColumn | None], n_rows: int) -> tuple[int, int]:
+        """Net the next n_rows lines of pages, block after block, without the GIL.
+
+        columns: period, unit, dept, item, case, case_unit, ordering, which are texts, and
+        quantity, charge, direct_cost, which are numbers; None where the lines lack one. They are
+        given until all lines are netted, and no other block is filled meanwhile. Returns the
+        position of the first column that needs its next page, -1 where all lines are netted,
+        and how many lines were netted; those of a block that is not full come with the next
+        call. Raises what add raises, and PageError where pages are not sound: see fill_block.
         """
 
     def orders(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -53,7 +53,7 @@ from medcost.costing.line_pieces import LinePiece, line_pieces, piece_rows
 from medcost.costing.links import CLINICAL, MEDTECH
 from medcost.errors import Fault, named_errors
 from medcost.line_blocks import EMPTY, LineBlock, label_table, plain_blocks
-from medcost.page_reader import PagesUnsupported, page_blocks
+from medcost.page_reader import PagesUnsupported, net_pages, page_blocks
 from medcost.parquet_input import READ_ERRORS, read_batches, unreadable
 from medcost.period_book import PeriodBook, register_cases
 from medcost.records import dataclass
@@ -264,11 +264,19 @@ def _net(piece: LinePiece, labels: _Labels, netter: LineNetter) -> tuple[bool, I
     }
     source, groups = piece.source, piece.row_groups
     try:
+        if not constants and LINE_ID not in numbers:
+            _begin(netter, piece)
+            net_pages(netter, source, groups, texts, numbers, piece.metadata)
+            return netter.n_odd > 0, None
         blocks = page_blocks(source, groups, texts, numbers, piece.metadata)
         return _net_blocks(blocks, piece, labels, constants, netter)
     except PagesUnsupported:
         blocks = plain_blocks(source, groups, texts, numbers)
         return _net_blocks(blocks, piece, labels, constants, netter)
+
+
+def _begin(netter: LineNetter, piece: LinePiece) -> None:
+    netter.begin(piece.rows, "charge" in piece.columns, "direct_cost" in piece.columns)
 
 
 def _net_blocks(
@@ -280,7 +288,7 @@ def _net_blocks(
 ) -> tuple[bool, IdHashes | None]:
     """Net all blocks; whether a line is at fault or disagrees with its folder, and their ids."""
     is_odd, hashes = False, list[NDArray[np.uint64]]()
-    netter.begin(piece.rows, "charge" in piece.columns, "direct_cost" in piece.columns)
+    _begin(netter, piece)
     for block in blocks:
         codes = dict(block.codes)
         for name, code in constants.items():
