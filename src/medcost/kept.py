@@ -17,7 +17,7 @@ from medcost.array_files import read_arrays, write_arrays
 from medcost.book import Book
 from medcost.costing.activity import Activity
 from medcost.costing.activity_matrix import load_matrix, write_matrix
-from medcost.costing.level_3 import Orders
+from medcost.costing.orders import Orders
 from medcost.file_hashes import file_sha256
 from medcost.manifest import FileRecord
 from medcost.output_folder import ACTIVITY, BOOK, MODEL

@@ -15,6 +15,7 @@ from pathlib import Path
 from medcost.book import Book
 from medcost.costing.activity import Activity, read_activity
 from medcost.errors import named_errors
+from medcost.line_blocks import table_ahead
 from medcost.output_folder import OutputFolder, activity_folder
 from medcost.period_book import read_period
 from medcost.threads import begin
@@ -38,6 +39,7 @@ class LinesAhead:
         progress: Callable[[int], None] | None,
     ) -> None:
         """Begin to read; the arguments are those of read_period and read_activity."""
+        cases_ahead = table_ahead(book.tables["cases"].text["case_id"].labels)
         self.period_book = read_period(book, period, units)
         self._is_stopped = threading.Event()
 
@@ -49,7 +51,9 @@ class LinesAhead:
 
         def read() -> tuple[Activity, float]:
             begun = time.perf_counter()
-            activity = read_activity(book, self.period_book, threads, piece_read, parts_in, memory)
+            activity = read_activity(
+                book, self.period_book, threads, piece_read, parts_in, memory, cases_ahead
+            )
             return activity, time.perf_counter() - begun
 
         self._reading = begin(read)

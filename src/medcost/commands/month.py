@@ -98,16 +98,20 @@ def run(
     """The month-end batch: check BOOK, cost it, and publish the result to --out."""
     from medcost.file_hashes import FolderHashes
 
-    # One thread hashes the book while this one imports, and soon others read the lines.
+    # One thread hashes the book while this one imports, another reads its small tables, and soon
+    # others the lines.
     hashes = FolderHashes(book)
     from medcost.book import open_book
+    from medcost.threads import begin
+
+    opening = begin(open_book, book, through)
     from medcost.lines_ahead import lines_ahead
     from medcost.messages import progress_bar
     from medcost.output_folder import output_folder
 
     set_up(json_log, quiet)
     sign = signer(sign_key)
-    opened = open_book(book, through)
+    opened = opening.result()
     chosen, chosen_units = chosen_periods(opened, periods), units or None
     threads = threads or os.cpu_count() or 1
     with (

@@ -39,7 +39,6 @@ from medcost.costing.activity_matrix import (
     narrowest,
     write_part,
 )
-from medcost.costing.level_3 import Orders
 from medcost.costing.line_ids import (
     LINE_ID,
     ChosenLines,
@@ -50,15 +49,15 @@ from medcost.costing.line_ids import (
     write_hashes,
 )
 from medcost.costing.line_pieces import LinePiece, line_pieces, piece_rows
-from medcost.costing.links import CLINICAL, MEDTECH
+from medcost.costing.orders import Orders
 from medcost.errors import Fault, named_errors
-from medcost.line_blocks import EMPTY, LineBlock, label_table, plain_blocks
+from medcost.line_blocks import EMPTY, LineBlock, TableAhead, label_table, plain_blocks, table_ahead
 from medcost.page_reader import PagesUnsupported, net_pages, page_blocks
 from medcost.parquet_input import READ_ERRORS, read_batches, unreadable
 from medcost.period_book import PeriodBook, register_cases
 from medcost.records import dataclass
-from medcost.tables import load_table
-from medcost.threads import begin, map_in_threads
+from medcost.tables import CLINICAL, MEDTECH, load_table
+from medcost.threads import map_in_threads
 
 LABELS = ("period", "unit_id", "dept_id", "item_id", "case_id", "case_unit_id", "ordering_dept_id")
 
@@ -113,17 +112,18 @@ def read_activity(
     progress: Callable[[int], None] | None = None,
     parts_in: Path | None = None,
     memory: int | None = None,
+    cases_ahead: TableAhead | None = None,
 ) -> Activity:
     """Read the period's lines of the chosen units and net them.
 
     parts_in: a folder for the parts of the matrix; without one they stay in memory. memory:
     bytes that the pass should do with, so far as row groups are not larger. progress is told the
-    rows of each piece read. The result does not depend on the number of threads, the order of the
-    rows or their split into files. Time O(lines); memory O(receivers + activities) plus one piece
-    a thread.
+    rows of each piece read. cases_ahead: the look-up table of all case ids of the book. The result
+    does not depend on the number of threads, the order of the rows or their split into files. Time
+    O(lines); memory O(receivers + activities) plus one piece a thread.
     """
     pieces = list(enumerate(line_pieces(book, period_book.period, piece_rows(memory, threads))))
-    labels = _labels(book, period_book)
+    labels = _labels(book, period_book, cases_ahead)
     of_thread = threading.local()
 
     def read(numbered: tuple[int, LinePiece]) -> _Netted:
@@ -169,10 +169,11 @@ def with_cases_of_lines(book: Book, period_book: PeriodBook) -> PeriodBook:
     return replace(period_book, cases=register_cases(np.concatenate([u for u, _ in found]), ids))
 
 
-def _labels(whole: Book, book: PeriodBook) -> _Labels:
+def _labels(whole: Book, book: PeriodBook, cases_ahead: TableAhead | None) -> _Labels:
     registers, cases = book.registers, book.cases
-    # A hundred thousand ids and more: their table is made beside the rest.
-    case_table = begin(label_table, cases.case_labels)
+    # A hundred thousand ids and more: their table is made beside the rest, if it is not yet.
+    if cases_ahead is None or cases_ahead.labels is not cases.case_labels:
+        cases_ahead = table_ahead(cases.case_labels)
     units, depts = label_table(registers.unit_labels), label_table(registers.dept_labels)
     months = sorted({book.period, *filter(is_period, whole.tables["ledger"].labels("period"))})
     n_depts = len(registers.dept_ids)
@@ -201,7 +202,7 @@ def _labels(whole: Book, book: PeriodBook) -> _Labels:
         "unit_id": units,
         "dept_id": depts,
         "item_id": label_table(registers.item_labels),
-        "case_id": case_table.result(),
+        "case_id": cases_ahead.table.result(),
         "case_unit_id": units,
         "ordering_dept_id": depts,
     }
