@@ -20,11 +20,14 @@ from kernels.lines import (
     make_lines,
     make_world,
     net,
+    net_by_pages,
     netted_by,
     netted_by_twin,
 )
-from kernels.twins import LARGEST, SMALLEST, always_the_same, from_threads, frozen, strided
+from kernels.twins import LARGEST, SMALLEST, always_the_same, from_threads, frozen, int64, strided
 from medcost._core.net_lines import LineNetter, Places
+from medcost._core.page_headers import PageError
+from medcost._core.pages import PageColumn
 
 SEEDS = st.integers(0, 10**6)
 WHOLE = 10**4
@@ -72,6 +75,87 @@ def test_lines_are_netted_as_in_a_dictionary(seed: int) -> None:
     netter = LineNetter(world.places())
     net(netter, lines, rng)
     assert netted_by_twin(world, lines) == netted_by(netter)
+
+
+@always_the_same(max_examples=500)
+@given(SEEDS)
+def test_lines_of_pages_are_netted_as_in_a_dictionary(seed: int) -> None:
+    """Each column has pages of its own, and a block ends where no page does."""
+    rng = seeded(seed)
+    world = make_world(rng)
+    lines = make_lines(world, rng)
+    netter = LineNetter(world.places())
+    for _ in range(2):
+        net_by_pages(netter, lines, rng)
+        assert netted_by_twin(world, lines) == netted_by(netter)
+
+
+def column_of_pages(values: list[int] | None, is_text: bool = True) -> PageColumn:
+    """Return a column of blocks of two rows with one page."""
+    column = PageColumn(is_text, False, 2)
+    if values is not None:
+        column.open_page(np.empty(0, np.uint8), len(values))
+        column.set_values(np.array(values, np.int32 if is_text else np.int64))
+    return column
+
+
+def pages_of_lines(n: int, quantity: list[int] | None) -> list[PageColumn | None]:
+    """Return the pages of n lines of the small world's first case and activity."""
+    texts = [column_of_pages([code] * n) for code in (1, 0, 0, 0, 0)]
+    return [*texts, None, None, column_of_pages(quantity, is_text=False), None, None]
+
+
+def test_pages_come_one_after_the_other_and_lines_are_netted_block_by_block() -> None:
+    """Five lines in blocks of two: three quantities net one block, and two more the rest."""
+    netter = LineNetter(small_world().places())
+    netter.begin(5)
+    columns = pages_of_lines(5, None)
+    assert (7, 0) == netter.add_pages(columns, 5)
+    columns[7].open_page(np.empty(0, np.uint8), 3)
+    columns[7].set_values(int64([1, 2, 3]))
+    assert (7, 2) == netter.add_pages(columns, 5)
+    columns[7].open_page(np.empty(0, np.uint8), 2)
+    columns[7].set_values(int64([4, 5]))
+    assert (-1, 3) == netter.add_pages(columns, 3)
+    assert (-1, 0) == netter.add_pages(columns, 0)
+    assert {(1, 0): [15, 0, 0]} == netted_by(netter).entries
+
+
+def test_pages_that_do_not_fit_are_refused() -> None:
+    """Fewer columns, a number for a text, more lines or columns than announced, none of a kind."""
+    columns = pages_of_lines(2, [1, 2])
+    charge = column_of_pages([1, 2], is_text=False)
+    netter = LineNetter(small_world().places())
+    netter.begin(2)
+    for lacking in (columns[:9], [*columns[:8], charge, None], [charge, *columns[1:]]):
+        with pytest.raises(ValueError, match=r"columns|place"):
+            netter.add_pages(lacking, 2)
+    for at in (0, 1, 2, 3, 7):
+        with pytest.raises(ValueError, match="quantity"):
+            netter.add_pages([*columns[:at], None, *columns[at + 1 :]], 2)
+    with pytest.raises(TypeError):
+        netter.add_pages([np.zeros(2, np.int32), *columns[1:]], 2)
+    for n in (3, -1):
+        with pytest.raises(ValueError, match="more lines"):
+            netter.add_pages(columns, n)
+    assert (-1, 2) == netter.add_pages(columns, 2)
+
+
+def test_pages_that_lie_and_sums_that_may_leave_62_bits_end_the_stretch() -> None:
+    netter = LineNetter(small_world().places())
+    netter.begin(4)
+    with pytest.raises(OverflowError):
+        netter.add_pages(pages_of_lines(4, [1, 2, LARGEST, LARGEST]), 4)
+    columns = pages_of_lines(4, None)
+    columns[7].set_dictionary(int64([5]))
+    columns[7].open_page(np.empty(0, np.uint8), 4)
+    columns[7].set_indices(np.array([1, 8, 1], np.uint8), 0)
+    netter.begin(4)
+    with pytest.raises(PageError):
+        netter.add_pages(columns, 4)
+    netter.begin(2)
+    assert (-1, 2) == netter.add_pages(pages_of_lines(2, [1, 2]), 2)
+    assert {(1, 0): [3, 0, 0]} == netted_by(netter).entries
 
 
 @always_the_same(max_examples=150)

@@ -5,6 +5,8 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from medcost._core.pages import PageColumn
+
 @final
 class Places:
     """What the codes of a line's labels mean, for all lines of a period; frozen.
@@ -124,6 +126,17 @@ class LineNetter:
         Each row is one run, its activities in the order of the pieces. Raises ValueError where
         more lines come than announced, or 2^30, or where they are of no row. Expected time
         O(lines + ranges x pieces).
+        """
+
+    def add_pages(self, columns: list[PageColumn | None], n_rows: int) -> tuple[int, int]:
+        """Net the next n_rows lines of pages, block after block, without the GIL.
+
+        columns: period, unit, dept, item, case, case_unit, ordering, which are texts, and
+        quantity, charge, direct_cost, which are numbers; None where the lines lack one. They are
+        given until all lines are netted, and no other block is filled meanwhile. Returns the
+        position of the first column that needs its next page, -1 where all lines are netted,
+        and how many lines were netted; those of a block that is not full come with the next
+        call. Raises what add raises, and PageError where pages are not sound: see fill_block.
         """
 
     def orders(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -32,7 +32,6 @@ from medcost._core.huge_pages cimport large_malloc
 from medcost._core.int128 cimport add_overflows
 from medcost._core.key_table cimport KeyTable
 from medcost._core.packed_lines cimport (
-    MOST_RANGES,
     LineLayout,
     PackedLines,
     begin_packed,
@@ -43,6 +42,8 @@ from medcost._core.packed_lines cimport (
     release_packed,
     row_of_word,
 )
+from medcost._core.page_headers import PageError
+from medcost._core.pages cimport Column, PageColumn, fill_columns, start_block
 
 cdef extern from *:
     void prefetch "__builtin_prefetch"(const void *address) noexcept nogil
@@ -83,6 +84,9 @@ cdef enum:
     MEDTECH = 2
     DIRECT = 4
     ALWAYS = 8
+    # Columns of lines, as add_pages takes them: codes before numbers.
+    CODES = 7
+    COLUMNS = CODES + MEASURES
     # What the lines of a run are.
     OTHERS = 0
     UNPLACED = 1
@@ -195,6 +199,25 @@ cdef const column_t *first_or_null(const column_t[::1] column, Py_ssize_t n) exc
     return &column[0] if n else NULL
 
 
+cdef void columns_of(Column **pages, Columns *c) noexcept nogil:
+    """Where the columns of a filled block are; states only where a row is not fine."""
+    cdef const int32_t *codes[CODES]
+    cdef const int64_t *values[MEASURES]
+    cdef const uint8_t *states[MEASURES]
+    cdef const Column *page
+    cdef int i
+    for i in range(CODES):
+        codes[i] = NULL if pages[i] == NULL else pages[i].codes
+    for i in range(MEASURES):
+        page = pages[CODES + i]
+        values[i] = NULL if page == NULL else page.values
+        states[i] = NULL if page == NULL or not page.is_faulty else page.states
+    c.period, c.unit, c.dept, c.item = codes[0], codes[1], codes[2], codes[3]
+    c.case, c.case_unit, c.ordering = codes[4], codes[5], codes[6]
+    c.quantity, c.charge, c.direct_cost = values[0], values[1], values[2]
+    c.quantity_state, c.charge_state, c.direct_state = states[0], states[1], states[2]
+
+
 cdef struct Run:
     # Lines of one unit and case that follow each other.
     int64_t unit
@@ -259,7 +282,7 @@ cdef class LineNetter:
     cdef int64_t n_runs, capacity, n_extras
     cdef bint has[MEASURES]
     cdef readonly int64_t n_lines, n_odd
-    cdef bint lacks_memory
+    cdef bint lacks_memory, goes_too_far
     # Entries of the stretch, and where they are while rows are brought together.
     cdef EntryStore entries
     cdef Record *records
@@ -280,12 +303,13 @@ cdef class LineNetter:
     cdef Py_ssize_t n_scratch
     # What the absolute values of the lines so far add up to at most.
     cdef int64_t reach[MEASURES]
-    cdef int64_t[:, ::1] order_sums
+    # Quantity and charge of each pair of departments that ordered, and for how many there is room.
+    cdef int64_t *order_sums
+    cdef int64_t n_order_sums
 
     def __init__(self, Places places not None):
         self.places = places
         self.ordered, self.others = KeyTable(), KeyTable()
-        self.order_sums = np.zeros((64, 2), np.int64)
         self.capacity = -1
         if not start_slots(&self.activities, FEWEST_SLOTS):
             raise MemoryError
@@ -303,6 +327,7 @@ cdef class LineNetter:
         free(self.run_first)
         free(self.run_case)
         free(self.extras)
+        free(self.order_sums)
 
     cdef void release_scratch(self) noexcept:
         cdef int m
@@ -337,13 +362,14 @@ cdef class LineNetter:
             raise MemoryError
         reset_slots(&self.activities)
         memset(self.extras, 0, self.n_extras * EXTRAS * sizeof(int64_t))
+        if self.ordered.n:
+            memset(self.order_sums, 0, 2 * self.ordered.n * sizeof(int64_t))
         self.ordered.reset()
         self.others.reset()
-        np.asarray(self.order_sums)[:] = 0
         self.scratch.n = self.n_runs = self.n_lines = self.n_odd = 0
         self.run.unit = self.run.case_unit = self.run.label = self.run.period = -3
         self.run.kind = OTHERS
-        self.lacks_memory = False
+        self.lacks_memory = self.goes_too_far = False
         for m in range(MEASURES):
             self.reach[m] = 0
 
@@ -383,7 +409,7 @@ cdef class LineNetter:
         """Net the lines of one block."""
         cdef Columns c
         cdef Py_ssize_t n = period.shape[0]
-        if self.entries.n + self.scratch.n + self.packed_lines.n + n > self.capacity:
+        if self.n_stored() + n > self.capacity:
             raise ValueError("more lines than were announced")
         if (charge is not None) != self.has[1] or (direct_cost is not None) != self.has[2]:
             raise ValueError("a block has the columns that were announced")
@@ -395,47 +421,125 @@ cdef class LineNetter:
         c.quantity_state = first_or_null(quantity_state, n)
         c.charge_state = first_or_null(charge_state, n)
         c.direct_state = first_or_null(direct_state, n)
-        if n >= 1 << 31 or (
+        if n >= 1 << 31:
+            raise OverflowError("a block has fewer than 2^31 lines")
+        with nogil:
+            self.net_block(self.places, &c, n)
+        self.raise_what_failed()
+
+    def add_pages(self, list columns not None, Py_ssize_t n_rows):
+        """Net the next lines of pages, block after block; see net_lines.pyi."""
+        cdef Column *every[COLUMNS]
+        cdef Column *given[COLUMNS]
+        cdef Py_ssize_t place[COLUMNS]
+        cdef Py_ssize_t i, n_given = 0, n_netted = 0, waiting = -1, block_rows = n_rows, n
+        cdef PageColumn one
+        cdef bint sound = True
+        cdef Columns c
+        if len(columns) != COLUMNS:
+            raise ValueError("lines have ten columns, None where they lack one")
+        for i in range(COLUMNS):
+            one, every[i] = columns[i], NULL
+            if one is None:
+                if i < 4 or i == CODES:
+                    raise ValueError("lines have a period, unit, department, item and quantity")
+                continue
+            if (one.column.codes != NULL) != (i < CODES):
+                raise ValueError("codes and numbers are in each other's place")
+            every[i] = given[n_given] = &one.column
+            place[n_given] = i
+            n_given += 1
+            block_rows = min(block_rows, one.column.block_rows)
+        if (every[CODES + 1] != NULL) != self.has[1] or (every[CODES + 2] != NULL) != self.has[2]:
+            raise ValueError("a block has the columns that were announced")
+        if n_rows < 0 or self.n_stored() + n_rows > self.capacity:
+            raise ValueError("more lines than were announced")
+        with nogil:
+            while n_netted < n_rows:
+                n = min(block_rows, n_rows - n_netted)
+                sound = fill_columns(given, n_given, n, &waiting)
+                if not sound or waiting >= 0:
+                    break
+                columns_of(every, &c)
+                if not self.net_block(self.places, &c, n):
+                    break
+                for i in range(n_given):
+                    start_block(given[i])
+                n_netted += n
+        if not sound:
+            raise PageError("a page does not hold the values that it says")
+        self.raise_what_failed()
+        return place[waiting] if waiting >= 0 else -1, n_netted
+
+    cdef inline int64_t n_stored(self) noexcept nogil:
+        """Entries and packed lines so far: room is for as many as lines were announced."""
+        return self.entries.n + self.scratch.n + self.packed_lines.n
+
+    cdef int raise_what_failed(self) except -1:
+        if self.goes_too_far:
+            raise OverflowError("quantities, charges or purchase costs do not fit 62 bits")
+        if self.lacks_memory:
+            raise MemoryError
+        return 0
+
+    cdef bint net_block(self, Places places, const Columns *c, Py_ssize_t n) noexcept nogil:
+        """Net the lines of one block; whether their sums fit and there was memory."""
+        self.goes_too_far |= (
             self.goes_beyond(0, c.quantity, n)
             or self.goes_beyond(1, c.charge, n)
             or self.goes_beyond(2, c.direct_cost, n)
+        )
+        if self.goes_too_far:
+            return False
+        self.lacks_memory |= not (
+            self.ordered.reserve(n)
+            and self.others.reserve(n)
+            and self.room_for_orders(self.ordered.n + n)
+            and self.room_for_block(n + AHEAD)
+        )
+        if not self.lacks_memory:
+            self.net(places, c, n)
+        return not self.lacks_memory
+
+    cdef bint room_for_orders(self, int64_t n) noexcept nogil:
+        """Room for the sums of n pairs of departments; whether there was memory."""
+        cdef int64_t *larger
+        if n <= self.n_order_sums:
+            return True
+        n *= 2
+        larger = <int64_t *>calloc(2 * n, sizeof(int64_t))
+        if larger == NULL:
+            return False
+        if self.n_order_sums:
+            memcpy(larger, self.order_sums, 2 * self.n_order_sums * sizeof(int64_t))
+        free(self.order_sums)
+        self.order_sums, self.n_order_sums = larger, n
+        return True
+
+    cdef bint room_for_block(self, Py_ssize_t n) noexcept nogil:
+        """Room for the activities and the runs of a block's lines; whether there was memory."""
+        if n <= self.n_scratch:
+            return True
+        self.n_scratch = 0
+        free(self.key)
+        free(self.closer)
+        free(self.changes)
+        free(self.run_first)
+        free(self.run_case)
+        self.key = <int64_t *>calloc(n, sizeof(int64_t))
+        self.closer = <uint8_t *>calloc(n, sizeof(uint8_t))
+        self.changes = <uint8_t *>calloc(n, sizeof(uint8_t))
+        self.run_first = <int32_t *>calloc(n + 1, sizeof(int32_t))
+        self.run_case = <int32_t *>calloc(n, sizeof(int32_t))
+        if (
+            self.key == NULL or self.closer == NULL or self.changes == NULL
+            or self.run_first == NULL or self.run_case == NULL
         ):
-            raise OverflowError("quantities, charges or purchase costs do not fit 62 bits")
-        self.ordered.reserve(n)
-        self.others.reserve(n)
-        if self.order_sums.shape[0] < self.ordered.n + n:
-            self.order_sums = np.concatenate(
-                [self.order_sums, np.zeros((self.ordered.n + n, 2), np.int64)]
-            )
-        self.make_scratch(n + AHEAD)
-        with nogil:
-            self.net(self.places, &c, n)
-        if self.lacks_memory:
-            raise MemoryError
+            return False
+        self.n_scratch = n
+        return True
 
-    cdef int make_scratch(self, Py_ssize_t n) except -1:
-        """Room for the activities and the runs of a block's lines."""
-        if n > self.n_scratch:
-            self.n_scratch = 0
-            free(self.key)
-            free(self.closer)
-            free(self.changes)
-            free(self.run_first)
-            free(self.run_case)
-            self.key = <int64_t *>calloc(n, sizeof(int64_t))
-            self.closer = <uint8_t *>calloc(n, sizeof(uint8_t))
-            self.changes = <uint8_t *>calloc(n, sizeof(uint8_t))
-            self.run_first = <int32_t *>calloc(n + 1, sizeof(int32_t))
-            self.run_case = <int32_t *>calloc(n, sizeof(int32_t))
-            if (
-                self.key == NULL or self.closer == NULL or self.changes == NULL
-                or self.run_first == NULL or self.run_case == NULL
-            ):
-                raise MemoryError
-            self.n_scratch = n
-        return 0
-
-    cdef bint goes_beyond(self, int m, const int64_t *values, Py_ssize_t n) noexcept:
+    cdef bint goes_beyond(self, int m, const int64_t *values, Py_ssize_t n) noexcept nogil:
         """Whether sums of the stretch with these values may leave 62 bits."""
         return add_overflows(self.reach[m], reach_of(values, n), &self.reach[m]) or (
             self.reach[m] >= <int64_t>1 << 62
@@ -707,7 +811,7 @@ cdef class LineNetter:
     def add_kept_back(self, list pieces not None, Py_ssize_t first, Py_ssize_t end):
         """Net the packed lines of some ranges, row after row; see net_lines.pyi."""
         cdef LineLayout layout = self.packed_lines.layout
-        cdef int64_t n_ranges = layout.n_ranges, most = 0, total = self.entries.n + self.scratch.n
+        cdef int64_t n_ranges = layout.n_ranges, most = 0, total = self.n_stored()
         cdef int64_t lines, i
         cdef Py_ssize_t range_, n_pieces = len(pieces)
         cdef bint are_known = True
@@ -734,7 +838,8 @@ cdef class LineNetter:
             raise ValueError("more lines than were announced")
         if most == 0:
             return
-        self.make_scratch(most + AHEAD)
+        if not self.room_for_block(most + AHEAD):
+            raise MemoryError
         numbers = np.empty((MEASURES, most), np.int64)
         row_starts = np.empty((1 << layout.row_bits) + 1, np.int64)
         with nogil:
@@ -933,14 +1038,19 @@ cdef class LineNetter:
 
     cdef void add_order(self, const Columns *c, Py_ssize_t i, int64_t key) noexcept nogil:
         cdef int64_t slot = self.ordered.add_slot(key)
-        self.order_sums[slot, 0] += c.quantity[i]
+        self.order_sums[2 * slot] += c.quantity[i]
         if c.charge != NULL:
-            self.order_sums[slot, 1] += c.charge[i]
+            self.order_sums[2 * slot + 1] += c.charge[i]
 
     def orders(self):
         """Key performing x departments + ordering department, and quantity and charge."""
-        n = len(self.ordered)
-        return self.ordered.known(), np.asarray(self.order_sums)[:n].copy()
+        cdef int64_t i
+        cdef int64_t[:, ::1] sums
+        sums_array = np.empty((self.ordered.n, 2), np.int64)
+        sums = sums_array
+        for i in range(self.ordered.n):
+            sums[i, 0], sums[i, 1] = self.order_sums[2 * i], self.order_sums[2 * i + 1]
+        return self.ordered.known(), sums_array
 
     def finish(self):
         """The stretch's rows and entries; see net_lines.pyi."""

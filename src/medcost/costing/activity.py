@@ -60,7 +60,7 @@ from medcost.costing.scattered_lines import (
 )
 from medcost.errors import Fault, named_errors
 from medcost.line_blocks import EMPTY, LineBlock, label_table, plain_blocks
-from medcost.page_reader import PagesUnsupported, page_blocks
+from medcost.page_reader import PagesUnsupported, net_pages, page_blocks
 from medcost.parquet_input import READ_ERRORS, read_batches, unreadable
 from medcost.period_book import PeriodBook, register_cases
 from medcost.records import dataclass
@@ -330,11 +330,20 @@ def _net(
     }
     source, groups = piece.source, piece.row_groups
     try:
+        if not constants and LINE_ID not in numbers:
+            _begin(netter, piece, keep_back)
+            net_pages(netter, source, groups, texts, numbers, piece.metadata)
+            return netter.n_odd > 0, None
         blocks = page_blocks(source, groups, texts, numbers, piece.metadata)
         return _net_blocks(blocks, piece, labels, constants, netter, keep_back)
     except PagesUnsupported:
         blocks = plain_blocks(source, groups, texts, numbers)
         return _net_blocks(blocks, piece, labels, constants, netter, keep_back)
+
+
+def _begin(netter: LineNetter, piece: LinePiece, keep_back: bool) -> None:
+    has_charge, has_direct_cost = "charge" in piece.columns, "direct_cost" in piece.columns
+    netter.begin(piece.rows, has_charge, has_direct_cost, keep_back)
 
 
 def _net_blocks(
@@ -347,8 +356,7 @@ def _net_blocks(
 ) -> tuple[bool, IdHashes | None]:
     """Net all blocks; whether a line is at fault or disagrees with its folder, and their ids."""
     is_odd, hashes = False, list[NDArray[np.uint64]]()
-    has = "charge" in piece.columns, "direct_cost" in piece.columns
-    netter.begin(piece.rows, *has, keep_back)
+    _begin(netter, piece, keep_back)
     for block in blocks:
         codes = dict(block.codes)
         for name, code in constants.items():
