@@ -20,9 +20,8 @@ from medcost.costing.activity_matrix import load_matrix, write_matrix
 from medcost.costing.level_3 import Orders
 from medcost.file_hashes import file_sha256
 from medcost.manifest import FileRecord
+from medcost.output_folder import ACTIVITY, BOOK, MODEL
 
-KEPT = "kept"
-BOOK, MODEL, ACTIVITY = "book", "model.toml", "activity"
 MATRIX, ORDERS = "matrix.arrow", "orders.arrow"
 
 

@@ -121,16 +121,14 @@ def read_activity(
     progress: Callable[[int], None] | None = None,
     parts_in: Path | None = None,
     memory: int | None = None,
-    part_written: Callable[[Path], object] | None = None,
 ) -> Activity:
     """Read the period's lines of the chosen units and net them.
 
     parts_in: a folder for the parts of the matrix; without one they stay in memory. memory:
     bytes that the pass should do with, so far as row groups are not larger. progress is told the
-    rows of each piece read, part_written each part's file. The result does not depend on the
-    number of threads, the order of the rows or their split into files. Time O(lines); memory
-    O(receivers + activities) plus one piece a thread, and 12 to 16 bytes for each line that is kept
-    back, of which there are MOST_LINES at most.
+    rows of each piece read. The result does not depend on the number of threads, the order of the
+    rows or their split into files. Time O(lines); memory O(receivers + activities) plus one piece
+    a thread, and 12 to 16 bytes for each line that is kept back, MOST_LINES of them at most.
     """
     most_rows = piece_rows(memory, threads)
     pieces = list(line_pieces(book, period_book.period, most_rows))
@@ -154,8 +152,6 @@ def read_activity(
             if isinstance(netted.part, MatrixPart) and len(netted.row_key):
                 in_file = write_part(netted.part, parts_in / f"part-{number:05d}.arrow")
                 netted = replace(netted, part=in_file)
-                if part_written is not None:
-                    part_written(in_file.path)
         return netted
 
     def read(numbered: tuple[int, LinePiece]) -> _Netted:
