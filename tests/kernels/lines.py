@@ -162,11 +162,16 @@ def columns_of(lines: list[Line], rng: random.Random | None = None) -> dict[str,
     return columns
 
 
-def net(netter: LineNetter, lines: list[Line], rng: random.Random | None = None) -> None:
+def net(
+    netter: LineNetter,
+    lines: list[Line],
+    rng: random.Random | None = None,
+    keep_back: bool = False,
+) -> None:
     """Give the lines to a netter, as one block or, with rng, as several."""
     spare = rng.choice((0, 0, 5)) if rng else 0
     has = [bool(lines) and name in lines[0] for name in ("charge", "direct_cost")]
-    netter.begin(len(lines) + spare, *has)
+    netter.begin(len(lines) + spare, *has, keep_back)
     cuts = sorted(rng.choices(range(len(lines) + 1), k=rng.randint(0, 5))) if rng else []
     for first, end in zip([0, *cuts], [*cuts, len(lines)], strict=True):
         if first < end:

@@ -52,8 +52,17 @@ class LineNetter:
     n_lines: int
     n_odd: int
     def __init__(self, places: Places) -> None: ...
-    def begin(self, rows: int, has_charge: bool = False, has_direct_cost: bool = False) -> None:
-        """Forget the stretch before; at most rows lines come, below 2^31, with these columns."""
+    def begin(
+        self,
+        rows: int,
+        has_charge: bool = False,
+        has_direct_cost: bool = False,
+        keep_back: bool = False,
+    ) -> None:
+        """Forget the stretch before; at most rows lines come, below 2^31, with these columns.
+
+        keep_back: leave the lines of blocks in any order to kept_back, where they are small enough.
+        """
 
     def add(
         self,
@@ -78,6 +87,45 @@ class LineNetter:
         given is empty in all rows. Raises ValueError where lengths differ or more lines or other
         columns come than announced, OverflowError where the absolute values of a measure in the
         stretch may add up to 2^62 or more: below it no sum can wrap. Expected time O(lines).
+        """
+
+    def kept_back(
+        self,
+    ) -> (
+        tuple[
+            NDArray[np.int64],
+            NDArray[np.uint64],
+            NDArray[np.int32] | None,
+            NDArray[np.int32] | None,
+        ]
+        | None
+    ):
+        """Scattered lines of the stretch that are in no row yet; None where there are none.
+
+        Rows are in ranges, at most 1,024 for all cases: starts of each range's lines
+        [ranges + 1]; row, activity and quantity of each in a word, charge and direct cost, None
+        where the stretch has no such column [lines]. They are counted, looked at and in the
+        orders already. Time O(lines).
+        """
+
+    def add_kept_back(
+        self,
+        pieces: list[
+            tuple[
+                NDArray[np.int64],
+                NDArray[np.uint64],
+                NDArray[np.int32] | None,
+                NDArray[np.int32] | None,
+            ]
+        ],
+        first: int,
+        end: int,
+    ) -> None:
+        """Net what netters of the same places kept back of the ranges first to end.
+
+        Each row is one run, its activities in the order of the pieces. Raises ValueError where
+        more lines come than announced, or 2^30, or where they are of no row. Expected time
+        O(lines + ranges x pieces).
         """
 
     def add_pages(self, columns: list[PageColumn | None], n_rows: int) -> tuple[int, int]:

@@ -31,8 +31,22 @@ from medcost._core.entry_store cimport (
 from medcost._core.huge_pages cimport large_malloc
 from medcost._core.int128 cimport add_overflows
 from medcost._core.key_table cimport KeyTable
+from medcost._core.packed_lines cimport (
+    LineLayout,
+    PackedLines,
+    begin_packed,
+    key_of_word,
+    layout_of,
+    pack_line,
+    quantity_of_word,
+    release_packed,
+    row_of_word,
+)
 from medcost._core.page_headers import PageError
 from medcost._core.pages cimport Column, PageColumn, fill_columns, start_block
+
+cdef extern from *:
+    void prefetch "__builtin_prefetch"(const void *address) noexcept nogil
 
 ctypedef fused packed_t:
     int8_t
@@ -58,6 +72,8 @@ cdef enum:
     FAULT = 2
     # Lines between asking for an activity's slot and using it: about one trip to memory.
     AHEAD = 12
+    # The same for the cases of scattered lines.
+    CASES_AHEAD = 24
     # What is added up by activity beside the sums in its slot: purchase cost, and each measure
     # of the entries below zero.
     EXTRAS = 4
@@ -226,6 +242,14 @@ cdef struct Record:
     uint32_t number
 
 
+cdef struct OfPiece:
+    # Packed lines of a piece, those of a range side by side; money is NULL where all is zero.
+    const int64_t *starts
+    const uint64_t *words
+    const int32_t *charges
+    const int32_t *direct_costs
+
+
 cdef int64_t reach_of(const int64_t *values, Py_ssize_t n) noexcept nogil:
     """What the absolute values add up to at most; the largest int64 where they leave 62 bits."""
     cdef Py_ssize_t i
@@ -266,6 +290,9 @@ cdef class LineNetter:
     cdef uint32_t *run_row
     cdef uint32_t *run_start
     cdef int64_t *extras
+    # Scattered lines, kept back until those of a row come together.
+    cdef PackedLines packed_lines
+    cdef bint keeps_back
     # Of the lines of a block: the activity's key, and whether to look closer; of its runs: the
     # first line, and the case.
     cdef int64_t *key
@@ -286,10 +313,12 @@ cdef class LineNetter:
         self.capacity = -1
         if not start_slots(&self.activities, FEWEST_SLOTS):
             raise MemoryError
+        self.packed_lines.layout = layout_of(places.n_cases, places.n_depts * places.n_items)
         self.begin(0)
 
     def __dealloc__(self):
         release_entries(&self.entries)
+        release_packed(&self.packed_lines)
         self.release_scratch()
         free_slots(&self.activities)
         free(self.key)
@@ -312,7 +341,13 @@ cdef class LineNetter:
             free(self.scratch.values[m])
             self.scratch.values[m] = NULL
 
-    def begin(self, Py_ssize_t rows, bint has_charge=False, bint has_direct_cost=False):
+    def begin(
+        self,
+        Py_ssize_t rows,
+        bint has_charge=False,
+        bint has_direct_cost=False,
+        bint keep_back=False,
+    ):
         """Forget the stretch before; at most rows lines come, with these columns."""
         cdef int m
         if rows >= 1 << 31:
@@ -321,6 +356,9 @@ cdef class LineNetter:
         if rows > self.capacity:
             self.make_room(rows)
         if not begin_entries(&self.entries, self.capacity + 1, self.has):
+            raise MemoryError
+        self.keeps_back = keep_back and self.packed_lines.layout.n_ranges > 0
+        if not begin_packed(&self.packed_lines, rows if self.keeps_back else 0, has_direct_cost):
             raise MemoryError
         reset_slots(&self.activities)
         memset(self.extras, 0, self.n_extras * EXTRAS * sizeof(int64_t))
@@ -371,7 +409,7 @@ cdef class LineNetter:
         """Net the lines of one block."""
         cdef Columns c
         cdef Py_ssize_t n = period.shape[0]
-        if self.entries.n + self.scratch.n + n > self.capacity:
+        if self.n_stored() + n > self.capacity:
             raise ValueError("more lines than were announced")
         if (charge is not None) != self.has[1] or (direct_cost is not None) != self.has[2]:
             raise ValueError("a block has the columns that were announced")
@@ -414,7 +452,7 @@ cdef class LineNetter:
             block_rows = min(block_rows, one.column.block_rows)
         if (every[CODES + 1] != NULL) != self.has[1] or (every[CODES + 2] != NULL) != self.has[2]:
             raise ValueError("a block has the columns that were announced")
-        if n_rows < 0 or self.entries.n + self.scratch.n + n_rows > self.capacity:
+        if n_rows < 0 or self.n_stored() + n_rows > self.capacity:
             raise ValueError("more lines than were announced")
         with nogil:
             while n_netted < n_rows:
@@ -432,6 +470,10 @@ cdef class LineNetter:
             raise PageError("a page does not hold the values that it says")
         self.raise_what_failed()
         return place[waiting] if waiting >= 0 else -1, n_netted
+
+    cdef inline int64_t n_stored(self) noexcept nogil:
+        """Entries and packed lines so far: room is for as many as lines were announced."""
+        return self.entries.n + self.scratch.n + self.packed_lines.n
 
     cdef int raise_what_failed(self) except -1:
         if self.goes_too_far:
@@ -505,8 +547,14 @@ cdef class LineNetter:
 
     cdef void net(self, Places places, const Columns *c, Py_ssize_t n) noexcept nogil:
         """Give each line its activity and its run; runs are stored one after the other."""
-        cdef Py_ssize_t run, n_runs = self.find_runs(c, n), first, end
-        cdef bint is_scattered = 4 * n_runs > 3 * n
+        cdef Py_ssize_t run, n_runs, first, end
+        cdef bint is_scattered
+        if self.keeps_back and in_any_order(c.case, n):
+            self.end_run()
+            self.keep_back(places, c, n)
+            return
+        n_runs = self.find_runs(c, n)
+        is_scattered = 4 * n_runs > 3 * n
         self.find_cases(places, c, n_runs)
         self.find_activities(places, c, n_runs)
         if is_scattered:
@@ -628,12 +676,7 @@ cdef class LineNetter:
         self, Places places, const Columns *c, Py_ssize_t first, Py_ssize_t end
     ) noexcept nogil:
         """Store lines first to end as they are, each as a run: few of their row are near."""
-        cdef EntryStore *store = &self.entries
-        cdef int64_t values[MEASURES]
-        cdef Slot *slot
         cdef Py_ssize_t i
-        cdef int m
-        values[1] = values[2] = 0
         for i in range(first, end):
             fetch_slot(&self.activities, self.key[i + AHEAD])
             if self.key[i] < 0:
@@ -641,27 +684,223 @@ cdef class LineNetter:
                 continue
             if self.closer[i]:
                 self.look_closer(places, c, i, self.key[i] // places.n_items, c.item[i])
-            slot = find_slot(&self.activities, self.key[i])
-            if slot == NULL:
+            self.store_line(c, i, self.key[i])
+
+    cdef inline void store_line(self, const Columns *c, Py_ssize_t i, int64_t key) noexcept nogil:
+        """Store line i, of this activity, as a run of its own."""
+        cdef EntryStore *store = &self.entries
+        cdef int64_t values[MEASURES]
+        cdef Slot *slot = find_slot(&self.activities, key)
+        cdef int m
+        if slot == NULL:
+            self.lacks_memory = True
+            return
+        values[0], values[1], values[2] = c.quantity[i], 0, 0
+        if c.charge != NULL:
+            values[1] = c.charge[i]
+        if c.direct_cost != NULL:
+            values[2] = c.direct_cost[i]
+        self.activities.sums[slot.number - 1].quantity += values[0]
+        self.activities.sums[slot.number - 1].charge += values[1]
+        self.run_row[self.n_runs] = self.run.row
+        self.run_start[self.n_runs] = <uint32_t>store.n
+        self.n_runs += 1
+        store.number[store.n] = <uint32_t>(slot.number - 1)
+        for m in range(MEASURES):
+            if self.has[m] and not append_value(store, m, values[m]):
                 self.lacks_memory = True
-                break
-            values[0] = c.quantity[i]
-            if c.charge != NULL:
-                values[1] = c.charge[i]
-            if c.direct_cost != NULL:
-                values[2] = c.direct_cost[i]
-            self.activities.sums[slot.number - 1].quantity += values[0]
-            self.activities.sums[slot.number - 1].charge += values[1]
-            self.run_row[self.n_runs] = self.run.row
-            self.run_start[self.n_runs] = <uint32_t>store.n
-            self.n_runs += 1
-            store.number[store.n] = <uint32_t>(slot.number - 1)
-            for m in range(MEASURES):
-                if self.has[m] and not append_value(store, m, values[m]):
-                    self.lacks_memory = True
-            if self.has[2] or (values[0] | values[1]) < 0:
-                self.add_extras(store.number[store.n], values)
-            store.n += 1
+        if self.has[2] or (values[0] | values[1]) < 0:
+            self.add_extras(store.number[store.n], values)
+        store.n += 1
+
+    cdef void keep_back(self, Places places, const Columns *c, Py_ssize_t n) noexcept nogil:
+        """Pack scattered lines; those that need a closer look are given one."""
+        cdef const int32_t *only_case = &places.only_case[0, 0] if places.n_cases else NULL
+        cdef const uint8_t *selected = &places.selected[0] if places.grid.shape[0] else NULL
+        cdef int64_t n_labels = places.only_case.shape[0], n_units = places.grid.shape[0]
+        cdef uint8_t special = self.special_of(places, c)
+        cdef int64_t unit, label, dept
+        cdef bint is_plain
+        cdef Py_ssize_t i
+        for i in range(n):
+            if i + CASES_AHEAD < n and 0 <= c.case[i + CASES_AHEAD] < n_labels:
+                prefetch(&only_case[2 * c.case[i + CASES_AHEAD]])
+            unit, label = c.unit[i], c.case[i]
+            is_plain = (
+                c.period[i] == places.period
+                and 0 <= unit < n_units
+                and selected[unit]
+                and 0 <= label < n_labels
+                and (c.case_unit == NULL or c.case_unit[i] == EMPTY or c.case_unit[i] == unit)
+                # The only case of its label, and of this unit: -1 is no unit.
+                and only_case[2 * label + 1] == unit
+                and 0 <= c.item[i] < places.n_items
+            )
+            dept = places.dept_of(unit, c.dept[i]) if is_plain else -1
+            if (
+                dept >= 0
+                and not (places.dept_flags[dept] | places.item_flags[c.item[i]] | ALWAYS) & special
+                and self.pack(c, i, only_case[2 * label], dept * places.n_items + c.item[i])
+            ):
+                self.n_lines += 1
+            else:
+                self.keep_or_store(places, c, i)
+
+    cdef inline bint pack(
+        self, const Columns *c, Py_ssize_t i, int64_t row, int64_t key
+    ) noexcept nogil:
+        return pack_line(
+            &self.packed_lines,
+            row,
+            key,
+            c.quantity[i],
+            0 if c.charge == NULL else c.charge[i],
+            0 if c.direct_cost == NULL else c.direct_cost[i],
+        )
+
+    cdef void keep_or_store(self, Places places, const Columns *c, Py_ssize_t i) noexcept nogil:
+        """Place line i and look at it closely; it is stored where it cannot be packed."""
+        cdef int64_t unit = c.unit[i] if c.case_unit == NULL else self.case_unit_of(c, i)
+        cdef int64_t dept, item = c.item[i]
+        self.place_run(places, c, i, places.case_of(unit, c.case[i]))
+        if self.run.kind == OTHERS:
+            return
+        self.n_lines += 1
+        dept = places.dept_of(self.run.unit, c.dept[i]) if self.run.kind == PLACED else -1
+        if dept < 0 or not 0 <= item < places.n_items:
+            self.n_odd += 1
+            return
+        if (places.dept_flags[dept] | places.item_flags[item] | ALWAYS) & self.special_of(places, c):
+            self.look_closer(places, c, i, dept, item)
+        if self.run.row >= places.n_cases or not self.pack(
+            c, i, self.run.row, dept * places.n_items + item
+        ):
+            self.store_line(c, i, dept * places.n_items + item)
+
+    def kept_back(self):
+        """The packed lines, brought to their ranges; see net_lines.pyi."""
+        cdef PackedLines *lines = &self.packed_lines
+        cdef int64_t n = lines.n, n_ranges = lines.layout.n_ranges, i, at
+        cdef int64_t[::1] starts, places
+        cdef uint64_t[::1] words
+        cdef int32_t[::1] charges = None, direct_costs = None
+        if n == 0:
+            return None
+        starts_array = np.zeros(n_ranges + 1, np.int64)
+        starts = starts_array
+        for i in range(n_ranges):
+            starts[i + 1] = starts[i] + lines.counts[i]
+        places = starts_array[:-1].copy()
+        words_array, charges_array, direct_array = np.empty(n, np.uint64), None, None
+        words = words_array
+        if self.has[1]:
+            charges = charges_array = np.empty(n, np.int32)
+        if self.has[2]:
+            direct_costs = direct_array = np.empty(n, np.int32)
+        with nogil:
+            for i in range(n):
+                at = places[lines.ranges[i]]
+                places[lines.ranges[i]] = at + 1
+                words[at] = lines.words[i]
+                if charges is not None:
+                    charges[at] = lines.charges[i]
+                if direct_costs is not None:
+                    direct_costs[at] = lines.direct_costs[i]
+        return starts_array, words_array, charges_array, direct_array
+
+    def add_kept_back(self, list pieces not None, Py_ssize_t first, Py_ssize_t end):
+        """Net the packed lines of some ranges, row after row; see net_lines.pyi."""
+        cdef LineLayout layout = self.packed_lines.layout
+        cdef int64_t n_ranges = layout.n_ranges, most = 0, total = self.n_stored()
+        cdef int64_t lines, i
+        cdef Py_ssize_t range_, n_pieces = len(pieces)
+        cdef bint are_known = True
+        cdef uint8_t[::1] memory
+        cdef OfPiece *of_piece
+        cdef int64_t[:, ::1] numbers
+        cdef int64_t[::1] row_starts
+        if not 0 <= first <= end <= n_ranges:
+            raise ValueError("there are no such ranges")
+        if n_pieces == 0:
+            return
+        memory = np.empty(n_pieces * sizeof(OfPiece), np.uint8)
+        of_piece = <OfPiece *>&memory[0]
+        for i in range(n_pieces):
+            starts, words, charges, direct_costs = pieces[i]
+            point_at(&of_piece[i], n_ranges, starts, words, charges, direct_costs)
+        for range_ in range(first, end):
+            lines = 0
+            for i in range(n_pieces):
+                lines += of_piece[i].starts[range_ + 1] - of_piece[i].starts[range_]
+            most, total = max(most, lines), total + lines
+        # Below it no sum of 32 bits can leave 62.
+        if total > self.capacity or total > 1 << 30:
+            raise ValueError("more lines than were announced")
+        if most == 0:
+            return
+        if not self.room_for_block(most + AHEAD):
+            raise MemoryError
+        numbers = np.empty((MEASURES, most), np.int64)
+        row_starts = np.empty((1 << layout.row_bits) + 1, np.int64)
+        with nogil:
+            memset(self.closer, 0, most + AHEAD)
+            for range_ in range(first, end):
+                are_known &= self.net_range(range_, of_piece, n_pieces, numbers, &row_starts[0])
+        if self.lacks_memory:
+            raise MemoryError
+        if not are_known:
+            raise ValueError("a packed line is of no row")
+
+    cdef bint net_range(
+        self,
+        Py_ssize_t range_,
+        const OfPiece *pieces,
+        Py_ssize_t n_pieces,
+        int64_t[:, ::1] numbers,
+        int64_t *row_starts,
+    ) noexcept nogil:
+        """Net the lines of one range, and open a run for each row; whether all rows exist."""
+        cdef LineLayout layout = self.packed_lines.layout
+        cdef int64_t n_rows = <int64_t>1 << layout.row_bits, first_row = range_ * n_rows
+        cdef int64_t row, at, i, end = 0
+        cdef uint64_t word
+        cdef Py_ssize_t piece
+        cdef Columns c
+        memset(&c, 0, sizeof(c))
+        memset(row_starts, 0, (n_rows + 1) * sizeof(int64_t))
+        for piece in range(n_pieces):
+            for i in range(pieces[piece].starts[range_], pieces[piece].starts[range_ + 1]):
+                row_starts[row_of_word(layout, pieces[piece].words[i]) + 1] += 1
+        for row in range(n_rows):
+            row_starts[row + 1] += row_starts[row]
+        for piece in range(n_pieces):
+            for i in range(pieces[piece].starts[range_], pieces[piece].starts[range_ + 1]):
+                word = pieces[piece].words[i]
+                row = row_of_word(layout, word)
+                at = row_starts[row]
+                row_starts[row] = at + 1
+                self.key[at] = key_of_word(layout, word)
+                numbers[0, at] = quantity_of_word(layout, word)
+                if self.has[1]:
+                    numbers[1, at] = 0 if pieces[piece].charges == NULL else pieces[piece].charges[i]
+                if self.has[2]:
+                    numbers[2, at] = 0
+                    if pieces[piece].direct_costs != NULL:
+                        numbers[2, at] = pieces[piece].direct_costs[i]
+        c.quantity = &numbers[0, 0]
+        c.charge = &numbers[1, 0] if self.has[1] else NULL
+        c.direct_cost = &numbers[2, 0] if self.has[2] else NULL
+        # What was the start of a row is now its end.
+        for row in range(n_rows):
+            at, end = end, row_starts[row]
+            if at == end:
+                continue
+            if first_row + row >= self.places.n_cases:
+                return False
+            self.run.row = <uint32_t>(first_row + row)
+            self.open_run()
+            self.net_run(self.places, &c, at, end)
+        return True
 
     cdef void end_run(self) noexcept nogil:
         """Store the entries of the last run; nothing is netted with them any more."""
@@ -980,6 +1219,42 @@ cdef class LineNetter:
             else:
                 whole = divide(self.entries.measures[measure].wide, n, step == 1, &values[0])
         return whole
+
+
+cdef int point_at(
+    OfPiece *piece,
+    int64_t n_ranges,
+    const int64_t[::1] starts,
+    const uint64_t[::1] words,
+    const int32_t[::1] charges,
+    const int32_t[::1] direct_costs,
+) except -1:
+    """Look at a piece's packed lines, which the caller keeps; refuse what does not fit."""
+    cdef Py_ssize_t n, i
+    cdef bint fit
+    if starts is None or words is None:
+        raise ValueError("a piece has words, and where its ranges start")
+    n = words.shape[0]
+    fit = starts.shape[0] == n_ranges + 1 and starts[0] == 0 and starts[n_ranges] == n
+    for i in range(n_ranges if fit else 0):
+        fit &= starts[i] <= starts[i + 1]
+    if not fit:
+        raise ValueError("packed lines and where their ranges start do not fit")
+    piece.starts, piece.words = &starts[0], &words[0] if n else NULL
+    piece.charges = first_or_null(charges, n)
+    piece.direct_costs = first_or_null(direct_costs, n)
+    return 0
+
+
+cdef bint in_any_order(const int32_t *codes, Py_ssize_t n) noexcept nogil:
+    """Whether so many lines are of a case before that of the line before."""
+    cdef Py_ssize_t i
+    cdef int32_t falls = 0
+    if codes == NULL:
+        return False
+    for i in range(1, n):
+        falls += codes[i] < codes[i - 1]
+    return 4 * <int64_t>falls > n
 
 
 cdef void mark_changes(const int32_t *codes, uint8_t *changes, Py_ssize_t n) noexcept nogil:

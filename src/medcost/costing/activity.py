@@ -7,9 +7,9 @@ counts the lines at fault; only the stretches that hold some are looked at again
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import count, pairwise, repeat
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +50,13 @@ from medcost.costing.line_ids import (
 )
 from medcost.costing.line_pieces import LinePiece, line_pieces, piece_rows
 from medcost.costing.orders import Orders
+from medcost.costing.scattered_lines import (
+    FEWEST_LINES,
+    KeptBack,
+    RangeSpan,
+    piece_groups,
+    range_spans,
+)
 from medcost.errors import Fault, named_errors
 from medcost.line_blocks import EMPTY, LineBlock, TableAhead, label_table, plain_blocks, table_ahead
 from medcost.page_reader import PagesUnsupported, net_pages, page_blocks
@@ -94,6 +101,7 @@ class _Netted:
     faults: tuple[Fault, ...]
     n_lines: int
     ids: IdHashes | None
+    kept_back: KeptBack | None = None
 
 
 @dataclass(frozen=True)
@@ -120,29 +128,54 @@ def read_activity(
     bytes that the pass should do with, so far as row groups are not larger. progress is told the
     rows of each piece read. cases_ahead: the look-up table of all case ids of the book. The result
     does not depend on the number of threads, the order of the rows or their split into files. Time
-    O(lines); memory O(receivers + activities) plus one piece a thread.
+    O(lines); memory O(receivers + activities) plus one piece a thread, and 12 to 16 bytes for each
+    line that is kept back, MOST_LINES of them at most.
     """
-    pieces = list(enumerate(line_pieces(book, period_book.period, piece_rows(memory, threads))))
+    most_rows = piece_rows(memory, threads)
+    pieces = list(line_pieces(book, period_book.period, most_rows))
     labels = _labels(book, period_book, cases_ahead)
+    keep_back = sum(piece.rows for piece in pieces) >= FEWEST_LINES
     of_thread = threading.local()
+
+    def netter() -> LineNetter:
+        if not hasattr(of_thread, "netter"):
+            of_thread.netter = LineNetter(labels.places)
+        found: LineNetter = of_thread.netter
+        return found
+
+    def stored(netted: _Netted, number: int) -> _Netted:
+        if parts_in is None:
+            return netted
+        with named_errors(parts_in):
+            if netted.ids is not None:
+                ids = write_hashes(netted.ids, parts_in / f"ids-{number:05d}.bin")
+                netted = replace(netted, ids=ids)
+            if isinstance(netted.part, MatrixPart) and len(netted.row_key):
+                in_file = write_part(netted.part, parts_in / f"part-{number:05d}.arrow")
+                netted = replace(netted, part=in_file)
+        return netted
 
     def read(numbered: tuple[int, LinePiece]) -> _Netted:
         number, piece = numbered
-        if not hasattr(of_thread, "netter"):
-            of_thread.netter = LineNetter(labels.places)
-        netted = _read_piece(piece, period_book, labels, of_thread.netter)
-        if isinstance(netted.part, MatrixPart) and parts_in is not None:
-            with named_errors(parts_in):
-                in_file = write_part(netted.part, parts_in / f"part-{number:05d}.arrow")
-                if netted.ids is not None:
-                    ids = write_hashes(netted.ids, parts_in / f"ids-{number:05d}.bin")
-                    netted = replace(netted, ids=ids)
-            netted = replace(netted, part=in_file)
+        netted = stored(_read_piece(piece, period_book, labels, netter(), keep_back), number)
         if progress is not None:
             progress(netted.n_lines)
         return netted
 
-    netted = map_in_threads(read, pieces, threads)
+    def net(given: tuple[int, RangeSpan, list[KeptBack]]) -> _Netted:
+        number, span, kept = given
+        return stored(_net_ranges(kept, span, netter(), most_rows), number)
+
+    netted, of_ranges = list[_Netted](), list[_Netted]()
+    for group in piece_groups(pieces, memory):
+        found = map_in_threads(read, group, threads)
+        kept = [piece.kept_back for piece in found if piece.kept_back is not None]
+        netted += [replace(piece, kept_back=None) for piece in found]
+        numbers = count(len(pieces) + len(of_ranges))
+        spans = zip(numbers, range_spans(kept, most_rows), repeat(kept))
+        of_ranges += map_in_threads(net, list(spans), threads)
+        del found, kept, spans
+    netted += of_ranges
     activity = _join(book, period_book, netted, threads)
     return _with_doubled_ids(activity, netted, labels)
 
@@ -210,14 +243,33 @@ def _labels(whole: Book, book: PeriodBook, cases_ahead: TableAhead | None) -> _L
     return _Labels(tables, places, ChosenLines(places.period, selected))
 
 
-def _read_piece(piece: LinePiece, book: PeriodBook, labels: _Labels, netter: LineNetter) -> _Netted:
+def _net_ranges(
+    kept: list[KeptBack], span: RangeSpan, netter: LineNetter, most_rows: int
+) -> _Netted:
+    """Net what pieces kept back of some ranges of cases.
+
+    most_rows: of a piece; the netter makes room for as many once.
+    """
+    has = {"quantity"}
+    for _, _, charges, direct_costs in kept:
+        has |= {"charge"} if charges is not None else set()
+        has |= {"direct_cost"} if direct_costs is not None else set()
+    netter.begin(max(span.lines, most_rows), "charge" in has, "direct_cost" in has)
+    netter.add_kept_back(kept, span.first, span.end)
+    part, sums, row_sums = _part(has, netter)
+    return _netted(part, sums, row_sums, netter)
+
+
+def _read_piece(
+    piece: LinePiece, book: PeriodBook, labels: _Labels, netter: LineNetter, keep_back: bool
+) -> _Netted:
     """Net the lines of one piece; where some are at fault, look at each."""
     findings: list[Finding] = []
     faults: list[Fault] = []
     ids: IdHashes | None = None
     try:
-        is_odd, ids = _net(piece, labels, netter)
-        part, sums, row_sums = _part(piece, netter)
+        is_odd, ids = _net(piece, labels, netter, keep_back)
+        part, sums, row_sums = _part(piece.columns, netter)
     except READ_ERRORS as error:
         faults.append(unreadable(piece.source, error))
     except OverflowError:
@@ -225,12 +277,20 @@ def _read_piece(piece: LinePiece, book: PeriodBook, labels: _Labels, netter: Lin
     if faults:
         is_odd = True
         netter.begin(0)
-        part, sums, row_sums = _part(piece, netter)
-    order_keys, order_sums = netter.orders()
+        part, sums, row_sums = _part(piece.columns, netter)
     if is_odd:
         found, problems = _look_at_lines(piece, book)
         findings += found
         faults += [fault for fault in problems if fault not in faults]
+    netted = _netted(part, sums, row_sums, netter)
+    return replace(netted, findings=tuple(findings), faults=tuple(faults), ids=ids)
+
+
+def _netted(
+    part: MatrixPart, sums: NDArray[np.int64], row_sums: NDArray[np.int64], netter: LineNetter
+) -> _Netted:
+    """What the netter found, without the faults of the lines."""
+    order_keys, order_sums = netter.orders()
     return _Netted(
         part.activity_key,
         sums,
@@ -240,14 +300,17 @@ def _read_piece(piece: LinePiece, book: PeriodBook, labels: _Labels, netter: Lin
         part.quantity_step,
         order_keys,
         order_sums,
-        tuple(findings),
-        tuple(faults),
+        (),
+        (),
         netter.n_lines,
-        ids,
+        None,
+        netter.kept_back(),
     )
 
 
-def _net(piece: LinePiece, labels: _Labels, netter: LineNetter) -> tuple[bool, IdHashes | None]:
+def _net(
+    piece: LinePiece, labels: _Labels, netter: LineNetter, keep_back: bool
+) -> tuple[bool, IdHashes | None]:
     """Net the lines of one piece; whether any is at fault or cannot be netted, and their ids."""
     table = load_table("service_lines")
     texts = {name: labels.tables[name] for name in LABELS if name in piece.columns}
@@ -266,18 +329,19 @@ def _net(piece: LinePiece, labels: _Labels, netter: LineNetter) -> tuple[bool, I
     source, groups = piece.source, piece.row_groups
     try:
         if not constants and LINE_ID not in numbers:
-            _begin(netter, piece)
+            _begin(netter, piece, keep_back)
             net_pages(netter, source, groups, texts, numbers, piece.metadata)
             return netter.n_odd > 0, None
         blocks = page_blocks(source, groups, texts, numbers, piece.metadata)
-        return _net_blocks(blocks, piece, labels, constants, netter)
+        return _net_blocks(blocks, piece, labels, constants, netter, keep_back)
     except PagesUnsupported:
         blocks = plain_blocks(source, groups, texts, numbers)
-        return _net_blocks(blocks, piece, labels, constants, netter)
+        return _net_blocks(blocks, piece, labels, constants, netter, keep_back)
 
 
-def _begin(netter: LineNetter, piece: LinePiece) -> None:
-    netter.begin(piece.rows, "charge" in piece.columns, "direct_cost" in piece.columns)
+def _begin(netter: LineNetter, piece: LinePiece, keep_back: bool) -> None:
+    has_charge, has_direct_cost = "charge" in piece.columns, "direct_cost" in piece.columns
+    netter.begin(piece.rows, has_charge, has_direct_cost, keep_back)
 
 
 def _net_blocks(
@@ -286,10 +350,11 @@ def _net_blocks(
     labels: _Labels,
     constants: Mapping[str, int],
     netter: LineNetter,
+    keep_back: bool,
 ) -> tuple[bool, IdHashes | None]:
     """Net all blocks; whether a line is at fault or disagrees with its folder, and their ids."""
     is_odd, hashes = False, list[NDArray[np.uint64]]()
-    _begin(netter, piece)
+    _begin(netter, piece, keep_back)
     for block in blocks:
         codes = dict(block.codes)
         for name, code in constants.items():
@@ -335,9 +400,12 @@ def _add_block(
 
 
 def _part(
-    piece: LinePiece, netter: LineNetter
+    columns: Collection[str], netter: LineNetter
 ) -> tuple[MatrixPart, NDArray[np.int64], NDArray[np.int64]]:
-    """The piece's part of the matrix, its sums by activity and by row."""
+    """The netter's part of the matrix, its sums by activity and by row.
+
+    columns: the contract's that its lines have.
+    """
     key, sums, row_key, row_runs, row_charge, starts, rank = netter.finish()
     n = int(starts[-1])
     activity: NDArray[np.uint16] | NDArray[np.uint32] = np.empty(n, np.uint16)
@@ -348,7 +416,7 @@ def _part(
     if quantity is None:
         quantity, step = _stored(netter, QUANTITY, n, 1), 1
     others = [
-        _stored(netter, m, n, 1) if n and MEASURES[m] in piece.columns else None
+        _stored(netter, m, n, 1) if n and MEASURES[m] in columns else None
         for m in (CHARGE, DIRECT_COST)
     ]
     part = MatrixPart(key, row_key, starts, activity, (quantity, *others), step)
@@ -447,7 +515,7 @@ def _matrix(
         activity_key % max(n_items, 1),
         np.ascontiguousarray(sums[:, : len(MEASURES)]),
         np.ascontiguousarray(sums[:, len(MEASURES) :]),
-        tuple(piece.part for piece in netted),
+        tuple(piece.part for piece in netted if len(piece.row_key)),
         min((piece.quantity_step for piece in netted), default=WHOLE_SERVICE),
         n_cases,
         n_items,
