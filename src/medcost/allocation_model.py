@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +16,7 @@ from medcost.policy_file import (
     Text,
     placed,
     read_policy,
+    shipped_folder,
     validated,
 )
 from medcost.records import dataclass
@@ -178,10 +178,9 @@ def _listed(value: str | list[Any] | None) -> tuple[str, ...]:
 
 def shipped_models() -> dict[str, Path]:
     """The models that ship with medcost, by name without .toml."""
-    folder = resources.files("medcost.allocation_models")
     files = [
-        Path(str(entry))
-        for entry in folder.iterdir()
+        entry
+        for entry in shipped_folder().iterdir()
         if entry.name.endswith(".toml") and entry.name not in (BUDGET_CONTROL, *CONSORTIUM_POLICIES)
     ]
     return {file.stem: file for file in sorted(files)}

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from medcost.checkpoints import (
     adopt,
     checkpoint_keys,
     keep_finished,
-    period_folder,
     remove_outdated,
     write_checkpoint,
 )
@@ -31,31 +30,23 @@ from medcost.closed_periods import find_changes
 from medcost.costing.activity import Activity
 from medcost.errors import Fault, InputRejected, count_of, named_errors, quote
 from medcost.file_hashes import file_sha256
-from medcost.kept import (
-    ACTIVITY,
-    KEPT,
-    has_activity,
-    keep_activity,
-    keep_book,
-    load_activity,
-    record_kept,
-)
+from medcost.kept import has_activity, keep_activity, keep_book, load_activity, record_kept
+from medcost.lines_ahead import LinesAhead
 from medcost.manifest import FileRecord, RunOptions, record_inputs
 from medcost.month_end import (
     BatchOptions,
+    KnownLines,
     LookOn,
     PeriodResult,
     Progress,
     cost_activity,
     cost_period,
     distinct_faults,
-    ignore,
     last_stage,
-    periods_of_book,
     timed,
     with_known_cases,
 )
-from medcost.output_folder import OutputFolder
+from medcost.output_folder import ACTIVITY, KEPT, OutputFolder, activity_folder, period_folder
 from medcost.parquet_input import READ_ERRORS
 from medcost.period_book import read_period
 from medcost.publish import (
@@ -97,12 +88,14 @@ def run_month_end(
     progress: Progress | None = None,
     publication: Publication = UNSIGNED,
     sha256: Callable[[Path], str] = file_sha256,
+    ahead: LinesAhead | None = None,
 ) -> list[tuple[PeriodResult, PublishedRun]]:
     """Cost every period alone and publish them together: all, or none.
 
     Of a stopped run's leftovers in held, what is of the same book, model and options is taken
-    instead of being computed. sha256: of a file of the book, which may know some already. Raises
-    InputRejected with the faults of all periods, InvariantBroken or CannotPublish.
+    instead of being computed. sha256: of a file of the book, which may know some already; ahead:
+    the lines of the first period, which are being read for the same options. Raises InputRejected
+    with the faults of all periods, InvariantBroken or CannotPublish.
     """
     if not periods:
         raise InputRejected([*book.faults, *find_missing_selection(book, periods, options.units)])
@@ -119,10 +112,11 @@ def run_month_end(
             return recorder.submit(record_inputs, book.files, sha256)
 
         batch = _Batch(book, loaded, options, held, recorder, writer, inputs, progress)
+        aheads = {periods[0]: ahead}
         for period in periods:
             LOG.info("%s", period, extra={"fields": {"event": "period", "period": period}})
             try:
-                costed.append(_cost_or_resume(batch, period))
+                costed.append(_cost_or_resume(batch, period, aheads.get(period)))
             except InputRejected as rejected:
                 faults += rejected.faults
         if faults:
@@ -220,10 +214,10 @@ def _recorded(book: Book, inputs: Future[tuple[FileRecord, ...]]) -> tuple[FileR
         raise InputRejected([Fault("file-unreadable", what, where)]) from None
 
 
-def _cost_or_resume(batch: _Batch, period: str) -> _Costed:
+def _cost_or_resume(batch: _Batch, period: str, ahead: LinesAhead | None) -> _Costed:
     """Go on from what a stopped run has finished of the period, else cost it from its start."""
     if not batch.held.leftovers:
-        return _cost_and_keep(batch, period)
+        return _cost_and_keep(batch, period, ahead=ahead)
     records = _recorded(batch.book, batch.inputs())
     keys = _keys(batch, period, records)
     found = adopt(batch.held, period, keys)
@@ -239,21 +233,24 @@ def _cost_or_resume(batch: _Batch, period: str) -> _Costed:
 
 
 def _keys(batch: _Batch, period: str, inputs: Sequence[FileRecord]) -> Keys:
-    options, months = batch.options, periods_of_book(batch.book)
+    options, months = batch.options, batch.book.periods
     return checkpoint_keys(
         inputs, batch.loaded, period, options.through, options.units, options.keep, months
     )
 
 
-def _cost_and_keep(batch: _Batch, period: str, found: Checkpoint | None = None) -> _Costed:
+def _cost_and_keep(
+    batch: _Batch, period: str, found: Checkpoint | None = None, ahead: LinesAhead | None = None
+) -> _Costed:
     """Cost one period; its activity goes to the staging folder while it is read.
 
-    found: the activity that is there already, of a run whose other tables were not these.
+    found: the activity that is there already, of a run whose other tables were not these; ahead:
+    the lines that are being read into the same folder.
     """
     book, loaded, options, staging = batch.book, batch.loaded, batch.options, batch.held.staging
     kept = period_folder(staging, period) / KEPT
     with named_errors(staging):
-        (kept / ACTIVITY).mkdir(parents=True, exist_ok=found is not None)
+        activity_folder(staging, period).mkdir(parents=True, exist_ok=True)
     records: list[Future[tuple[FileRecord, ...]]] = []
     tables = TablesBeside(batch.writer, period_folder(staging, period) / TABLES)
     seconds: dict[str, float] = {}
@@ -271,11 +268,17 @@ def _cost_and_keep(batch: _Batch, period: str, found: Checkpoint | None = None) 
         if options.keep:
             records.append(batch.recorder.submit(keep, activity, dict(seconds)))
 
-    def known() -> Activity:
+    def found_activity(found: Checkpoint) -> tuple[Activity, float]:
         with named_errors(staging):
-            return load_activity(kept, options.threads)
+            return load_activity(kept, options.threads), found.seconds[ACTIVITY_READ]
 
-    look_on = LookOn(ignore, lines_read, tables.make_table)
+    known = None
+    if found is not None:
+        period_book = read_period(book, period, options.units)
+        known = KnownLines(period_book, partial(found_activity, found))
+    elif ahead is not None:
+        known = KnownLines(ahead.period_book, ahead.activity)
+    look_on = LookOn(lines_read, tables.make_table)
     result = cost_period(
         book,
         loaded,
@@ -285,10 +288,8 @@ def _cost_and_keep(batch: _Batch, period: str, found: Checkpoint | None = None) 
         kept / ACTIVITY,
         look_on,
         seconds,
-        known if found is not None else None,
+        known,
     )
-    if found is not None:
-        result.seconds.update(found.seconds)
     resumed = tuple(found.seconds) if found is not None else ()
     return _stage(batch, result, tables, kept, records[0] if records else None, resumed)
 

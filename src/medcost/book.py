@@ -59,6 +59,8 @@ REQUIRED_TABLES = {
     "service-items": ("service_items", "service_lines"),
     "cases": ("cases",),
 }
+# Without these nothing can be looked at.
+FOUNDATION = ("units", "departments", "ledger", "drivers")
 MAY_BE_EMPTY = frozenset({"drivers"})
 IntArray: TypeAlias = NDArray[np.int64]
 PERIOD_PATTERN = r"[0-9]{4}-(0[1-9]|1[0-2])"
@@ -136,6 +138,31 @@ class Book:
     files: dict[str, tuple[SourceFile, ...]]
     faults: tuple[Fault, ...]
     registers: Registers
+
+    @property
+    def is_founded(self) -> bool:
+        """Whether the tables without which nothing can be looked at were read."""
+        return all(name in self.tables for name in FOUNDATION)
+
+    @property
+    def has_lines_to_read(self) -> bool:
+        """Whether there are lines, and the tables that give their labels a meaning."""
+        return bool(self.lines) and self.is_founded and "service_items" in self.tables
+
+    @property
+    def periods(self) -> list[str]:
+        """Every well-formed month of the ledger, sorted."""
+        if "ledger" not in self.tables:
+            return []
+        return [period for period in self.tables["ledger"].labels("period") if is_period(period)]
+
+    @property
+    def n_lines(self) -> int:
+        """Service lines by the files' footers; 0 where one cannot be read, as the checks say."""
+        try:
+            return sum(row_count(source) for source in self.lines)
+        except READ_ERRORS:
+            return 0
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,8 @@ from medcost.allocation_model import LoadedModel
 from medcost.durable_files import json_bytes
 from medcost.errors import named_errors
 from medcost.file_hashes import file_sha256
-from medcost.kept import ACTIVITY, BOOK, KEPT
 from medcost.manifest import FileRecord
-from medcost.output_folder import OutputFolder
+from medcost.output_folder import ACTIVITY, BOOK, KEPT, OutputFolder, period_folder
 from medcost.records import dataclass
 
 CHECKPOINT, TABLES = "checkpoint.json", "tables"
@@ -108,11 +107,6 @@ def checkpoint_keys(
 def _digest(identity: Mapping[str, object]) -> str:
     text = json.dumps(identity, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def period_folder(staging: Path, period: str) -> Path:
-    """Where a period is staged."""
-    return staging / f"of-{period}"
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:

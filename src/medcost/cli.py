@@ -79,13 +79,20 @@ def _end_stopped(code: int) -> None:
     end(code, "stopped")
 
 
-class _NoPandas:
-    """Arrow imports pandas where it is installed, to know its types if it met them: 170 ms."""
+class _NotNeeded:
+    """Modules that Arrow imports where they are installed, and that no book needs.
 
-    @staticmethod
-    def find_spec(name: str, *_: object) -> None:
-        """Nothing here finds a module; pandas is found by nobody else either."""
-        if name == "pandas":
+    pandas takes 170 ms, to know its types if Arrow met them; file systems of the network 4 ms.
+    """
+
+    NAMES = frozenset(
+        {"pandas", "pyarrow._azurefs", "pyarrow._gcsfs", "pyarrow._hdfs", "pyarrow._s3fs"}
+    )
+
+    @classmethod
+    def find_spec(cls, name: str, *_: object) -> None:
+        """Nothing here finds a module; these are found by nobody else either."""
+        if name in cls.NAMES:
             raise ModuleNotFoundError(name=name)
 
 
@@ -98,7 +105,7 @@ def main() -> None:
     keep_freed_memory()
     # Arrow takes its memory where everything else does, from what was freed.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    sys.meta_path.insert(0, _NoPandas)
+    sys.meta_path.insert(0, _NotNeeded)
     # A batch makes no cyclic garbage worth looking for, least of all while it imports.
     gc.disable()
     # A thread that has hashed or netted a piece asks for the interpreter for a moment only.

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 
 # renameat2(2): both paths are relative to the working directory, and change places.
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
+# Files that wait for the disk at the same time.
+SYNCERS = 8
 
 
 def json_bytes(content: object) -> bytes:
@@ -26,6 +31,29 @@ def write_durably(path: Path, content: bytes | pa.Buffer) -> None:
     with path.open("wb") as file:
         file.write(content)
         file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def syncing(paths: Sequence[Path]) -> Iterator[None]:
+    """Sync files to disk beside what is done inside; all are synced at the end, or OSError.
+
+    Each waits some milliseconds for the disk, however small it is: many wait together.
+    """
+    with ThreadPoolExecutor(SYNCERS) as syncers:
+        synced = [syncers.submit(sync_file, path) for path in paths]
+        try:
+            yield
+        except BaseException:
+            syncers.shutdown(cancel_futures=True)
+            raise
+        for one in synced:
+            one.result()
+
+
+def sync_file(path: Path) -> None:
+    """Sync a file's bytes to disk."""
+    with path.open("rb") as file:
         os.fsync(file.fileno())
 
 

@@ -7,7 +7,6 @@ model, `kept/activity` the activity matrix and the orders of level 3.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,12 +16,12 @@ from medcost.array_files import read_arrays, write_arrays
 from medcost.book import Book
 from medcost.costing.activity import Activity
 from medcost.costing.activity_matrix import load_matrix, write_matrix
-from medcost.costing.level_3 import Orders
+from medcost.costing.orders import Orders
+from medcost.durable_files import syncing
 from medcost.file_hashes import file_sha256
 from medcost.manifest import FileRecord
+from medcost.output_folder import ACTIVITY, BOOK, MODEL
 
-KEPT = "kept"
-BOOK, MODEL, ACTIVITY = "book", "model.toml", "activity"
 MATRIX, ORDERS = "matrix.arrow", "orders.arrow"
 
 
@@ -74,16 +73,15 @@ def record_kept(kept: Path, known: Mapping[str, str] | None = None) -> tuple[Fil
     known: SHA-256 of names that are links to files of a published run: they were hashed and synced
     with it. Raises OSError.
     """
-    records = []
-    for path in sorted(_files(kept)):
-        name = path.relative_to(kept.parent).as_posix()
-        digest = (known or {}).get(name)
-        if digest is None:
-            digest = file_sha256(path)
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-        records.append(FileRecord(name, path.stat().st_size, digest))
-    return tuple(records)
+    known = known or {}
+    paths = {path.relative_to(kept.parent).as_posix(): path for path in sorted(_files(kept))}
+    new = [path for name, path in paths.items() if name not in known]
+    # They wait for the disk while this thread hashes.
+    with syncing(new):
+        return tuple(
+            FileRecord(name, path.stat().st_size, known.get(name) or file_sha256(path))
+            for name, path in paths.items()
+        )
 
 
 def _files(folder: Path) -> Iterator[Path]:

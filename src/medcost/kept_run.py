@@ -16,9 +16,9 @@ from medcost.costing.departments import DepartmentCosts, cost_departments
 from medcost.costing.service_items import ServiceItemCosts, cost_service_items
 from medcost.costing.services_of import ServicesOf, services_of_matrix
 from medcost.errors import Fault, InputRejected, quote, quote_path
-from medcost.kept import BOOK, KEPT, MODEL, has_activity, load_activity
+from medcost.kept import has_activity, load_activity
 from medcost.manifest import find_damaged
-from medcost.output_folder import CURRENT
+from medcost.output_folder import BOOK, CURRENT, KEPT, MODEL
 from medcost.parquet_input import READ_ERRORS
 from medcost.period_book import PeriodBook, read_period
 from medcost.publish import published_runs, read_run_manifest

@@ -8,6 +8,8 @@ marks the rows that cannot be used.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +20,7 @@ from medcost._core.text_hashes import arrow_hashes
 from medcost.parquet_input import SourceFile, decode_number, read_batches
 from medcost.records import dataclass
 from medcost.tables import Column, load_table
+from medcost.threads import begin
 
 UNKNOWN, EMPTY = -1, -2
 ROW_EMPTY, ROW_FAULT = 1, 2
@@ -45,6 +48,18 @@ def label_table(labels: pa.Array) -> LabelTable:
     offsets, data = _text_buffers(labels)
     # The table keeps its own view: Arrow's memory must not go away below it.
     return LabelTable(offsets.copy(), data.copy())
+
+
+class TableAhead(NamedTuple):
+    """The look-up table of some labels while it is made."""
+
+    labels: pa.Array
+    table: Future[LabelTable]
+
+
+def table_ahead(labels: pa.Array) -> TableAhead:
+    """Begin to make the look-up table of sorted distinct labels."""
+    return TableAhead(labels, begin(label_table, labels))
 
 
 def plain_blocks(

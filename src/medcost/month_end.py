@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from medcost import result_tables
 from medcost.allocation_model import LoadedModel
-from medcost.book import Book, find_empty_lines, is_period, service_groups
+from medcost.book import Book, find_empty_lines, service_groups
 from medcost.checks.findings import faults_of
 from medcost.checks.tables import check_tables, find_missing_selection
 from medcost.costing.activity import Activity, read_activity, with_cases_of_lines
@@ -33,7 +33,6 @@ from medcost.errors import (
     count_of,
     quote,
 )
-from medcost.parquet_input import READ_ERRORS, row_count
 from medcost.period_book import PeriodBook, read_period
 from medcost.records import dataclass
 from medcost.tables import CLASSES
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from medcost.variance.control import LoadedControl
 
 LOG = logging.getLogger("medcost")
-FOUNDATION = ("units", "departments", "ledger", "drivers")
 Progress = Callable[[int], None]
 
 
@@ -96,11 +94,10 @@ def made_at_once(_name: str, make: MakeTable) -> MakeTable:
 class LookOn(NamedTuple):
     """What is told to whoever has something to do beside the stages.
 
-    part_written: a part of the activity matrix is in its file; lines_read: the lines have been
-    read and have no fault; make_table: a stage has computed all that a result table is made of.
+    lines_read: the lines have been read and have no fault; make_table: a stage has computed all
+    that a result table is made of.
     """
 
-    part_written: Callable[[Path], object] = ignore
     lines_read: Callable[[Activity | None], object] = ignore
     make_table: TableMaker = made_at_once
 
@@ -108,12 +105,26 @@ class LookOn(NamedTuple):
 NOBODY = LookOn()
 
 
+class KnownLines(NamedTuple):
+    """Lines that this stage need not read: the period's small tables, and what it waits for.
+
+    activity: says what the pass over the lines has yielded, and the seconds that it took.
+    """
+
+    period_book: PeriodBook
+    activity: Callable[[], tuple[Activity, float]]
+
+
 @contextmanager
 def timed(stage: str, seconds: dict[str, float]) -> Iterator[None]:
     """Log what a stage took, and note it by the stage's name."""
     begun = time.perf_counter()
     yield
-    seconds[stage] = round(time.perf_counter() - begun, 3)
+    _note_seconds(stage, time.perf_counter() - begun, seconds)
+
+
+def _note_seconds(stage: str, taken: float, seconds: dict[str, float]) -> None:
+    seconds[stage] = round(taken, 3)
     fields = {"event": "stage", "stage": stage, "seconds": seconds[stage]}
     LOG.info("%s: %.2f s", stage, seconds[stage], extra={"fields": fields})
 
@@ -125,27 +136,11 @@ def last_stage(loaded: LoadedModel) -> str:
     return "service-items" if loaded.model.cases.method is None else "cases"
 
 
-def line_count(book: Book) -> int:
-    """Service lines in the book, by its files' footers."""
-    try:
-        return sum(row_count(source) for source in book.lines)
-    except READ_ERRORS:
-        # The checks report the file.
-        return 0
-
-
 def needs_lines(loaded: LoadedModel, through: str) -> bool:
     """Whether the run looks at the service lines."""
     level_3 = loaded.model.departments.medtech_to_clinical
     by_lines = level_3 is not None and level_3.basis != "driver"
     return through != "departments" or by_lines
-
-
-def periods_of_book(book: Book) -> list[str]:
-    """Every well-formed month of the ledger, sorted."""
-    if "ledger" not in book.tables:
-        return []
-    return [p for p in book.tables["ledger"].labels("period") if is_period(p)]
 
 
 def check_book(
@@ -161,11 +156,11 @@ def check_book(
     for period in periods:
         period_book = read_period(book, period, units)
         activity = None
-        if _can_read_lines(book):
+        if book.has_lines_to_read:
             period_book = with_known_cases(book, period_book)
             activity = read_activity(book, period_book, threads, progress)
             faults += _line_faults(activity)
-        if loaded is not None and _is_founded(book):
+        if loaded is not None and book.is_founded:
             faults += _costing_faults(book, period_book, loaded, activity, last_stage(loaded))
     return distinct_faults(faults)
 
@@ -179,12 +174,12 @@ def cost_period(
     parts_in: Path | None = None,
     look_on: LookOn = NOBODY,
     seconds: dict[str, float] | None = None,
-    known: Callable[[], Activity] | None = None,
+    known: KnownLines | None = None,
 ) -> PeriodResult:
     """Check and cost one period. Raises InputRejected with all faults, or InvariantBroken.
 
     parts_in: a folder for the parts of the activity matrix, else they stay in memory; seconds
-    receives what each stage took; known: reads an activity of the same lines, which have no fault.
+    receives what each stage took; known: the same lines, read elsewhere.
     """
     units, through = options.units, options.through
     seconds = {} if seconds is None else seconds
@@ -192,16 +187,18 @@ def cost_period(
         faults = list(table_faults(book, [period], units, loaded, through, options.control))
         if needs_lines(loaded, through):
             faults += find_empty_lines(book.lines)
-        if not _is_founded(book):
+        if not book.is_founded:
             raise InputRejected(faults)
-        period_book = read_period(book, period, units)
+        period_book = known.period_book if known else read_period(book, period, units)
     activity = None
-    if needs_lines(loaded, through) and _can_read_lines(book):
-        with timed("activity", seconds):
+    if needs_lines(loaded, through) and book.has_lines_to_read:
+        if known is not None:
             period_book = with_known_cases(book, period_book)
-            if known is not None:
-                activity = known()
-            else:
+            activity, taken = known.activity()
+            _note_seconds("activity", taken, seconds)
+        else:
+            with timed("activity", seconds):
+                period_book = with_known_cases(book, period_book)
                 activity = read_activity(
                     book,
                     period_book,
@@ -209,9 +206,8 @@ def cost_period(
                     progress,
                     parts_in,
                     options.memory,
-                    look_on.part_written,
                 )
-            faults += _line_faults(activity)
+        faults += _line_faults(activity)
     if faults:
         faults += _costing_faults(book, period_book, loaded, activity, through)
         raise InputRejected(distinct_faults(faults))
@@ -238,16 +234,6 @@ def cost_activity(
     )
     n_lines = activity.matrix.n_lines if activity else 0
     return PeriodResult(period_book.period, chosen, tables, n_lines, notes, seconds)
-
-
-def _is_founded(book: Book) -> bool:
-    """Whether the tables without which nothing can be looked at were read."""
-    return all(name in book.tables for name in FOUNDATION)
-
-
-def _can_read_lines(book: Book) -> bool:
-    """Whether there are lines, and the tables that give their labels a meaning."""
-    return bool(book.lines) and _is_founded(book) and "service_items" in book.tables
 
 
 def table_faults(

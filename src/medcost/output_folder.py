@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ CURRENT = COPY
 # Its keys: the runs of costing by period and unit, the consortium's by period and kind.
 RUNS, CONSORTIUM = "runs", "consortium"
 LOCK = ".medcost-lock"
+# What a run keeps beside its tables: a folder, and in it the small tables, the model, the activity.
+KEPT = "kept"
+BOOK, MODEL, ACTIVITY = "book", "model.toml", "activity"
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,9 @@ def output_folder(out: Path, resume: bool = False) -> Iterator[OutputFolder]:
 
     resume: what stopped runs have staged is left for this one, and what this one has staged for
     the next, if it is stopped by a signal, refused or cannot publish. Without it nothing staged is
-    left, neither before nor after. Raises CannotPublish where the folder cannot be made, is locked
-    or is not ours to write.
+    left, neither before nor after; a folder that was made for a run which has put nothing into it
+    is removed again. Raises CannotPublish where the folder cannot be made, is locked or is not ours
+    to write.
     """
     with named_errors(out):
         out = out.resolve()
@@ -92,7 +96,27 @@ def output_folder(out: Path, resume: bool = False) -> Iterator[OutputFolder]:
         if not resume:
             # By name, not by variable: a signal may come before the variable has its value.
             _remove_staged(out)
+        if is_new:
+            _remove_if_unused(out)
         lock.release()
+
+
+def _remove_if_unused(out: Path) -> None:
+    """Remove the folder that nothing but the lock was put into."""
+    with suppress(OSError):
+        if os.listdir(out) == [LOCK]:
+            (out / LOCK).unlink()
+            out.rmdir()
+
+
+def period_folder(staging: Path, period: str) -> Path:
+    """Where a period is staged."""
+    return staging / f"of-{period}"
+
+
+def activity_folder(staging: Path, period: str) -> Path:
+    """Where the activity of a staged period is kept."""
+    return period_folder(staging, period) / KEPT / ACTIVITY
 
 
 def _prefix(out: Path) -> str:

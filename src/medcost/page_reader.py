@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from medcost._core.footers import chunk_places
 from medcost._core.labels import LabelTable
+from medcost._core.net_lines import LineNetter
 from medcost._core.page_headers import PageError, PageHeader, indexed_pages, read_header
 from medcost._core.pages import PageColumn, fill_block
 from medcost._core.plain_values import numbers as plain_numbers
@@ -35,6 +37,12 @@ MOST_PAGE_BYTES = 1 << 27
 MOST_RUN_BYTES = 1 << 20
 # The footer's length and PAR1.
 FOOTER_END = 8
+
+# The columns that lines are netted by, as LineNetter.add_pages takes them.
+LINE_COLUMNS = (
+    *("period", "unit_id", "dept_id", "item_id", "case_id", "case_unit_id", "ordering_dept_id"),
+    *("quantity", "charge", "direct_cost"),
+)
 
 # Numbers of parquet.thrift.
 PLAIN, PLAIN_DICTIONARY, RLE, RLE_DICTIONARY = 0, 2, 3, 8
@@ -66,21 +74,64 @@ def page_blocks(
     file's, where it is at hand. The arrays of a block are valid until the next. Raises
     PagesUnsupported, also after blocks: they must then be discarded and read by the plain reader.
     """
+    with _declined():
+        for columns, n_rows in _row_groups(source, row_groups, texts, numbers, metadata):
+            yield from _blocks(list(columns.values()), n_rows)
+
+
+def net_pages(
+    netter: LineNetter,
+    source: SourceFile,
+    row_groups: Sequence[int],
+    texts: Mapping[str, LabelTable],
+    numbers: Mapping[str, Column],
+    metadata: pq.FileMetaData | None = None,
+) -> None:
+    """Give a netter, which has begun, the lines of some row groups: what it makes of their blocks.
+
+    Python is entered only to unpack pages. texts, numbers and metadata: as page_blocks takes
+    them, the columns of LINE_COLUMNS that the file has. Raises PagesUnsupported: the netter must
+    then begin again; and what LineNetter.add raises.
+    """
+    with _declined():
+        for columns, n_rows in _row_groups(source, row_groups, texts, numbers, metadata):
+            pages = [columns.get(name) for name in LINE_COLUMNS]
+            rows = [None if column is None else column.rows for column in pages]
+            waiting, n_left = 0, n_rows
+            while waiting >= 0:
+                waiting, n_netted = netter.add_pages(rows, n_left)
+                n_left -= n_netted
+                if waiting >= 0:
+                    columns[LINE_COLUMNS[waiting]].next_pages()
+
+
+@contextmanager
+def _declined() -> Iterator[None]:
+    """Raise PagesUnsupported for all that is broken or not known here."""
     try:
-        if metadata is None:
-            metadata = pq.read_metadata(source.path)
-        columns = [
-            *(_Pages(metadata, name, _texts(labels), True) for name, labels in texts.items()),
-            *(_number_pages(metadata, column) for column in numbers.values()),
-        ]
-        with open(source.path, "rb", buffering=0) as file:
-            places = _places(file.fileno(), metadata)
-            for number in row_groups:
-                for column in columns:
-                    column.open_chunk(file.fileno(), places[number, column.number])
-                yield from _blocks(columns, metadata.row_group(number).num_rows)
+        yield
     except (PageError, *READ_ERRORS) as error:
         raise PagesUnsupported(str(error)) from error
+
+
+def _row_groups(
+    source: SourceFile,
+    row_groups: Sequence[int],
+    texts: Mapping[str, LabelTable],
+    numbers: Mapping[str, Column],
+    metadata: pq.FileMetaData | None,
+) -> Iterator[tuple[dict[str, _Pages], int]]:
+    """The columns of each row group, texts first, with their chunks open; and its rows."""
+    if metadata is None:
+        metadata = pq.read_metadata(source.path)
+    columns = {name: _Pages(metadata, name, _texts(of), True) for name, of in texts.items()}
+    columns |= {name: _number_pages(metadata, column) for name, column in numbers.items()}
+    with open(source.path, "rb", buffering=0) as file:
+        places = _places(file.fileno(), metadata)
+        for number in row_groups:
+            for column in columns.values():
+                column.open_chunk(file.fileno(), places[number, column.number])
+            yield columns, metadata.row_group(number).num_rows
 
 
 def _places(file: int, metadata: pq.FileMetaData) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import re
 import tomllib
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -35,6 +36,11 @@ class PolicyText:
     sha256: str
     content: dict[str, Any]
     lines: dict[str, int]
+
+
+def shipped_folder() -> Path:
+    """The folder of the models and policies that ship with medcost."""
+    return Path(import_module("medcost.allocation_models").__path__[0])
 
 
 class Header(Section):

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from medcost.allocation_model import load_model
 from medcost.book import Book, TableRows, empty_table, is_period, open_tables, read_table
-from medcost.checkpoints import period_folder
 from medcost.checks.budget import find_budget_faults
 from medcost.checks.findings import Finding, faults_of
 from medcost.checks.references import find_unknown_departments
@@ -24,10 +23,9 @@ from medcost.checks.tables import rows_considered
 from medcost.comparisons import months_needed
 from medcost.errors import Fault, InputRejected, count_of, quote
 from medcost.file_hashes import file_sha256
-from medcost.kept import BOOK, KEPT, MODEL
 from medcost.kept_run import kept_as_written, kept_manifest
 from medcost.manifest import FileRecord, RunOptions
-from medcost.output_folder import OutputFolder
+from medcost.output_folder import BOOK, KEPT, MODEL, OutputFolder, period_folder
 from medcost.parquet_input import READ_ERRORS, SourceFile, files_at
 from medcost.publish import PublishedRun, RunToPublish, publish, published_runs, stage_tables
 from medcost.records import dataclass

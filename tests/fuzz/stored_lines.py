@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from kernels.lines import Netted, World, netted_by
 from numpy.typing import NDArray
 
 from medcost import page_reader
 from medcost._core.labels import LabelTable
+from medcost._core.net_lines import LineNetter
 from medcost.line_blocks import LineBlock, plain_blocks
 from medcost.page_reader import PagesUnsupported
-from medcost.parquet_input import SourceFile, check_columns
+from medcost.parquet_input import READ_ERRORS, SourceFile, check_columns
 from medcost.tables import load_table
 
 LINES = load_table("service_lines")
@@ -36,6 +38,13 @@ LABELS = {
 TEXTS_GIVEN = {
     "item_id": [None, "", "000", "002", "003", "100", "298", "299", "none"],
     "case_id": [*LABELS["case_id"][:20], *LABELS["case_id"][-2:], None, "", "no case", "病例二"],
+}
+# What lines need beside these to be netted; the second month and the third unit are left out.
+PLACE_LABELS = {"period": ["2026-01", "2026-02"], "unit_id": ["U1", "U2", "U3"], "dept_id": ["D1"]}
+PLACES_GIVEN = {
+    "period": ["2026-01"] * 20 + ["2026-02", "2026-03", "", None],
+    "unit_id": ["U1"] * 12 + ["U2", "U3", "U4", None],
+    "dept_id": ["D1"] * 9 + ["D2", None],
 }
 NUMBER_TYPES = [
     pa.decimal128(18, 4),
@@ -62,6 +71,8 @@ def label_table(labels: Iterable[str]) -> LabelTable:
 
 
 TEXTS = {name: label_table(labels) for name, labels in LABELS.items()}
+ALL_TEXTS = {name: label_table(labels) for name, labels in PLACE_LABELS.items()} | TEXTS
+N_COLUMNS = len(ALL_TEXTS) + len(NUMBERS)
 
 
 def number(rng: random.Random, type_: pa.DataType, few: bool) -> Any:
@@ -129,6 +140,13 @@ def stored(storage: Storage, seed: int) -> bytes:
         pa.field(name, array.type, not required or array.null_count > 0)
         for name, array in columns.items()
     ]
+    for name, given in PLACES_GIVEN.items():
+        texts = [text for text in given if storage.nulls or text is not None]
+        chosen = [rng.choice(texts) for _ in range(n)]
+        if storage.runs:
+            chosen.sort(key=lambda text: (text is None, text))
+        columns[name] = pa.array(chosen, pa.string())
+        fields.append(pa.field(name, pa.string(), not required))
     table = pa.Table.from_arrays(list(columns.values()), schema=pa.schema(fields))
     file = io.BytesIO()
     pq.write_table(table, file, **storage.writer)
@@ -184,3 +202,57 @@ def require_same(pages: Columns, plain: Columns) -> None:
     assert set(pages) == set(plain)
     for name, values in plain.items():
         assert np.array_equal(values, pages[name]), name
+
+
+def world() -> World:
+    """Return what the codes of ALL_TEXTS mean: two units chosen, a case in each by its label."""
+    n_cases = len(LABELS["case_id"])
+    return World(
+        grid=[[0], [1], [-1]],
+        selected=[True, True, False],
+        is_open=[True, False],
+        is_direct=[False] * len(LABELS["item_id"]),
+        is_medtech=[True, False],
+        may_receive=[False, True],
+        cases=[(label % 2, label, label % 3 - 1) for label in range(n_cases)],
+        n_case_labels=n_cases,
+        period=0,
+    )
+
+
+def netter_of(path: Path, row_groups: list[int]) -> LineNetter:
+    """Return a netter that expects the row groups' lines."""
+    netter, metadata = LineNetter(world().places()), pq.read_metadata(path)
+    netter.begin(sum(metadata.row_group(i).num_rows for i in row_groups), True)
+    return netter
+
+
+def netted_by_pages(path: Path, row_groups: list[int]) -> Netted | str | None:
+    """Return what the page reader's lines come to, None where it declines the file."""
+    source = SourceFile(path, path.name)
+    try:
+        netter = netter_of(path, row_groups)
+        page_reader.net_pages(netter, source, row_groups, ALL_TEXTS, NUMBERS)
+    except (PagesUnsupported, *READ_ERRORS):
+        return None
+    except OverflowError:
+        return "too large"
+    return netted_by(netter)
+
+
+def netted_by_arrow(path: Path, row_groups: list[int]) -> Netted | str:
+    """Return what the plain reader's lines come to; raises whatever it raises."""
+    netter = netter_of(path, row_groups)
+    try:
+        for block in plain_blocks(SourceFile(path, path.name), row_groups, ALL_TEXTS, NUMBERS):
+            netter.add(
+                *(block.codes[name] for name in ("period", "unit_id", "dept_id", "item_id")),
+                block.values["quantity"],
+                block.codes["case_id"],
+                charge=block.values["charge"],
+                quantity_state=block.states.get("quantity"),
+                charge_state=block.states.get("charge"),
+            )
+    except OverflowError:
+        return "too large"
+    return netted_by(netter)

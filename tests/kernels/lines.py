@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from kernels.twins import int64
 from medcost._core.net_lines import LineNetter, Places
+from medcost._core.pages import PageColumn
 
 Line = dict[str, int]
 UNKNOWN, EMPTY = -1, -2
@@ -161,15 +162,58 @@ def columns_of(lines: list[Line], rng: random.Random | None = None) -> dict[str,
     return columns
 
 
-def net(netter: LineNetter, lines: list[Line], rng: random.Random | None = None) -> None:
+def net(
+    netter: LineNetter,
+    lines: list[Line],
+    rng: random.Random | None = None,
+    keep_back: bool = False,
+) -> None:
     """Give the lines to a netter, as one block or, with rng, as several."""
     spare = rng.choice((0, 0, 5)) if rng else 0
     has = [bool(lines) and name in lines[0] for name in ("charge", "direct_cost")]
-    netter.begin(len(lines) + spare, *has)
+    netter.begin(len(lines) + spare, *has, keep_back)
     cuts = sorted(rng.choices(range(len(lines) + 1), k=rng.randint(0, 5))) if rng else []
     for first, end in zip([0, *cuts], [*cuts, len(lines)], strict=True):
         if first < end:
             netter.add(**columns_of(lines[first:end], rng))
+
+
+def net_by_pages(netter: LineNetter, lines: list[Line], rng: random.Random) -> None:
+    """Give the lines to a netter as pages of each column, cut anywhere, in blocks of any size."""
+    has = [bool(lines) and name in lines[0] for name in ("charge", "direct_cost")]
+    netter.begin(len(lines) + rng.choice((0, 0, 5)), *has)
+    if not lines:
+        return
+    block_rows = rng.choice((1, 3, 10, 100))
+    names = [name if name in lines[0] else None for name in (*CODES, *MEASURES)]
+    columns = [name and PageColumn(name in CODES, False, block_rows) for name in names]
+    pages = [name and pages_of(lines, name, rng) for name in names]
+    left, at = len(lines), 0
+    while at >= 0:
+        at, n = netter.add_pages(columns, left)
+        left -= n
+        if at >= 0:
+            values, states = pages[at].pop(0)
+            columns[at].open_page(np.empty(0, np.uint8), len(values))
+            columns[at].set_values(values, states)
+    assert left == 0
+    assert not any(pages)
+
+
+def pages_of(lines: list[Line], name: str, rng: random.Random) -> list[Any]:
+    """Return a column's values and states in pages of a few lines or many, or of none."""
+    cuts = sorted(rng.choices(range(len(lines) + 1), k=rng.randint(0, 5)))
+    pages = []
+    for first, end in zip([0, *cuts], [*cuts, len(lines)], strict=True):
+        column = columns_of(lines[first:end] or lines[:1], rng)
+        values, states = column[name], column.get(STATES.get(name, name))
+        if name in CODES or (states is not None and not states.any()):
+            states = None
+        n = end - first
+        pages.append((values[:n], states if states is None else states[:n]))
+    while pages and not len(pages[-1][0]):
+        pages.pop()
+    return pages
 
 
 def netted_by(netter: LineNetter) -> Netted:

@@ -20,11 +20,14 @@ from kernels.lines import (
     make_lines,
     make_world,
     net,
+    net_by_pages,
     netted_by,
     netted_by_twin,
 )
-from kernels.twins import LARGEST, SMALLEST, always_the_same, from_threads, frozen, strided
+from kernels.twins import LARGEST, SMALLEST, always_the_same, from_threads, frozen, int64, strided
 from medcost._core.net_lines import LineNetter, Places
+from medcost._core.page_headers import PageError
+from medcost._core.pages import PageColumn
 
 SEEDS = st.integers(0, 10**6)
 WHOLE = 10**4
@@ -74,6 +77,87 @@ def test_lines_are_netted_as_in_a_dictionary(seed: int) -> None:
     assert netted_by_twin(world, lines) == netted_by(netter)
 
 
+@always_the_same(max_examples=500)
+@given(SEEDS)
+def test_lines_of_pages_are_netted_as_in_a_dictionary(seed: int) -> None:
+    """Each column has pages of its own, and a block ends where no page does."""
+    rng = seeded(seed)
+    world = make_world(rng)
+    lines = make_lines(world, rng)
+    netter = LineNetter(world.places())
+    for _ in range(2):
+        net_by_pages(netter, lines, rng)
+        assert netted_by_twin(world, lines) == netted_by(netter)
+
+
+def column_of_pages(values: list[int] | None, is_text: bool = True) -> PageColumn:
+    """Return a column of blocks of two rows with one page."""
+    column = PageColumn(is_text, False, 2)
+    if values is not None:
+        column.open_page(np.empty(0, np.uint8), len(values))
+        column.set_values(np.array(values, np.int32 if is_text else np.int64))
+    return column
+
+
+def pages_of_lines(n: int, quantity: list[int] | None) -> list[PageColumn | None]:
+    """Return the pages of n lines of the small world's first case and activity."""
+    texts = [column_of_pages([code] * n) for code in (1, 0, 0, 0, 0)]
+    return [*texts, None, None, column_of_pages(quantity, is_text=False), None, None]
+
+
+def test_pages_come_one_after_the_other_and_lines_are_netted_block_by_block() -> None:
+    """Five lines in blocks of two: three quantities net one block, and two more the rest."""
+    netter = LineNetter(small_world().places())
+    netter.begin(5)
+    columns = pages_of_lines(5, None)
+    assert (7, 0) == netter.add_pages(columns, 5)
+    columns[7].open_page(np.empty(0, np.uint8), 3)
+    columns[7].set_values(int64([1, 2, 3]))
+    assert (7, 2) == netter.add_pages(columns, 5)
+    columns[7].open_page(np.empty(0, np.uint8), 2)
+    columns[7].set_values(int64([4, 5]))
+    assert (-1, 3) == netter.add_pages(columns, 3)
+    assert (-1, 0) == netter.add_pages(columns, 0)
+    assert {(1, 0): [15, 0, 0]} == netted_by(netter).entries
+
+
+def test_pages_that_do_not_fit_are_refused() -> None:
+    """Fewer columns, a number for a text, more lines or columns than announced, none of a kind."""
+    columns = pages_of_lines(2, [1, 2])
+    charge = column_of_pages([1, 2], is_text=False)
+    netter = LineNetter(small_world().places())
+    netter.begin(2)
+    for lacking in (columns[:9], [*columns[:8], charge, None], [charge, *columns[1:]]):
+        with pytest.raises(ValueError, match=r"columns|place"):
+            netter.add_pages(lacking, 2)
+    for at in (0, 1, 2, 3, 7):
+        with pytest.raises(ValueError, match="quantity"):
+            netter.add_pages([*columns[:at], None, *columns[at + 1 :]], 2)
+    with pytest.raises(TypeError):
+        netter.add_pages([np.zeros(2, np.int32), *columns[1:]], 2)
+    for n in (3, -1):
+        with pytest.raises(ValueError, match="more lines"):
+            netter.add_pages(columns, n)
+    assert (-1, 2) == netter.add_pages(columns, 2)
+
+
+def test_pages_that_lie_and_sums_that_may_leave_62_bits_end_the_stretch() -> None:
+    netter = LineNetter(small_world().places())
+    netter.begin(4)
+    with pytest.raises(OverflowError):
+        netter.add_pages(pages_of_lines(4, [1, 2, LARGEST, LARGEST]), 4)
+    columns = pages_of_lines(4, None)
+    columns[7].set_dictionary(int64([5]))
+    columns[7].open_page(np.empty(0, np.uint8), 4)
+    columns[7].set_indices(np.array([1, 8, 1], np.uint8), 0)
+    netter.begin(4)
+    with pytest.raises(PageError):
+        netter.add_pages(columns, 4)
+    netter.begin(2)
+    assert (-1, 2) == netter.add_pages(pages_of_lines(2, [1, 2]), 2)
+    assert {(1, 0): [3, 0, 0]} == netted_by(netter).entries
+
+
 @always_the_same(max_examples=150)
 @given(SEEDS)
 def test_bounds_need_no_more_bits_than_the_entries(seed: int) -> None:
@@ -112,6 +196,31 @@ def test_a_netter_used_again_finds_what_a_new_one_finds(seed: int) -> None:
         if rng.random() < 0.3:
             with pytest.raises(OverflowError):
                 net(netter, [line(quantity=LARGEST)])
+
+
+@pytest.mark.parametrize("order", ["by case", "scattered"])
+def test_activities_are_told_apart_by_more_than_32_bits(order: str) -> None:
+    """70,000 departments x items: key 0 and 61,356 x 70,000 + 47,296 = 2^32, and those around."""
+    n, cases = 70_000, 40
+    world = World(
+        [list(range(n))],
+        [True],
+        [True] * n,
+        [False] * n,
+        [False] * n,
+        [False] * n,
+        [(0, k, -1) for k in range(cases)],
+        cases,
+    )
+    places = [(0, 0), (0, 1), (61_356, 47_295), (61_356, 47_296), (61_356, 47_297), (n - 1, n - 1)]
+    lines = [
+        line(*places[(i + k) % 6], case=k, quantity=i + 10 * k)
+        for k in range(cases)
+        for i in range(9)
+    ]
+    if order == "scattered":
+        lines.sort(key=lambda one: (one["quantity"] * 7919) % 1009)
+    assert netted_by_twin(world, lines) == netted_by(netted(world, lines))
 
 
 @pytest.mark.parametrize("order", ["by case", "scattered"])

@@ -13,10 +13,11 @@ from oracle.parquet_tables import write_tables
 
 from medcost.allocation_model import load_model
 from medcost.book import open_book
-from medcost.costing import case_rows, direct_items, fixed_costs, line_pieces
+from medcost.costing import activity, case_rows, direct_items, fixed_costs, line_pieces
 from medcost.costing.activity import Activity, read_activity
 from medcost.costing.activity_matrix import ActivityMatrix
 from medcost.costing.exact_rows import net_entries
+from medcost.costing.scattered_lines import range_spans
 from medcost.month_end import BatchOptions, cost_period
 from medcost.period_book import read_period
 from medcost.result_tables import as_written
@@ -57,7 +58,12 @@ def book(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Model, R
 
 
 def in_small_pieces(
-    folder: Path, model: Model, monkeypatch: pytest.MonkeyPatch, threads: int, in_files: bool
+    folder: Path,
+    model: Model,
+    monkeypatch: pytest.MonkeyPatch,
+    threads: int,
+    in_files: bool,
+    memory: int | None = 1,
 ) -> Results:
     """Return the tables of a book read a row group at a time."""
     monkeypatch.setattr(line_pieces, "FEWEST_ROWS", 1)
@@ -65,7 +71,7 @@ def in_small_pieces(
     parts.mkdir(exist_ok=True)
     (folder.parent / "model.toml").write_text(to_toml(model), encoding="utf-8")
     loaded = load_model(str(folder.parent / "model.toml"), "cases")
-    options = BatchOptions(None, "cases", threads, memory=1)
+    options = BatchOptions(None, "cases", threads, memory=memory)
     parts_in = parts if in_files else None
     result = cost_period(open_book(folder, "cases"), loaded, MONTH, options, parts_in=parts_in)
     assert in_files == (len(list(parts.glob("part-*.arrow"))) > 10)
@@ -86,6 +92,35 @@ def test_small_parts_come_to_the_same_tables(
     """Lines and their reversals lie in different parts; rounding sees their net alone."""
     folder, model, expected = book
     found = in_small_pieces(folder, model, monkeypatch, threads, in_files)
+    require_equal(expected, found)
+    assert as_bytes(expected) == as_bytes(found)
+
+
+@pytest.mark.parametrize(
+    ("memory", "threads", "in_files"),
+    [(1, 2, False), (None, 1, False), (None, 2, True)],
+    ids=["each piece by itself", "together", "together in files by two threads"],
+)
+def test_lines_kept_back_come_to_the_same_tables(
+    book: Book,
+    monkeypatch: pytest.MonkeyPatch,
+    memory: int | None,
+    threads: int,
+    in_files: bool,
+) -> None:
+    """Scattered lines of all pieces are netted range by range of cases, five lines to a part."""
+    folder, model, expected = book
+    spans = []
+
+    def spans_of(*given: Any) -> Any:
+        spans.extend(found := range_spans(*given))
+        return found
+
+    monkeypatch.setattr(activity, "FEWEST_LINES", 1)
+    monkeypatch.setattr(activity, "range_spans", spans_of)
+    monkeypatch.setattr(line_pieces, "PIECE_ROWS", 5)
+    found = in_small_pieces(folder, model, monkeypatch, threads, in_files, memory)
+    assert len(spans) > 3
     require_equal(expected, found)
     assert as_bytes(expected) == as_bytes(found)
 

@@ -13,7 +13,7 @@ from medcost.allocation_model import load_model
 from medcost.batch import run_month_end
 from medcost.book import open_book
 from medcost.commands.books import cost_opening
-from medcost.month_end import BatchOptions, periods_of_book
+from medcost.month_end import BatchOptions
 from medcost.output_folder import output_folder
 from medcost.report.contents import Report, compose
 from medcost.report.figures import read_figures
@@ -68,7 +68,7 @@ def publish(
     opened = open_book(book, through)
     options = BatchOptions(units, through, keep=keep, control=control)
     with output_folder(place) as held:
-        run_month_end(opened, loaded, months or periods_of_book(opened), options, held)
+        run_month_end(opened, loaded, months or opened.periods, options, held)
     return place
 
 

@@ -26,6 +26,8 @@ from fuzz.stored_lines import (
     Storage,
     by_arrow,
     by_pages,
+    netted_by_arrow,
+    netted_by_pages,
     require_same,
     stored,
 )
@@ -96,6 +98,37 @@ def test_both_readers_say_the_same(tmp_path: Path) -> None:
             require_same(found, by_arrow(path, groups))
 
     compare()
+
+
+def test_lines_netted_page_by_page_come_to_what_the_plain_reader_says(tmp_path: Path) -> None:
+    """Entries, sums, orders and counts are equal on every storage, in blocks of any size."""
+    path = tmp_path / "lines.parquet"
+    outcomes: Counter[bool] = Counter()
+
+    @settings(
+        max_examples=400,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(storages(), st.integers(0, 9), st.sampled_from([5, 8, 64, 100, 1 << 14]))
+    def compare(storage: Storage, seed: int, block_rows: int) -> None:
+        try:
+            path.write_bytes(stored(storage, seed))
+        except pa.ArrowNotImplementedError:
+            return
+        groups = list(range(pq.read_metadata(path).num_row_groups))
+        with mock.patch.object(page_reader, "BLOCK_ROWS", block_rows):
+            found = netted_by_pages(path, groups)
+        if {storage.quantity, storage.charge} & set(FALLS_BACK):
+            assert found is None or storage.n == 0
+            return
+        assert netted_by_arrow(path, groups) == found
+        outcomes[found != "too large" and bool(found.entries)] += 1
+
+    compare()
+    assert outcomes[True] > 100
 
 
 SOUND = data_page(levels_of([1, 1, 0, 1]) + indices_of(2, [0, 2, 1]), 4)

@@ -17,7 +17,7 @@ cdef class KeyTable:
     cdef int64_t *keys
     cdef int64_t mask
     cdef int64_t n
-    cdef int reserve(self, int64_t wanted) except -1
-    cdef int reset(self) except -1
+    cdef bint reserve(self, int64_t wanted) noexcept nogil
+    cdef void reset(self) noexcept nogil
     cdef int64_t find_slot(self, int64_t key) noexcept nogil
     cdef int64_t add_slot(self, int64_t key) noexcept nogil

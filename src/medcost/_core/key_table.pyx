@@ -30,19 +30,22 @@ cdef class KeyTable:
     def __len__(self):
         return self.n
 
-    cdef int reset(self) except -1:
+    cdef void reset(self) noexcept nogil:
         """Forget all keys; the memory is kept for the next ones."""
-        memset(self.table, 0, (self.mask + 1) * sizeof(KeySlot))
+        if self.n:
+            memset(self.table, 0, (self.mask + 1) * sizeof(KeySlot))
         self.n = 0
-        return 0
 
-    cdef int reserve(self, int64_t wanted) except -1:
-        """Make room for wanted more keys at half load, so that adding them needs no memory."""
+    cdef bint reserve(self, int64_t wanted) noexcept nogil:
+        """Make room for wanted more keys at half load, so that adding them needs no memory.
+
+        Return whether there was memory for it.
+        """
         cdef int64_t size = self.mask + 1, i
         cdef KeySlot *table
         cdef int64_t *keys
         if (self.n + wanted) * 2 <= size:
-            return 0
+            return True
         while (self.n + wanted) * 2 > size:
             size *= 2
         table = <KeySlot *>calloc(size, sizeof(KeySlot))
@@ -51,13 +54,13 @@ cdef class KeyTable:
             self.keys = keys
         if table == NULL or keys == NULL:
             free(table)
-            raise MemoryError
+            return False
         free(self.table)
         self.table = table
         self.mask = size - 1
         for i in range(self.n):
             insert(self.table, self.mask, self.keys[i], i)
-        return 0
+        return True
 
     cdef int64_t find_slot(self, int64_t key) noexcept nogil:
         """Slot of the key, -1 where it is not there."""
@@ -87,7 +90,8 @@ cdef class KeyTable:
         cdef int64_t[::1] slots
         slots_array = np.empty(keys.shape[0], np.int64)
         slots = slots_array
-        self.reserve(keys.shape[0])
+        if not self.reserve(keys.shape[0]):
+            raise MemoryError
         with nogil:
             for i in range(keys.shape[0]):
                 slots[i] = self.add_slot(keys[i])

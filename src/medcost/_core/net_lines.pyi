@@ -5,6 +5,8 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from medcost._core.pages import PageColumn
+
 @final
 class Places:
     """What the codes of a line's labels mean, for all lines of a period; frozen.
@@ -50,8 +52,17 @@ class LineNetter:
     n_lines: int
     n_odd: int
     def __init__(self, places: Places) -> None: ...
-    def begin(self, rows: int, has_charge: bool = False, has_direct_cost: bool = False) -> None:
-        """Forget the stretch before; at most rows lines come, below 2^31, with these columns."""
+    def begin(
+        self,
+        rows: int,
+        has_charge: bool = False,
+        has_direct_cost: bool = False,
+        keep_back: bool = False,
+    ) -> None:
+        """Forget the stretch before; at most rows lines come, below 2^31, with these columns.
+
+        keep_back: leave the lines of blocks in any order to kept_back, where they are small enough.
+        """
 
     def add(
         self,
@@ -76,6 +87,56 @@ class LineNetter:
         given is empty in all rows. Raises ValueError where lengths differ or more lines or other
         columns come than announced, OverflowError where the absolute values of a measure in the
         stretch may add up to 2^62 or more: below it no sum can wrap. Expected time O(lines).
+        """
+
+    def kept_back(
+        self,
+    ) -> (
+        tuple[
+            NDArray[np.int64],
+            NDArray[np.uint64],
+            NDArray[np.int32] | None,
+            NDArray[np.int32] | None,
+        ]
+        | None
+    ):
+        """Scattered lines of the stretch that are in no row yet; None where there are none.
+
+        Rows are in ranges, at most 1,024 for all cases: starts of each range's lines
+        [ranges + 1]; row, activity and quantity of each in a word, charge and direct cost, None
+        where the stretch has no such column [lines]. They are counted, looked at and in the
+        orders already. Time O(lines).
+        """
+
+    def add_kept_back(
+        self,
+        pieces: list[
+            tuple[
+                NDArray[np.int64],
+                NDArray[np.uint64],
+                NDArray[np.int32] | None,
+                NDArray[np.int32] | None,
+            ]
+        ],
+        first: int,
+        end: int,
+    ) -> None:
+        """Net what netters of the same places kept back of the ranges first to end.
+
+        Each row is one run, its activities in the order of the pieces. Raises ValueError where
+        more lines come than announced, or 2^30, or where they are of no row. Expected time
+        O(lines + ranges x pieces).
+        """
+
+    def add_pages(self, columns: list[PageColumn | None], n_rows: int) -> tuple[int, int]:
+        """Net the next n_rows lines of pages, block after block, without the GIL.
+
+        columns: period, unit, dept, item, case, case_unit, ordering, which are texts, and
+        quantity, charge, direct_cost, which are numbers; None where the lines lack one. They are
+        given until all lines are netted, and no other block is filled meanwhile. Returns the
+        position of the first column that needs its next page, -1 where all lines are netted,
+        and how many lines were netted; those of a block that is not full come with the next
+        call. Raises what add raises, and PageError where pages are not sound: see fill_block.
         """
 
     def orders(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -8,14 +8,17 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memchr, memcpy, memset
 
 from medcost._core.activity_slots cimport (
-    FEWEST_SLOTS,
+    FEWEST_BITS,
+    NO_MEMORY,
+    NONE,
+    Activities,
     Slot,
-    Slots,
-    fetch_slot,
-    find_slot,
-    free_slots,
-    reset_slots,
-    start_slots,
+    Sums,
+    free_activities,
+    number_of,
+    product_of,
+    reset_activities,
+    start_activities,
 )
 from medcost._core.entry_store cimport (
     MEASURES,
@@ -31,6 +34,22 @@ from medcost._core.entry_store cimport (
 from medcost._core.huge_pages cimport large_malloc
 from medcost._core.int128 cimport add_overflows
 from medcost._core.key_table cimport KeyTable
+from medcost._core.packed_lines cimport (
+    LineLayout,
+    PackedLines,
+    begin_packed,
+    key_of_word,
+    layout_of,
+    pack_line,
+    quantity_of_word,
+    release_packed,
+    row_of_word,
+)
+from medcost._core.page_headers import PageError
+from medcost._core.pages cimport Column, PageColumn, fill_columns, start_block
+
+cdef extern from *:
+    void prefetch "__builtin_prefetch"(const void *address) noexcept nogil
 
 ctypedef fused packed_t:
     int8_t
@@ -54,8 +73,8 @@ ctypedef fused activity_t:
 cdef enum:
     EMPTY = -2
     FAULT = 2
-    # Lines between asking for an activity's slot and using it: about one trip to memory.
-    AHEAD = 12
+    # Scattered lines between asking for a case and using it: about one trip to memory.
+    CASES_AHEAD = 24
     # What is added up by activity beside the sums in its slot: purchase cost, and each measure
     # of the entries below zero.
     EXTRAS = 4
@@ -66,10 +85,14 @@ cdef enum:
     MEDTECH = 2
     DIRECT = 4
     ALWAYS = 8
+    # Columns of lines, as add_pages takes them: codes before numbers.
+    CODES = 7
+    COLUMNS = CODES + MEASURES
     # What the lines of a run are.
     OTHERS = 0
     UNPLACED = 1
     PLACED = 2
+
 
 
 @cython.final
@@ -81,6 +104,8 @@ cdef class Places:
     cdef const int32_t[:, ::1] grid
     cdef const uint8_t[::1] selected, may_receive
     cdef uint8_t[::1] dept_flags, item_flags
+    # Those that any has.
+    cdef uint8_t all_flags
     cdef const int32_t[::1] case_first, case_at, case_unit, case_dept
     # The only case of a label and its unit, side by side; -1 where there is not just one.
     cdef int32_t[:, ::1] only_case
@@ -121,6 +146,8 @@ cdef class Places:
         closed = np.where(np.asarray(is_open), 0, CLOSED)
         self.dept_flags = (closed | np.where(np.asarray(is_medtech), MEDTECH, 0)).astype(np.uint8)
         self.item_flags = np.where(np.asarray(is_direct), DIRECT, 0).astype(np.uint8)
+        every = np.concatenate([np.asarray(self.dept_flags), np.asarray(self.item_flags)])
+        self.all_flags = np.bitwise_or.reduce(every, initial=0)
         if self.n_depts and (np.max(dept_grid) >= self.n_depts or np.min(dept_grid) < -1):
             raise ValueError("the grid names no department")
         self.case_first, self.case_at = case_first, case_at
@@ -178,6 +205,25 @@ cdef const column_t *first_or_null(const column_t[::1] column, Py_ssize_t n) exc
     return &column[0] if n else NULL
 
 
+cdef void columns_of(Column **pages, Columns *c) noexcept nogil:
+    """Where the columns of a filled block are; states only where a row is not fine."""
+    cdef const int32_t *codes[CODES]
+    cdef const int64_t *values[MEASURES]
+    cdef const uint8_t *states[MEASURES]
+    cdef const Column *page
+    cdef int i
+    for i in range(CODES):
+        codes[i] = NULL if pages[i] == NULL else pages[i].codes
+    for i in range(MEASURES):
+        page = pages[CODES + i]
+        values[i] = NULL if page == NULL else page.values
+        states[i] = NULL if page == NULL or not page.is_faulty else page.states
+    c.period, c.unit, c.dept, c.item = codes[0], codes[1], codes[2], codes[3]
+    c.case, c.case_unit, c.ordering = codes[4], codes[5], codes[6]
+    c.quantity, c.charge, c.direct_cost = values[0], values[1], values[2]
+    c.quantity_state, c.charge_state, c.direct_state = states[0], states[1], states[2]
+
+
 cdef struct Run:
     # Lines of one unit and case that follow each other.
     int64_t unit
@@ -190,8 +236,7 @@ cdef struct Run:
 
 
 cdef struct Scratch:
-    # Net services of the run at hand: each line finds its entry here, and each is then stored.
-    uint32_t *number
+    # Net services of the run at hand, by entry; the numbers of their activities are stored already.
     int64_t *values[MEASURES]
     int64_t n
 
@@ -200,6 +245,14 @@ cdef struct Record:
     # One entry while rows are brought together.
     int64_t values[MEASURES]
     uint32_t number
+
+
+cdef struct OfPiece:
+    # Packed lines of a piece, those of a range side by side; money is NULL where all is zero.
+    const int64_t *starts
+    const uint64_t *words
+    const int32_t *charges
+    const int32_t *direct_costs
 
 
 cdef int64_t reach_of(const int64_t *values, Py_ssize_t n) noexcept nogil:
@@ -225,7 +278,7 @@ cdef class LineNetter:
     """Nets the lines of one stretch of a file; see net_lines.pyi."""
 
     cdef Places places
-    cdef Slots activities
+    cdef Activities activities
     cdef KeyTable ordered
     cdef Run run
     cdef Scratch scratch
@@ -234,7 +287,7 @@ cdef class LineNetter:
     cdef int64_t n_runs, capacity, n_extras
     cdef bint has[MEASURES]
     cdef readonly int64_t n_lines, n_odd
-    cdef bint lacks_memory
+    cdef bint lacks_memory, goes_too_far
     # Entries of the stretch, and where they are while rows are brought together.
     cdef EntryStore entries
     cdef Record *records
@@ -242,51 +295,62 @@ cdef class LineNetter:
     cdef uint32_t *run_row
     cdef uint32_t *run_start
     cdef int64_t *extras
-    # Of the lines of a block: the activity's key, and whether to look closer; of its runs: the
-    # first line, and the case.
-    cdef int64_t *key
-    cdef uint8_t *closer
+    # Scattered lines, kept back until those of a row come together.
+    cdef PackedLines packed_lines
+    cdef bint keeps_back
+    # Of the lines of a block: the activity's number, where runs begin, and those lines of a run
+    # whose activity an earlier one has; of its runs: the first line, and the case.
+    cdef uint32_t *number
     cdef uint8_t *changes
+    cdef int32_t *again
     cdef int32_t *run_first
     cdef int32_t *run_case
     cdef Py_ssize_t n_scratch
     # What the absolute values of the lines so far add up to at most.
     cdef int64_t reach[MEASURES]
-    cdef int64_t[:, ::1] order_sums
+    # Quantity and charge of each pair of departments that ordered, and for how many there is room.
+    cdef int64_t *order_sums
+    cdef int64_t n_order_sums
 
     def __init__(self, Places places not None):
         self.places = places
         self.ordered, self.others = KeyTable(), KeyTable()
-        self.order_sums = np.zeros((64, 2), np.int64)
         self.capacity = -1
-        if not start_slots(&self.activities, FEWEST_SLOTS):
+        if not start_activities(&self.activities, FEWEST_BITS, places.n_depts * places.n_items):
             raise MemoryError
+        self.packed_lines.layout = layout_of(places.n_cases, places.n_depts * places.n_items)
         self.begin(0)
 
     def __dealloc__(self):
         release_entries(&self.entries)
+        release_packed(&self.packed_lines)
         self.release_scratch()
-        free_slots(&self.activities)
-        free(self.key)
-        free(self.closer)
+        free_activities(&self.activities)
+        free(self.number)
         free(self.changes)
+        free(self.again)
         free(self.run_first)
         free(self.run_case)
         free(self.extras)
+        free(self.order_sums)
 
     cdef void release_scratch(self) noexcept:
         cdef int m
         free(self.run_row)
         free(self.run_start)
         free(self.records)
-        free(self.scratch.number)
         self.run_row, self.run_start, self.records = NULL, NULL, NULL
-        self.scratch.number = NULL
         for m in range(MEASURES):
             free(self.scratch.values[m])
             self.scratch.values[m] = NULL
 
-    def begin(self, Py_ssize_t rows, bint has_charge=False, bint has_direct_cost=False):
+    def begin(
+        self,
+        Py_ssize_t rows,
+        bint has_charge=False,
+        bint has_direct_cost=False,
+        bint keep_back=False,
+    ):
         """Forget the stretch before; at most rows lines come, with these columns."""
         cdef int m
         if rows >= 1 << 31:
@@ -296,15 +360,19 @@ cdef class LineNetter:
             self.make_room(rows)
         if not begin_entries(&self.entries, self.capacity + 1, self.has):
             raise MemoryError
-        reset_slots(&self.activities)
+        self.keeps_back = keep_back and self.packed_lines.layout.n_ranges > 0
+        if not begin_packed(&self.packed_lines, rows if self.keeps_back else 0, has_direct_cost):
+            raise MemoryError
+        reset_activities(&self.activities)
         memset(self.extras, 0, self.n_extras * EXTRAS * sizeof(int64_t))
+        if self.ordered.n:
+            memset(self.order_sums, 0, 2 * self.ordered.n * sizeof(int64_t))
         self.ordered.reset()
         self.others.reset()
-        np.asarray(self.order_sums)[:] = 0
         self.scratch.n = self.n_runs = self.n_lines = self.n_odd = 0
         self.run.unit = self.run.case_unit = self.run.label = self.run.period = -3
         self.run.kind = OTHERS
-        self.lacks_memory = False
+        self.lacks_memory = self.goes_too_far = False
         for m in range(MEASURES):
             self.reach[m] = 0
 
@@ -315,8 +383,7 @@ cdef class LineNetter:
         self.release_scratch()
         self.run_row = <uint32_t *>large_malloc((rows + 1) * sizeof(uint32_t))
         self.run_start = <uint32_t *>large_malloc((rows + 2) * sizeof(uint32_t))
-        self.scratch.number = <uint32_t *>large_malloc((rows + 1) * sizeof(uint32_t))
-        if self.run_row == NULL or self.run_start == NULL or self.scratch.number == NULL:
+        if self.run_row == NULL or self.run_start == NULL:
             raise MemoryError
         for m in range(MEASURES):
             self.scratch.values[m] = <int64_t *>large_malloc((rows + 1) * sizeof(int64_t))
@@ -344,7 +411,7 @@ cdef class LineNetter:
         """Net the lines of one block."""
         cdef Columns c
         cdef Py_ssize_t n = period.shape[0]
-        if self.entries.n + self.scratch.n + n > self.capacity:
+        if self.n_stored() + n > self.capacity:
             raise ValueError("more lines than were announced")
         if (charge is not None) != self.has[1] or (direct_cost is not None) != self.has[2]:
             raise ValueError("a block has the columns that were announced")
@@ -356,47 +423,125 @@ cdef class LineNetter:
         c.quantity_state = first_or_null(quantity_state, n)
         c.charge_state = first_or_null(charge_state, n)
         c.direct_state = first_or_null(direct_state, n)
-        if n >= 1 << 31 or (
+        if n >= 1 << 31:
+            raise OverflowError("a block has fewer than 2^31 lines")
+        with nogil:
+            self.net_block(self.places, &c, n)
+        self.raise_what_failed()
+
+    def add_pages(self, list columns not None, Py_ssize_t n_rows):
+        """Net the next lines of pages, block after block; see net_lines.pyi."""
+        cdef Column *every[COLUMNS]
+        cdef Column *given[COLUMNS]
+        cdef Py_ssize_t place[COLUMNS]
+        cdef Py_ssize_t i, n_given = 0, n_netted = 0, waiting = -1, block_rows = n_rows, n
+        cdef PageColumn one
+        cdef bint sound = True
+        cdef Columns c
+        if len(columns) != COLUMNS:
+            raise ValueError("lines have ten columns, None where they lack one")
+        for i in range(COLUMNS):
+            one, every[i] = columns[i], NULL
+            if one is None:
+                if i < 4 or i == CODES:
+                    raise ValueError("lines have a period, unit, department, item and quantity")
+                continue
+            if (one.column.codes != NULL) != (i < CODES):
+                raise ValueError("codes and numbers are in each other's place")
+            every[i] = given[n_given] = &one.column
+            place[n_given] = i
+            n_given += 1
+            block_rows = min(block_rows, one.column.block_rows)
+        if (every[CODES + 1] != NULL) != self.has[1] or (every[CODES + 2] != NULL) != self.has[2]:
+            raise ValueError("a block has the columns that were announced")
+        if n_rows < 0 or self.n_stored() + n_rows > self.capacity:
+            raise ValueError("more lines than were announced")
+        with nogil:
+            while n_netted < n_rows:
+                n = min(block_rows, n_rows - n_netted)
+                sound = fill_columns(given, n_given, n, &waiting)
+                if not sound or waiting >= 0:
+                    break
+                columns_of(every, &c)
+                if not self.net_block(self.places, &c, n):
+                    break
+                for i in range(n_given):
+                    start_block(given[i])
+                n_netted += n
+        if not sound:
+            raise PageError("a page does not hold the values that it says")
+        self.raise_what_failed()
+        return place[waiting] if waiting >= 0 else -1, n_netted
+
+    cdef inline int64_t n_stored(self) noexcept nogil:
+        """Entries and packed lines so far: room is for as many as lines were announced."""
+        return self.entries.n + self.scratch.n + self.packed_lines.n
+
+    cdef int raise_what_failed(self) except -1:
+        if self.goes_too_far:
+            raise OverflowError("quantities, charges or purchase costs do not fit 62 bits")
+        if self.lacks_memory:
+            raise MemoryError
+        return 0
+
+    cdef bint net_block(self, Places places, const Columns *c, Py_ssize_t n) noexcept nogil:
+        """Net the lines of one block; whether their sums fit and there was memory."""
+        self.goes_too_far |= (
             self.goes_beyond(0, c.quantity, n)
             or self.goes_beyond(1, c.charge, n)
             or self.goes_beyond(2, c.direct_cost, n)
+        )
+        if self.goes_too_far:
+            return False
+        self.lacks_memory |= not (
+            self.ordered.reserve(n)
+            and self.others.reserve(n)
+            and self.room_for_orders(self.ordered.n + n)
+            and self.room_for_block(n)
+        )
+        if not self.lacks_memory:
+            self.net(places, c, n)
+        return not self.lacks_memory
+
+    cdef bint room_for_orders(self, int64_t n) noexcept nogil:
+        """Room for the sums of n pairs of departments; whether there was memory."""
+        cdef int64_t *larger
+        if n <= self.n_order_sums:
+            return True
+        n *= 2
+        larger = <int64_t *>calloc(2 * n, sizeof(int64_t))
+        if larger == NULL:
+            return False
+        if self.n_order_sums:
+            memcpy(larger, self.order_sums, 2 * self.n_order_sums * sizeof(int64_t))
+        free(self.order_sums)
+        self.order_sums, self.n_order_sums = larger, n
+        return True
+
+    cdef bint room_for_block(self, Py_ssize_t n) noexcept nogil:
+        """Room for the activities and the runs of a block's lines; whether there was memory."""
+        if n <= self.n_scratch:
+            return True
+        self.n_scratch = 0
+        free(self.number)
+        free(self.changes)
+        free(self.again)
+        free(self.run_first)
+        free(self.run_case)
+        self.number = <uint32_t *>calloc(n, sizeof(uint32_t))
+        self.again = <int32_t *>calloc(n, sizeof(int32_t))
+        self.changes = <uint8_t *>calloc(n, sizeof(uint8_t))
+        self.run_first = <int32_t *>calloc(n + 1, sizeof(int32_t))
+        self.run_case = <int32_t *>calloc(n, sizeof(int32_t))
+        if (
+            self.number == NULL or self.again == NULL or self.changes == NULL
+            or self.run_first == NULL or self.run_case == NULL
         ):
-            raise OverflowError("quantities, charges or purchase costs do not fit 62 bits")
-        self.ordered.reserve(n)
-        self.others.reserve(n)
-        if self.order_sums.shape[0] < self.ordered.n + n:
-            self.order_sums = np.concatenate(
-                [self.order_sums, np.zeros((self.ordered.n + n, 2), np.int64)]
-            )
-        self.make_scratch(n + AHEAD)
-        with nogil:
-            self.net(self.places, &c, n)
-        if self.lacks_memory:
-            raise MemoryError
+            return False
+        self.n_scratch = n
+        return True
 
-    cdef int make_scratch(self, Py_ssize_t n) except -1:
-        """Room for the activities and the runs of a block's lines."""
-        if n > self.n_scratch:
-            self.n_scratch = 0
-            free(self.key)
-            free(self.closer)
-            free(self.changes)
-            free(self.run_first)
-            free(self.run_case)
-            self.key = <int64_t *>calloc(n, sizeof(int64_t))
-            self.closer = <uint8_t *>calloc(n, sizeof(uint8_t))
-            self.changes = <uint8_t *>calloc(n, sizeof(uint8_t))
-            self.run_first = <int32_t *>calloc(n + 1, sizeof(int32_t))
-            self.run_case = <int32_t *>calloc(n, sizeof(int32_t))
-            if (
-                self.key == NULL or self.closer == NULL or self.changes == NULL
-                or self.run_first == NULL or self.run_case == NULL
-            ):
-                raise MemoryError
-            self.n_scratch = n
-        return 0
-
-    cdef bint goes_beyond(self, int m, const int64_t *values, Py_ssize_t n) noexcept:
+    cdef bint goes_beyond(self, int m, const int64_t *values, Py_ssize_t n) noexcept nogil:
         """Whether sums of the stretch with these values may leave 62 bits."""
         return add_overflows(self.reach[m], reach_of(values, n), &self.reach[m]) or (
             self.reach[m] >= <int64_t>1 << 62
@@ -404,10 +549,15 @@ cdef class LineNetter:
 
     cdef void net(self, Places places, const Columns *c, Py_ssize_t n) noexcept nogil:
         """Give each line its activity and its run; runs are stored one after the other."""
-        cdef Py_ssize_t run, n_runs = self.find_runs(c, n), first, end
-        cdef bint is_scattered = 4 * n_runs > 3 * n
+        cdef Py_ssize_t run, n_runs, first, end
+        cdef bint is_scattered
+        if self.keeps_back and in_any_order(c.case, n):
+            self.end_run()
+            self.keep_back(places, c, n)
+            return
+        n_runs = self.find_runs(c, n)
+        is_scattered = 4 * n_runs > 3 * n
         self.find_cases(places, c, n_runs)
-        self.find_activities(places, c, n_runs)
         if is_scattered:
             self.end_run()
         for run in range(n_runs):
@@ -418,11 +568,13 @@ cdef class LineNetter:
             self.n_lines += end - first
             if self.run.kind == UNPLACED:
                 self.n_odd += end - first
-            elif is_scattered:
-                self.store_lines(places, c, first, end)
+                continue
+            self.find_activities(places, c, first, end)
+            if is_scattered:
+                self.store_lines(c, first, end)
             else:
                 self.open_run()
-                self.net_run(places, c, first, end)
+                self.net_run(c, first, end)
 
     cdef Py_ssize_t find_runs(self, const Columns *c, Py_ssize_t n) noexcept nogil:
         """First line of each run of lines with the same month, unit and case; their number."""
@@ -442,32 +594,50 @@ cdef class LineNetter:
         return n_runs
 
     cdef void find_activities(
-        self, Places places, const Columns *c, Py_ssize_t n_runs
+        self, Places places, const Columns *c, Py_ssize_t first, Py_ssize_t end
     ) noexcept nogil:
-        """Key of each line's activity, -1 where it has none, and whether to look closer."""
-        cdef const int32_t *depts
-        cdef const uint8_t *dept_flags = &places.dept_flags[0] if places.n_depts else NULL
-        cdef const uint8_t *item_flags = &places.item_flags[0] if places.n_items else NULL
-        cdef int64_t n_items = places.n_items, n_labels = places.n_labels, unit, dept
-        cdef uint32_t item
+        """Number of the activity of lines first to end, which are of the run; NONE where none."""
+        cdef const int32_t *depts = &places.grid[self.run.unit, 0] if places.n_labels else NULL
+        cdef const int32_t *labels = c.dept
+        cdef const int32_t *items = c.item
+        cdef Activities *activities = &self.activities
+        cdef const Slot *slots = activities.slots
+        cdef int shift = 32 - activities.bits
+        cdef uint32_t *numbers = self.number
+        cdef int64_t n_items = places.n_items, n_labels = places.n_labels, dept, number
+        cdef uint32_t product
+        cdef const Slot *slot
         cdef uint8_t special = self.special_of(places, c)
-        cdef Py_ssize_t run, i
-        for run in range(n_runs):
-            unit = c.unit[self.run_first[run]]
-            if not 0 <= unit < places.grid.shape[0] or n_labels == 0:
-                for i in range(self.run_first[run], self.run_first[run + 1]):
-                    self.key[i] = -1
-                continue
-            depts = &places.grid[unit, 0]
-            for i in range(self.run_first[run], self.run_first[run + 1]):
-                # Codes below zero are the largest there are without a sign.
-                dept, item = -1, <uint32_t>c.item[i]
-                if <uint32_t>c.dept[i] < n_labels and item < n_items:
-                    dept = depts[c.dept[i]]
-                self.key[i] = -1
+        cdef Py_ssize_t i
+        for i in range(first, end):
+            product = 0
+            # Codes below zero are the largest there are without a sign.
+            if <uint32_t>labels[i] < n_labels and <uint32_t>items[i] < n_items:
+                dept = depts[labels[i]]
                 if dept >= 0:
-                    self.key[i] = dept * n_items + item
-                    self.closer[i] = (dept_flags[dept] | item_flags[item] | ALWAYS) & special
+                    product = product_of(dept * n_items + items[i])
+            numbers[i] = product
+            # All slots of the run are on the way before the first is needed.
+            prefetch(&slots[product >> shift])
+        for i in range(first, end):
+            product = numbers[i]
+            slot = &slots[product >> shift]
+            number = slot.number
+            if slot.product != product or activities.is_wide:
+                number = NONE
+                if product:
+                    number = number_of(activities, depts[labels[i]] * n_items + items[i])
+                    slots, shift = activities.slots, 32 - activities.bits
+            if number == NO_MEMORY:
+                self.lacks_memory = True
+                break
+            numbers[i] = <uint32_t>number
+        if special & (places.all_flags | ALWAYS):
+            for i in range(first, end):
+                if numbers[i] != NONE:
+                    dept = depts[labels[i]]
+                    if (places.dept_flags[dept] | places.item_flags[items[i]] | ALWAYS) & special:
+                        self.look_closer(places, c, i, dept, items[i])
 
     cdef void find_cases(self, Places places, const Columns *c, Py_ssize_t n_runs) noexcept nogil:
         """Case of each run, -1 where it has none; scattered look-ups do not wait for each other."""
@@ -479,95 +649,288 @@ cdef class LineNetter:
             unit = c.unit[i] if c.case_unit == NULL else self.case_unit_of(c, i)
             self.run_case[run] = places.case_of(unit, label)
 
-    cdef void net_run(
-        self, Places places, const Columns *c, Py_ssize_t first, Py_ssize_t end
-    ) noexcept nogil:
-        """Net lines first to end, which are of one case."""
-        cdef const int64_t *keys = self.key
-        cdef const uint8_t *closer = self.closer
-        cdef int64_t before = self.entries.n, at = self.scratch.n, place
-        cdef int64_t quantity, charge = 0, direct_cost = 0
-        cdef Scratch scratch = self.scratch
-        cdef Slots activities = self.activities
-        cdef Slot *slot
-        cdef Py_ssize_t i
+    cdef void net_run(self, const Columns *c, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
+        """Net lines first to end, which are of one case and have their activities."""
+        cdef const uint32_t *numbers = self.number
+        cdef const int64_t *quantities = c.quantity
+        cdef const int64_t *charges = c.charge
+        cdef const int64_t *direct_costs = c.direct_cost
+        cdef int64_t *net_quantity = self.scratch.values[0]
+        cdef int64_t *net_charge = self.scratch.values[1]
+        cdef int64_t *net_direct = self.scratch.values[2]
+        cdef int32_t *last_entry = self.activities.last_entry
+        cdef int32_t *again = self.again
+        cdef int64_t before = self.entries.n, at = self.scratch.n, place, is_new
+        cdef uint32_t *entries = self.entries.number + before
+        cdef uint32_t number
+        cdef Py_ssize_t i, k, n_again = 0
         for i in range(first, end):
-            # The lines of a block stand in the scratch arrays, and AHEAD more.
-            fetch_slot(&activities, keys[i + AHEAD])
-            if keys[i] < 0:
+            number = numbers[i]
+            if number == NONE:
                 self.n_odd += 1
                 continue
-            if closer[i]:
-                self.look_closer(places, c, i, keys[i] // places.n_items, c.item[i])
-            slot = find_slot(&activities, keys[i])
-            if slot == NULL:
-                self.lacks_memory = True
-                break
+            # Written as if it were a new entry: what is not will be written over by the next. No
+            # branch, which would be guessed wrong for every fifth line.
+            entries[at], net_quantity[at] = number, quantities[i]
+            if charges != NULL:
+                net_charge[at] = charges[i]
+            if direct_costs != NULL:
+                net_direct[at] = direct_costs[i]
+            place = last_entry[number] - before
+            # All bits, or none.
+            is_new = place >> 63
+            last_entry[number] = <int32_t>(before + ((place & ~is_new) | (at & is_new)))
+            again[n_again] = <int32_t>i
+            n_again += 1 + is_new
+            at -= is_new
+        for k in range(n_again):
+            i = again[k]
+            place = last_entry[numbers[i]] - before
             # No sum can wrap: add has proved it for the stretch so far.
-            quantity = c.quantity[i]
-            if c.charge != NULL:
-                charge = c.charge[i]
-            if c.direct_cost != NULL:
-                direct_cost = c.direct_cost[i]
-            place = slot.last_entry - before
-            if place >= 0:
-                scratch.values[0][place] += quantity
-                scratch.values[1][place] += charge
-                scratch.values[2][place] += direct_cost
-            else:
-                slot.last_entry = <int32_t>(before + at)
-                scratch.number[at] = <uint32_t>(slot.number - 1)
-                scratch.values[0][at] = quantity
-                scratch.values[1][at] = charge
-                scratch.values[2][at] = direct_cost
-                at += 1
-        self.activities, self.scratch.n = activities, at
+            net_quantity[place] += quantities[i]
+            if charges != NULL:
+                net_charge[place] += charges[i]
+            if direct_costs != NULL:
+                net_direct[place] += direct_costs[i]
+        self.scratch.n = at
 
-    cdef void store_lines(
-        self, Places places, const Columns *c, Py_ssize_t first, Py_ssize_t end
-    ) noexcept nogil:
+    cdef void store_lines(self, const Columns *c, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
         """Store lines first to end as they are, each as a run: few of their row are near."""
+        cdef Py_ssize_t i
+        for i in range(first, end):
+            if self.number[i] == NONE:
+                self.n_odd += 1
+            else:
+                self.store_line(c, i, self.number[i])
+
+    cdef inline void store_line(
+        self, const Columns *c, Py_ssize_t i, uint32_t number
+    ) noexcept nogil:
+        """Store line i, of this activity, as a run of its own."""
         cdef EntryStore *store = &self.entries
         cdef int64_t values[MEASURES]
-        cdef Slot *slot
-        cdef Py_ssize_t i
         cdef int m
-        values[1] = values[2] = 0
-        for i in range(first, end):
-            fetch_slot(&self.activities, self.key[i + AHEAD])
-            if self.key[i] < 0:
-                self.n_odd += 1
-                continue
-            if self.closer[i]:
-                self.look_closer(places, c, i, self.key[i] // places.n_items, c.item[i])
-            slot = find_slot(&self.activities, self.key[i])
-            if slot == NULL:
+        values[0], values[1], values[2] = c.quantity[i], 0, 0
+        if c.charge != NULL:
+            values[1] = c.charge[i]
+        if c.direct_cost != NULL:
+            values[2] = c.direct_cost[i]
+        self.activities.sums[number].quantity += values[0]
+        self.activities.sums[number].charge += values[1]
+        self.run_row[self.n_runs] = self.run.row
+        self.run_start[self.n_runs] = <uint32_t>store.n
+        self.n_runs += 1
+        store.number[store.n] = number
+        for m in range(MEASURES):
+            if self.has[m] and not append_value(store, m, values[m]):
                 self.lacks_memory = True
-                break
-            values[0] = c.quantity[i]
-            if c.charge != NULL:
-                values[1] = c.charge[i]
-            if c.direct_cost != NULL:
-                values[2] = c.direct_cost[i]
-            self.activities.sums[slot.number - 1].quantity += values[0]
-            self.activities.sums[slot.number - 1].charge += values[1]
-            self.run_row[self.n_runs] = self.run.row
-            self.run_start[self.n_runs] = <uint32_t>store.n
-            self.n_runs += 1
-            store.number[store.n] = <uint32_t>(slot.number - 1)
-            for m in range(MEASURES):
-                if self.has[m] and not append_value(store, m, values[m]):
-                    self.lacks_memory = True
-            if self.has[2] or (values[0] | values[1]) < 0:
-                self.add_extras(store.number[store.n], values)
-            store.n += 1
+        if self.has[2] or (values[0] | values[1]) < 0:
+            self.add_extras(store.number[store.n], values)
+        store.n += 1
+
+    cdef void keep_back(self, Places places, const Columns *c, Py_ssize_t n) noexcept nogil:
+        """Pack scattered lines; those that need a closer look are given one."""
+        cdef const int32_t *only_case = &places.only_case[0, 0] if places.n_cases else NULL
+        cdef const uint8_t *selected = &places.selected[0] if places.grid.shape[0] else NULL
+        cdef int64_t n_labels = places.only_case.shape[0], n_units = places.grid.shape[0]
+        cdef uint8_t special = self.special_of(places, c)
+        cdef int64_t unit, label, dept
+        cdef bint is_plain
+        cdef Py_ssize_t i
+        for i in range(n):
+            if i + CASES_AHEAD < n and 0 <= c.case[i + CASES_AHEAD] < n_labels:
+                prefetch(&only_case[2 * c.case[i + CASES_AHEAD]])
+            unit, label = c.unit[i], c.case[i]
+            is_plain = (
+                c.period[i] == places.period
+                and 0 <= unit < n_units
+                and selected[unit]
+                and 0 <= label < n_labels
+                and (c.case_unit == NULL or c.case_unit[i] == EMPTY or c.case_unit[i] == unit)
+                # The only case of its label, and of this unit: -1 is no unit.
+                and only_case[2 * label + 1] == unit
+                and 0 <= c.item[i] < places.n_items
+            )
+            dept = places.dept_of(unit, c.dept[i]) if is_plain else -1
+            if (
+                dept >= 0
+                and not (places.dept_flags[dept] | places.item_flags[c.item[i]] | ALWAYS) & special
+                and self.pack(c, i, only_case[2 * label], dept * places.n_items + c.item[i])
+            ):
+                self.n_lines += 1
+            else:
+                self.keep_or_store(places, c, i)
+
+    cdef inline bint pack(
+        self, const Columns *c, Py_ssize_t i, int64_t row, int64_t key
+    ) noexcept nogil:
+        return pack_line(
+            &self.packed_lines,
+            row,
+            key,
+            c.quantity[i],
+            0 if c.charge == NULL else c.charge[i],
+            0 if c.direct_cost == NULL else c.direct_cost[i],
+        )
+
+    cdef void keep_or_store(self, Places places, const Columns *c, Py_ssize_t i) noexcept nogil:
+        """Place line i and look at it closely; it is stored where it cannot be packed."""
+        cdef int64_t unit = c.unit[i] if c.case_unit == NULL else self.case_unit_of(c, i)
+        cdef int64_t dept, item = c.item[i], number
+        self.place_run(places, c, i, places.case_of(unit, c.case[i]))
+        if self.run.kind == OTHERS:
+            return
+        self.n_lines += 1
+        dept = places.dept_of(self.run.unit, c.dept[i]) if self.run.kind == PLACED else -1
+        if dept < 0 or not 0 <= item < places.n_items:
+            self.n_odd += 1
+            return
+        if (places.dept_flags[dept] | places.item_flags[item] | ALWAYS) & self.special_of(places, c):
+            self.look_closer(places, c, i, dept, item)
+        if self.run.row >= places.n_cases or not self.pack(
+            c, i, self.run.row, dept * places.n_items + item
+        ):
+            number = number_of(&self.activities, dept * places.n_items + item)
+            if number == NO_MEMORY:
+                self.lacks_memory = True
+            else:
+                self.store_line(c, i, <uint32_t>number)
+
+    def kept_back(self):
+        """The packed lines, brought to their ranges; see net_lines.pyi."""
+        cdef PackedLines *lines = &self.packed_lines
+        cdef int64_t n = lines.n, n_ranges = lines.layout.n_ranges, i, at
+        cdef int64_t[::1] starts, places
+        cdef uint64_t[::1] words
+        cdef int32_t[::1] charges = None, direct_costs = None
+        if n == 0:
+            return None
+        starts_array = np.zeros(n_ranges + 1, np.int64)
+        starts = starts_array
+        for i in range(n_ranges):
+            starts[i + 1] = starts[i] + lines.counts[i]
+        places = starts_array[:-1].copy()
+        words_array, charges_array, direct_array = np.empty(n, np.uint64), None, None
+        words = words_array
+        if self.has[1]:
+            charges = charges_array = np.empty(n, np.int32)
+        if self.has[2]:
+            direct_costs = direct_array = np.empty(n, np.int32)
+        with nogil:
+            for i in range(n):
+                at = places[lines.ranges[i]]
+                places[lines.ranges[i]] = at + 1
+                words[at] = lines.words[i]
+                if charges is not None:
+                    charges[at] = lines.charges[i]
+                if direct_costs is not None:
+                    direct_costs[at] = lines.direct_costs[i]
+        return starts_array, words_array, charges_array, direct_array
+
+    def add_kept_back(self, list pieces not None, Py_ssize_t first, Py_ssize_t end):
+        """Net the packed lines of some ranges, row after row; see net_lines.pyi."""
+        cdef LineLayout layout = self.packed_lines.layout
+        cdef int64_t n_ranges = layout.n_ranges, most = 0, total = self.n_stored()
+        cdef int64_t lines, i
+        cdef Py_ssize_t range_, n_pieces = len(pieces)
+        cdef bint are_known = True
+        cdef uint8_t[::1] memory
+        cdef OfPiece *of_piece
+        cdef int64_t[:, ::1] numbers
+        cdef int64_t[::1] row_starts
+        if not 0 <= first <= end <= n_ranges:
+            raise ValueError("there are no such ranges")
+        if n_pieces == 0:
+            return
+        memory = np.empty(n_pieces * sizeof(OfPiece), np.uint8)
+        of_piece = <OfPiece *>&memory[0]
+        for i in range(n_pieces):
+            starts, words, charges, direct_costs = pieces[i]
+            point_at(&of_piece[i], n_ranges, starts, words, charges, direct_costs)
+        for range_ in range(first, end):
+            lines = 0
+            for i in range(n_pieces):
+                lines += of_piece[i].starts[range_ + 1] - of_piece[i].starts[range_]
+            most, total = max(most, lines), total + lines
+        # Below it no sum of 32 bits can leave 62.
+        if total > self.capacity or total > 1 << 30:
+            raise ValueError("more lines than were announced")
+        if most == 0:
+            return
+        if not self.room_for_block(most):
+            raise MemoryError
+        numbers = np.empty((MEASURES, most), np.int64)
+        row_starts = np.empty((1 << layout.row_bits) + 1, np.int64)
+        with nogil:
+            for range_ in range(first, end):
+                are_known &= self.net_range(range_, of_piece, n_pieces, numbers, &row_starts[0])
+        if self.lacks_memory:
+            raise MemoryError
+        if not are_known:
+            raise ValueError("a packed line is of no row")
+
+    cdef bint net_range(
+        self,
+        Py_ssize_t range_,
+        const OfPiece *pieces,
+        Py_ssize_t n_pieces,
+        int64_t[:, ::1] numbers,
+        int64_t *row_starts,
+    ) noexcept nogil:
+        """Net the lines of one range, and open a run for each row; whether all rows exist."""
+        cdef LineLayout layout = self.packed_lines.layout
+        cdef int64_t n_rows = <int64_t>1 << layout.row_bits, first_row = range_ * n_rows
+        cdef int64_t row, at, i, number, end = 0
+        cdef uint64_t word
+        cdef Py_ssize_t piece
+        cdef Columns c
+        memset(&c, 0, sizeof(c))
+        memset(row_starts, 0, (n_rows + 1) * sizeof(int64_t))
+        for piece in range(n_pieces):
+            for i in range(pieces[piece].starts[range_], pieces[piece].starts[range_ + 1]):
+                row_starts[row_of_word(layout, pieces[piece].words[i]) + 1] += 1
+        for row in range(n_rows):
+            row_starts[row + 1] += row_starts[row]
+        for piece in range(n_pieces):
+            for i in range(pieces[piece].starts[range_], pieces[piece].starts[range_ + 1]):
+                word = pieces[piece].words[i]
+                row = row_of_word(layout, word)
+                at = row_starts[row]
+                row_starts[row] = at + 1
+                number = number_of(&self.activities, key_of_word(layout, word))
+                self.lacks_memory |= number == NO_MEMORY
+                self.number[at] = <uint32_t>number
+                numbers[0, at] = quantity_of_word(layout, word)
+                if self.has[1]:
+                    numbers[1, at] = 0 if pieces[piece].charges == NULL else pieces[piece].charges[i]
+                if self.has[2]:
+                    numbers[2, at] = 0
+                    if pieces[piece].direct_costs != NULL:
+                        numbers[2, at] = pieces[piece].direct_costs[i]
+        c.quantity = &numbers[0, 0]
+        c.charge = &numbers[1, 0] if self.has[1] else NULL
+        c.direct_cost = &numbers[2, 0] if self.has[2] else NULL
+        # What was the start of a row is now its end.
+        for row in range(n_rows):
+            at, end = end, row_starts[row]
+            if at == end:
+                continue
+            if first_row + row >= self.places.n_cases:
+                return False
+            self.run.row = <uint32_t>(first_row + row)
+            self.open_run()
+            self.net_run(&c, at, end)
+        return True
 
     cdef void end_run(self) noexcept nogil:
         """Store the entries of the last run; nothing is netted with them any more."""
         cdef EntryStore *store = &self.entries
         cdef int64_t values[MEASURES]
         cdef int64_t n = self.scratch.n, i
-        cdef uint32_t number
+        cdef const int64_t *quantities = self.scratch.values[0]
+        cdef const int64_t *charges = self.scratch.values[1]
+        cdef const uint32_t *numbers = store.number + store.n
+        cdef Sums *sums = self.activities.sums
         cdef int m
         if n == 0:
             if self.n_runs and self.run_start[self.n_runs - 1] == store.n:
@@ -579,15 +942,14 @@ cdef class LineNetter:
                 self.lacks_memory = True
                 return
         for i in range(n):
-            number = self.scratch.number[i]
-            store.number[store.n + i] = number
-            self.activities.sums[number].quantity += self.scratch.values[0][i]
-            self.activities.sums[number].charge += self.scratch.values[1][i]
+            sums[numbers[i]].quantity += quantities[i]
+            if self.has[1]:
+                sums[numbers[i]].charge += charges[i]
         if self.has[2] or (store.measures[0].signs | store.measures[1].signs) < 0:
             for i in range(n):
                 for m in range(MEASURES):
-                    values[m] = self.scratch.values[m][i]
-                self.add_extras(self.scratch.number[i], values)
+                    values[m] = self.scratch.values[m][i] if self.has[m] else 0
+                self.add_extras(numbers[i], values)
         store.n += n
         self.scratch.n = 0
 
@@ -610,7 +972,7 @@ cdef class LineNetter:
         if size >= self.activities.n:
             return True
         while size < self.activities.n:
-            size = 2 * size + FEWEST_SLOTS
+            size = 2 * size + (1 << FEWEST_BITS)
         larger = <int64_t *>large_malloc(size * EXTRAS * sizeof(int64_t))
         if larger == NULL:
             return False
@@ -698,14 +1060,19 @@ cdef class LineNetter:
 
     cdef void add_order(self, const Columns *c, Py_ssize_t i, int64_t key) noexcept nogil:
         cdef int64_t slot = self.ordered.add_slot(key)
-        self.order_sums[slot, 0] += c.quantity[i]
+        self.order_sums[2 * slot] += c.quantity[i]
         if c.charge != NULL:
-            self.order_sums[slot, 1] += c.charge[i]
+            self.order_sums[2 * slot + 1] += c.charge[i]
 
     def orders(self):
         """Key performing x departments + ordering department, and quantity and charge."""
-        n = len(self.ordered)
-        return self.ordered.known(), np.asarray(self.order_sums)[:n].copy()
+        cdef int64_t i
+        cdef int64_t[:, ::1] sums
+        sums_array = np.empty((self.ordered.n, 2), np.int64)
+        sums = sums_array
+        for i in range(self.ordered.n):
+            sums[i, 0], sums[i, 1] = self.order_sums[2 * i], self.order_sums[2 * i + 1]
+        return self.ordered.known(), sums_array
 
     def finish(self):
         """The stretch's rows and entries; see net_lines.pyi."""
@@ -723,9 +1090,8 @@ cdef class LineNetter:
 
     cdef activity_sums(self):
         """Keys of the activities as they came, and their sums."""
-        cdef int64_t i, number, n = self.activities.n
+        cdef int64_t number, n = self.activities.n
         cdef int m
-        cdef const Slot *slot
         cdef int64_t[::1] keys
         cdef int64_t[:, ::1] totals
         # Without purchase costs, and without anything below zero, two sums are all there is.
@@ -733,16 +1099,13 @@ cdef class LineNetter:
         keys_array, totals_array = np.empty(n, np.int64), np.zeros((n, width), np.int64)
         keys, totals = keys_array, totals_array
         with nogil:
-            for i in range(self.activities.mask + 1):
-                slot = &self.activities.slots[i]
-                number = slot.number - 1
-                if number >= 0:
-                    keys[number] = slot.key
-                    totals[number, 0] = self.activities.sums[number].quantity
-                    totals[number, 1] = self.activities.sums[number].charge
-                    if number < self.n_extras:
-                        for m in range(EXTRAS):
-                            totals[number, 2 + m] = self.extras[EXTRAS * number + m]
+            for number in range(n):
+                keys[number] = self.activities.keys[number]
+                totals[number, 0] = self.activities.sums[number].quantity
+                totals[number, 1] = self.activities.sums[number].charge
+                if number < self.n_extras:
+                    for m in range(EXTRAS):
+                        totals[number, 2 + m] = self.extras[EXTRAS * number + m]
         return keys_array, totals_array
 
     cdef row_charges(self, const int64_t[::1] starts):
@@ -874,6 +1237,42 @@ cdef class LineNetter:
             else:
                 whole = divide(self.entries.measures[measure].wide, n, step == 1, &values[0])
         return whole
+
+
+cdef int point_at(
+    OfPiece *piece,
+    int64_t n_ranges,
+    const int64_t[::1] starts,
+    const uint64_t[::1] words,
+    const int32_t[::1] charges,
+    const int32_t[::1] direct_costs,
+) except -1:
+    """Look at a piece's packed lines, which the caller keeps; refuse what does not fit."""
+    cdef Py_ssize_t n, i
+    cdef bint fit
+    if starts is None or words is None:
+        raise ValueError("a piece has words, and where its ranges start")
+    n = words.shape[0]
+    fit = starts.shape[0] == n_ranges + 1 and starts[0] == 0 and starts[n_ranges] == n
+    for i in range(n_ranges if fit else 0):
+        fit &= starts[i] <= starts[i + 1]
+    if not fit:
+        raise ValueError("packed lines and where their ranges start do not fit")
+    piece.starts, piece.words = &starts[0], &words[0] if n else NULL
+    piece.charges = first_or_null(charges, n)
+    piece.direct_costs = first_or_null(direct_costs, n)
+    return 0
+
+
+cdef bint in_any_order(const int32_t *codes, Py_ssize_t n) noexcept nogil:
+    """Whether so many lines are of a case before that of the line before."""
+    cdef Py_ssize_t i
+    cdef int32_t falls = 0
+    if codes == NULL:
+        return False
+    for i in range(1, n):
+        falls += codes[i] < codes[i - 1]
+    return 4 * <int64_t>falls > n
 
 
 cdef void mark_changes(const int32_t *codes, uint8_t *changes, Py_ssize_t n) noexcept nogil:

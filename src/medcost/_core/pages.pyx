@@ -27,56 +27,6 @@ ctypedef fused Entry:
     int64_t
     uint8_t
 
-# Runs of equal values and bit-packed groups of eight, in turn (parquet-format, Encodings.md).
-cdef struct Runs:
-    const uint8_t *at
-    const uint8_t *end
-    const uint8_t *packed
-    const uint8_t *packed_end
-    int64_t n_left
-    int64_t n_taken
-    uint64_t value
-    int width
-    bint is_packed
-
-# What an index leads to; capacity is the entries there is memory for, a power of two.
-cdef struct Table:
-    const int32_t *codes
-    const int64_t *values
-    const uint8_t *states
-    int64_t n_entries
-    int64_t capacity
-
-cdef struct Column:
-    Table dictionary
-    # The values of a plain page, one after the other, and how many are taken.
-    Table page
-    int64_t n_taken
-    Runs levels
-    Runs indices
-    bint is_indexed
-    # Pages of indices that come next: where each starts in bytes of ours, its size and rows.
-    const uint8_t *body
-    const int64_t *page_start
-    const int64_t *page_size
-    const int64_t *page_rows
-    int64_t n_pages
-    int64_t next_page
-    bint is_nullable
-    # Rows left in the page, nulls seen in it and announced (-1: not announced).
-    int64_t n_left
-    int64_t n_nulls
-    int64_t n_nulls_said
-    # The block being filled.
-    int64_t n_filled
-    int64_t block_rows
-    bint is_faulty
-    int32_t *codes
-    int64_t *values
-    uint8_t *states
-    uint8_t *present
-    uint8_t *marks
-
 # A definition level is an index into this.
 cdef uint8_t LEVELS[2]
 LEVELS[0], LEVELS[1] = 0, 1
@@ -350,17 +300,26 @@ cdef bint fill_from_pages(Column *column, int64_t n_rows) noexcept nogil:
     return True
 
 
+cdef bint fill_columns(
+    Column **columns, Py_ssize_t n, int64_t n_rows, Py_ssize_t *waiting
+) noexcept nogil:
+    """Fill a block of all columns as far as their pages go; return whether they are sound.
+
+    waiting: the first column that needs its next page, -1 where the block is full.
+    """
+    cdef Py_ssize_t i
+    waiting[0] = -1
+    for i in range(n):
+        if not fill_from_pages(columns[i], n_rows):
+            return False
+        if waiting[0] < 0 and columns[i].n_filled < n_rows:
+            waiting[0] = i
+    return True
+
+
 @cython.final
 cdef class PageColumn:
     """One column, page by page; see pages.pyi."""
-
-    cdef Column column
-    cdef readonly object codes, values, states
-    cdef object dictionary_arrays, page_arrays, page_bytes, level_bytes
-    cdef uint8_t[::1] present, marks, states_view
-    cdef int32_t[::1] codes_view
-    cdef int64_t[::1] values_view
-    cdef Py_ssize_t n_opened
 
     def __cinit__(self, bint is_text, bint is_nullable, Py_ssize_t block_rows):
         if block_rows < 1:
@@ -388,6 +347,7 @@ cdef class PageColumn:
 
     def start_chunk(self):
         """Forget dictionary and page; see pages.pyi."""
+        start_block(&self.column)
         self.column.n_left = self.n_opened = 0
         self.column.n_pages = self.column.next_page = 0
         memset(&self.column.dictionary, 0, sizeof(Table))
@@ -529,26 +489,20 @@ cdef object _padded(entries, Py_ssize_t capacity):
 def fill_block(list columns not None, Py_ssize_t n_rows, bint is_new):
     """Fill a block of all columns as far as their pages go; see pages.pyi."""
     cdef Column *chosen[MOST_COLUMNS]
-    cdef Py_ssize_t i, n = len(columns)
-    cdef Py_ssize_t broken = -1, waiting = -1
+    cdef Py_ssize_t i, waiting, n = len(columns)
     cdef PageColumn one
+    cdef bint sound
     if n > MOST_COLUMNS:
         raise ValueError("too many columns")
     for i in range(n):
         one = columns[i]
         chosen[i] = &one.column
         if is_new:
-            chosen[i].n_filled = 0
-            chosen[i].is_faulty = False
+            start_block(chosen[i])
         if not chosen[i].n_filled <= n_rows <= chosen[i].block_rows:
             raise ValueError("a block has other rows than its columns have room for")
     with nogil:
-        for i in range(n):
-            if not fill_from_pages(chosen[i], n_rows):
-                broken = i
-                break
-            if waiting < 0 and chosen[i].n_filled < n_rows:
-                waiting = i
-    if broken >= 0:
+        sound = fill_columns(chosen, n, n_rows, &waiting)
+    if not sound:
         raise PageError("a page does not hold the values that it says")
     return waiting

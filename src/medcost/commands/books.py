@@ -125,7 +125,7 @@ def check(
     from medcost.checks.consortium import check_consortium, consortium_tables
     from medcost.consortium.inputs import open_consortium
     from medcost.messages import progress_bar
-    from medcost.month_end import check_book, distinct_faults, last_stage, line_count
+    from medcost.month_end import check_book, distinct_faults, last_stage
 
     set_up(json_log, quiet)
     if report_file is not None and report_file.suffix.lower() != ".xlsx":
@@ -142,7 +142,7 @@ def check(
         if not _is_for_consortium(book, shared):
             opened = open_book(book, through)
             chosen = chosen_periods(opened, periods)
-            with progress_bar("check", line_count(opened), not (quiet or json_log)) as progress:
+            with progress_bar("check", opened.n_lines, not (quiet or json_log)) as progress:
                 faults += check_book(
                     opened, chosen, units or None, loaded, threads or os.cpu_count() or 1, progress
                 )

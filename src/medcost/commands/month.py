@@ -98,37 +98,45 @@ def run(
     """The month-end batch: check BOOK, cost it, and publish the result to --out."""
     from medcost.file_hashes import FolderHashes
 
-    # One thread hashes the book while this one imports, and soon another reads its small tables.
+    # One thread hashes the book while this one imports, another reads its small tables, and soon
+    # others the lines.
     hashes = FolderHashes(book)
     from medcost.book import open_book
     from medcost.threads import begin
 
     opening = begin(open_book, book, through)
-    from medcost.allocation_model import load_model
-    from medcost.batch import Publication, run_month_end, summary_of
+    from medcost.lines_ahead import lines_ahead
     from medcost.messages import progress_bar
-    from medcost.month_end import BatchOptions, line_count
     from medcost.output_folder import output_folder
 
     set_up(json_log, quiet)
-    publication = Publication(restate, signer(sign_key))
-    loaded = load_model(model, through)
+    sign = signer(sign_key)
     opened = opening.result()
-    chosen = chosen_periods(opened, periods)
-    options = BatchOptions(
-        units or None,
-        through,
-        threads or os.cpu_count() or 1,
-        memory,
-        keep=not no_matrix,
-        control=loaded_control(control) if control else None,
-    )
+    chosen, chosen_units = chosen_periods(opened, periods), units or None
+    threads = threads or os.cpu_count() or 1
     with (
         output_folder(out, resume) as held,
-        progress_bar("lines", line_count(opened), not (quiet or json_log)) as progress,
+        progress_bar("lines", opened.n_lines, not (quiet or json_log)) as progress,
+        lines_ahead(
+            opened, chosen, chosen_units, through, threads, memory, held, progress
+        ) as ahead,
     ):
+        from medcost.allocation_model import load_model
+        from medcost.batch import Publication, run_month_end, summary_of
+        from medcost.month_end import BatchOptions
+
+        loaded = load_model(model, through)
+        options = BatchOptions(
+            chosen_units,
+            through,
+            threads,
+            memory,
+            keep=not no_matrix,
+            control=loaded_control(control) if control else None,
+        )
+        publication = Publication(restate, sign)
         done = run_month_end(
-            opened, loaded, chosen, options, held, progress, publication, hashes.sha256
+            opened, loaded, chosen, options, held, progress, publication, hashes.sha256, ahead
         )
     if not quiet:
         for result, place in done:

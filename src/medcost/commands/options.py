@@ -68,9 +68,7 @@ def parse_periods(_context: click.Context, _option: click.Parameter, value: str 
 
 def chosen_periods(opened: Any, periods: tuple[str, str] | None) -> list[str]:
     """The months asked for; of a range, all; of 'all', those the ledger has."""
-    from medcost.month_end import periods_of_book
-
-    return periods_of_book(opened) if periods is None else months_of(periods)
+    return opened.periods if periods is None else months_of(periods)
 
 
 def months_of(periods: tuple[str, str]) -> list[str]:

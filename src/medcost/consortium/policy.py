@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -15,6 +14,7 @@ from medcost.policy_file import (
     LoadedFile,
     placed,
     read_policy,
+    shipped_folder,
     validated,
 )
 from medcost.records import dataclass
@@ -44,7 +44,7 @@ class LoadedPolicy(LoadedFile, Generic[Root]):
 
 def shipped_policies() -> dict[str, Path]:
     """The consortium's policies that ship with medcost, by name without .toml."""
-    folder = Path(str(resources.files("medcost.allocation_models")))
+    folder = shipped_folder()
     return {Path(file).stem: folder / file for file in CONSORTIUM_POLICIES}
 
 

@@ -14,15 +14,14 @@ from typing import Any
 import pyarrow as pa
 
 from medcost.chain import MANIFEST
-from medcost.checkpoints import period_folder
 from medcost.consortium.balances import tie_out
 from medcost.consortium.inputs import ConsortiumInputs
 from medcost.consortium.policy import LoadedPolicy
 from medcost.errors import Fault, InputRejected, count_of, named_errors, quote, quote_path
 from medcost.file_hashes import file_sha256
-from medcost.kept import BOOK, KEPT, record_kept
+from medcost.kept import record_kept
 from medcost.manifest import FileRecord, RunOptions, record_inputs
-from medcost.output_folder import CONSORTIUM, OutputFolder, read_current
+from medcost.output_folder import BOOK, CONSORTIUM, KEPT, OutputFolder, period_folder, read_current
 from medcost.parquet_input import READ_ERRORS
 from medcost.publish import (
     KeptFiles,

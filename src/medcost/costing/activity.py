@@ -7,9 +7,9 @@ counts the lines at fault; only the stretches that hold some are looked at again
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import count, pairwise, repeat
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,6 @@ from medcost.costing.activity_matrix import (
     narrowest,
     write_part,
 )
-from medcost.costing.level_3 import Orders
 from medcost.costing.line_ids import (
     LINE_ID,
     ChosenLines,
@@ -50,15 +49,22 @@ from medcost.costing.line_ids import (
     write_hashes,
 )
 from medcost.costing.line_pieces import LinePiece, line_pieces, piece_rows
-from medcost.costing.links import CLINICAL, MEDTECH
+from medcost.costing.orders import Orders
+from medcost.costing.scattered_lines import (
+    FEWEST_LINES,
+    KeptBack,
+    RangeSpan,
+    piece_groups,
+    range_spans,
+)
 from medcost.errors import Fault, named_errors
-from medcost.line_blocks import EMPTY, LineBlock, label_table, plain_blocks
-from medcost.page_reader import PagesUnsupported, page_blocks
+from medcost.line_blocks import EMPTY, LineBlock, TableAhead, label_table, plain_blocks, table_ahead
+from medcost.page_reader import PagesUnsupported, net_pages, page_blocks
 from medcost.parquet_input import READ_ERRORS, read_batches, unreadable
 from medcost.period_book import PeriodBook, register_cases
 from medcost.records import dataclass
-from medcost.tables import load_table
-from medcost.threads import begin, map_in_threads
+from medcost.tables import CLINICAL, MEDTECH, load_table
+from medcost.threads import map_in_threads
 
 LABELS = ("period", "unit_id", "dept_id", "item_id", "case_id", "case_unit_id", "ordering_dept_id")
 
@@ -95,6 +101,7 @@ class _Netted:
     faults: tuple[Fault, ...]
     n_lines: int
     ids: IdHashes | None
+    kept_back: KeptBack | None = None
 
 
 @dataclass(frozen=True)
@@ -113,39 +120,62 @@ def read_activity(
     progress: Callable[[int], None] | None = None,
     parts_in: Path | None = None,
     memory: int | None = None,
-    part_written: Callable[[Path], object] | None = None,
+    cases_ahead: TableAhead | None = None,
 ) -> Activity:
     """Read the period's lines of the chosen units and net them.
 
     parts_in: a folder for the parts of the matrix; without one they stay in memory. memory:
     bytes that the pass should do with, so far as row groups are not larger. progress is told the
-    rows of each piece read, part_written each part's file. The result does not depend on the
-    number of threads, the order of the rows or their split into files. Time O(lines); memory
-    O(receivers + activities) plus one piece a thread.
+    rows of each piece read. cases_ahead: the look-up table of all case ids of the book. The result
+    does not depend on the number of threads, the order of the rows or their split into files. Time
+    O(lines); memory O(receivers + activities) plus one piece a thread, and 12 to 16 bytes for each
+    line that is kept back, MOST_LINES of them at most.
     """
-    pieces = list(enumerate(line_pieces(book, period_book.period, piece_rows(memory, threads))))
-    labels = _labels(book, period_book)
+    most_rows = piece_rows(memory, threads)
+    pieces = list(line_pieces(book, period_book.period, most_rows))
+    labels = _labels(book, period_book, cases_ahead)
+    keep_back = sum(piece.rows for piece in pieces) >= FEWEST_LINES
     of_thread = threading.local()
+
+    def netter() -> LineNetter:
+        if not hasattr(of_thread, "netter"):
+            of_thread.netter = LineNetter(labels.places)
+        found: LineNetter = of_thread.netter
+        return found
+
+    def stored(netted: _Netted, number: int) -> _Netted:
+        if parts_in is None:
+            return netted
+        with named_errors(parts_in):
+            if netted.ids is not None:
+                ids = write_hashes(netted.ids, parts_in / f"ids-{number:05d}.bin")
+                netted = replace(netted, ids=ids)
+            if isinstance(netted.part, MatrixPart) and len(netted.row_key):
+                in_file = write_part(netted.part, parts_in / f"part-{number:05d}.arrow")
+                netted = replace(netted, part=in_file)
+        return netted
 
     def read(numbered: tuple[int, LinePiece]) -> _Netted:
         number, piece = numbered
-        if not hasattr(of_thread, "netter"):
-            of_thread.netter = LineNetter(labels.places)
-        netted = _read_piece(piece, period_book, labels, of_thread.netter)
-        if isinstance(netted.part, MatrixPart) and parts_in is not None:
-            with named_errors(parts_in):
-                in_file = write_part(netted.part, parts_in / f"part-{number:05d}.arrow")
-                if netted.ids is not None:
-                    ids = write_hashes(netted.ids, parts_in / f"ids-{number:05d}.bin")
-                    netted = replace(netted, ids=ids)
-            netted = replace(netted, part=in_file)
-            if part_written is not None:
-                part_written(in_file.path)
+        netted = stored(_read_piece(piece, period_book, labels, netter(), keep_back), number)
         if progress is not None:
             progress(netted.n_lines)
         return netted
 
-    netted = map_in_threads(read, pieces, threads)
+    def net(given: tuple[int, RangeSpan, list[KeptBack]]) -> _Netted:
+        number, span, kept = given
+        return stored(_net_ranges(kept, span, netter(), most_rows), number)
+
+    netted, of_ranges = list[_Netted](), list[_Netted]()
+    for group in piece_groups(pieces, memory):
+        found = map_in_threads(read, group, threads)
+        kept = [piece.kept_back for piece in found if piece.kept_back is not None]
+        netted += [replace(piece, kept_back=None) for piece in found]
+        numbers = count(len(pieces) + len(of_ranges))
+        spans = zip(numbers, range_spans(kept, most_rows), repeat(kept))
+        of_ranges += map_in_threads(net, list(spans), threads)
+        del found, kept, spans
+    netted += of_ranges
     activity = _join(book, period_book, netted, threads)
     return _with_doubled_ids(activity, netted, labels)
 
@@ -172,10 +202,11 @@ def with_cases_of_lines(book: Book, period_book: PeriodBook) -> PeriodBook:
     return replace(period_book, cases=register_cases(np.concatenate([u for u, _ in found]), ids))
 
 
-def _labels(whole: Book, book: PeriodBook) -> _Labels:
+def _labels(whole: Book, book: PeriodBook, cases_ahead: TableAhead | None) -> _Labels:
     registers, cases = book.registers, book.cases
-    # A hundred thousand ids and more: their table is made beside the rest.
-    case_table = begin(label_table, cases.case_labels)
+    # A hundred thousand ids and more: their table is made beside the rest, if it is not yet.
+    if cases_ahead is None or cases_ahead.labels is not cases.case_labels:
+        cases_ahead = table_ahead(cases.case_labels)
     units, depts = label_table(registers.unit_labels), label_table(registers.dept_labels)
     months = sorted({book.period, *filter(is_period, whole.tables["ledger"].labels("period"))})
     n_depts = len(registers.dept_ids)
@@ -204,7 +235,7 @@ def _labels(whole: Book, book: PeriodBook) -> _Labels:
         "unit_id": units,
         "dept_id": depts,
         "item_id": label_table(registers.item_labels),
-        "case_id": case_table.result(),
+        "case_id": cases_ahead.table.result(),
         "case_unit_id": units,
         "ordering_dept_id": depts,
     }
@@ -212,14 +243,33 @@ def _labels(whole: Book, book: PeriodBook) -> _Labels:
     return _Labels(tables, places, ChosenLines(places.period, selected))
 
 
-def _read_piece(piece: LinePiece, book: PeriodBook, labels: _Labels, netter: LineNetter) -> _Netted:
+def _net_ranges(
+    kept: list[KeptBack], span: RangeSpan, netter: LineNetter, most_rows: int
+) -> _Netted:
+    """Net what pieces kept back of some ranges of cases.
+
+    most_rows: of a piece; the netter makes room for as many once.
+    """
+    has = {"quantity"}
+    for _, _, charges, direct_costs in kept:
+        has |= {"charge"} if charges is not None else set()
+        has |= {"direct_cost"} if direct_costs is not None else set()
+    netter.begin(max(span.lines, most_rows), "charge" in has, "direct_cost" in has)
+    netter.add_kept_back(kept, span.first, span.end)
+    part, sums, row_sums = _part(has, netter)
+    return _netted(part, sums, row_sums, netter)
+
+
+def _read_piece(
+    piece: LinePiece, book: PeriodBook, labels: _Labels, netter: LineNetter, keep_back: bool
+) -> _Netted:
     """Net the lines of one piece; where some are at fault, look at each."""
     findings: list[Finding] = []
     faults: list[Fault] = []
     ids: IdHashes | None = None
     try:
-        is_odd, ids = _net(piece, labels, netter)
-        part, sums, row_sums = _part(piece, netter)
+        is_odd, ids = _net(piece, labels, netter, keep_back)
+        part, sums, row_sums = _part(piece.columns, netter)
     except READ_ERRORS as error:
         faults.append(unreadable(piece.source, error))
     except OverflowError:
@@ -227,12 +277,20 @@ def _read_piece(piece: LinePiece, book: PeriodBook, labels: _Labels, netter: Lin
     if faults:
         is_odd = True
         netter.begin(0)
-        part, sums, row_sums = _part(piece, netter)
-    order_keys, order_sums = netter.orders()
+        part, sums, row_sums = _part(piece.columns, netter)
     if is_odd:
         found, problems = _look_at_lines(piece, book)
         findings += found
         faults += [fault for fault in problems if fault not in faults]
+    netted = _netted(part, sums, row_sums, netter)
+    return replace(netted, findings=tuple(findings), faults=tuple(faults), ids=ids)
+
+
+def _netted(
+    part: MatrixPart, sums: NDArray[np.int64], row_sums: NDArray[np.int64], netter: LineNetter
+) -> _Netted:
+    """What the netter found, without the faults of the lines."""
+    order_keys, order_sums = netter.orders()
     return _Netted(
         part.activity_key,
         sums,
@@ -242,14 +300,17 @@ def _read_piece(piece: LinePiece, book: PeriodBook, labels: _Labels, netter: Lin
         part.quantity_step,
         order_keys,
         order_sums,
-        tuple(findings),
-        tuple(faults),
+        (),
+        (),
         netter.n_lines,
-        ids,
+        None,
+        netter.kept_back(),
     )
 
 
-def _net(piece: LinePiece, labels: _Labels, netter: LineNetter) -> tuple[bool, IdHashes | None]:
+def _net(
+    piece: LinePiece, labels: _Labels, netter: LineNetter, keep_back: bool
+) -> tuple[bool, IdHashes | None]:
     """Net the lines of one piece; whether any is at fault or cannot be netted, and their ids."""
     table = load_table("service_lines")
     texts = {name: labels.tables[name] for name in LABELS if name in piece.columns}
@@ -267,11 +328,20 @@ def _net(piece: LinePiece, labels: _Labels, netter: LineNetter) -> tuple[bool, I
     }
     source, groups = piece.source, piece.row_groups
     try:
+        if not constants and LINE_ID not in numbers:
+            _begin(netter, piece, keep_back)
+            net_pages(netter, source, groups, texts, numbers, piece.metadata)
+            return netter.n_odd > 0, None
         blocks = page_blocks(source, groups, texts, numbers, piece.metadata)
-        return _net_blocks(blocks, piece, labels, constants, netter)
+        return _net_blocks(blocks, piece, labels, constants, netter, keep_back)
     except PagesUnsupported:
         blocks = plain_blocks(source, groups, texts, numbers)
-        return _net_blocks(blocks, piece, labels, constants, netter)
+        return _net_blocks(blocks, piece, labels, constants, netter, keep_back)
+
+
+def _begin(netter: LineNetter, piece: LinePiece, keep_back: bool) -> None:
+    has_charge, has_direct_cost = "charge" in piece.columns, "direct_cost" in piece.columns
+    netter.begin(piece.rows, has_charge, has_direct_cost, keep_back)
 
 
 def _net_blocks(
@@ -280,10 +350,11 @@ def _net_blocks(
     labels: _Labels,
     constants: Mapping[str, int],
     netter: LineNetter,
+    keep_back: bool,
 ) -> tuple[bool, IdHashes | None]:
     """Net all blocks; whether a line is at fault or disagrees with its folder, and their ids."""
     is_odd, hashes = False, list[NDArray[np.uint64]]()
-    netter.begin(piece.rows, "charge" in piece.columns, "direct_cost" in piece.columns)
+    _begin(netter, piece, keep_back)
     for block in blocks:
         codes = dict(block.codes)
         for name, code in constants.items():
@@ -329,9 +400,12 @@ def _add_block(
 
 
 def _part(
-    piece: LinePiece, netter: LineNetter
+    columns: Collection[str], netter: LineNetter
 ) -> tuple[MatrixPart, NDArray[np.int64], NDArray[np.int64]]:
-    """The piece's part of the matrix, its sums by activity and by row."""
+    """The netter's part of the matrix, its sums by activity and by row.
+
+    columns: the contract's that its lines have.
+    """
     key, sums, row_key, row_runs, row_charge, starts, rank = netter.finish()
     n = int(starts[-1])
     activity: NDArray[np.uint16] | NDArray[np.uint32] = np.empty(n, np.uint16)
@@ -342,7 +416,7 @@ def _part(
     if quantity is None:
         quantity, step = _stored(netter, QUANTITY, n, 1), 1
     others = [
-        _stored(netter, m, n, 1) if n and MEASURES[m] in piece.columns else None
+        _stored(netter, m, n, 1) if n and MEASURES[m] in columns else None
         for m in (CHARGE, DIRECT_COST)
     ]
     part = MatrixPart(key, row_key, starts, activity, (quantity, *others), step)
@@ -441,7 +515,7 @@ def _matrix(
         activity_key % max(n_items, 1),
         np.ascontiguousarray(sums[:, : len(MEASURES)]),
         np.ascontiguousarray(sums[:, len(MEASURES) :]),
-        tuple(piece.part for piece in netted),
+        tuple(piece.part for piece in netted if len(piece.row_key)),
         min((piece.quantity_step for piece in netted), default=WHOLE_SERVICE),
         n_cases,
         n_items,

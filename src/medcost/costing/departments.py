@@ -17,24 +17,23 @@ from medcost.allocation_model import AllocationModel, LoadedModel
 from medcost.balance import add_at, exact_sums, require_equal
 from medcost.book import department_label
 from medcost.costing.complete_shares import split_by_complete_shares
-from medcost.costing.level_3 import Orders, level_3_flows
+from medcost.costing.level_3 import level_3_flows
 from medcost.costing.links import (
-    CLINICAL,
     GIVING,
-    MEDTECH,
     NON_MEDICAL,
     Links,
     build_links,
     find_statistics_out_of_range,
     find_unlisted_drivers,
 )
+from medcost.costing.orders import Orders
 from medcost.costing.other_rounding import step_down_rounded
 from medcost.costing.reciprocal import SingularSystem, System, build_system, solve_gross_cost
 from medcost.errors import Fault, InputRejected, count_of, quote
 from medcost.money import LARGEST_FEN, format_yuan
 from medcost.period_book import FUNDS, PROGRAMS, PeriodBook
 from medcost.records import dataclass
-from medcost.tables import CLASSES, ELEMENTS
+from medcost.tables import CLASSES, CLINICAL, ELEMENTS, MEDTECH
 
 GROSS_COST_BOUND = 1_000_000
 

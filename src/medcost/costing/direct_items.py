@@ -12,12 +12,11 @@ from medcost._core.sums import add_rows, group_sums
 from medcost.allocation_model import LoadedModel
 from medcost.costing.activity_matrix import DIRECT_COST, ActivityMatrix, MatrixPart
 from medcost.costing.departments import DepartmentCosts
-from medcost.costing.links import CLINICAL, MEDTECH
 from medcost.errors import Fault, quote
 from medcost.money import format_yuan
 from medcost.period_book import PeriodBook
 from medcost.records import dataclass
-from medcost.tables import ELEMENTS
+from medcost.tables import CLINICAL, ELEMENTS, MEDTECH
 
 
 @dataclass(frozen=True)

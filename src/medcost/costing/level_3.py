@@ -13,25 +13,12 @@ from numpy.typing import NDArray
 from medcost._core.split import split_rows, weight_totals
 from medcost.allocation_model import OWN, AllocationModel
 from medcost.book import department_label
-from medcost.costing.links import CLINICAL, MEDTECH
+from medcost.costing.orders import Orders
 from medcost.costing.other_rounding import split_rounded
 from medcost.errors import Fault, InputRejected, count_of, quote
 from medcost.money import format_yuan
 from medcost.period_book import PeriodBook
-from medcost.records import dataclass
-
-
-@dataclass(frozen=True)
-class Orders:
-    """Level 3: net services of medtech departments by ordering department of the same unit.
-
-    performing, ordering: departments [pairs], sorted; quantity in 1e-4, charge in fen [pairs].
-    """
-
-    performing: NDArray[np.int64]
-    ordering: NDArray[np.int64]
-    quantity: NDArray[np.int64]
-    charge: NDArray[np.int64]
+from medcost.tables import CLINICAL, MEDTECH
 
 
 def level_3_flows(

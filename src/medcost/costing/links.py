@@ -12,11 +12,9 @@ from medcost.book import Registers
 from medcost.errors import Fault, count_of, quote
 from medcost.period_book import PeriodBook
 from medcost.records import dataclass
-from medcost.tables import CLASSES
+from medcost.tables import CLASSES, MEDTECH
 
 NON_MEDICAL = CLASSES.index("non_medical")
-CLINICAL = CLASSES.index("clinical")
-MEDTECH = CLASSES.index("medtech")
 GIVING = (CLASSES.index("admin"), CLASSES.index("support"))
 NEVER = np.iinfo(np.int64).max
 # Sums of statistics in 1e-4 stay below 2^63.

@@ -9,7 +9,7 @@ from typing import Any
 
 from medcost.book import TableRows, read_table
 from medcost.errors import InputRejected
-from medcost.kept import BOOK, KEPT
+from medcost.output_folder import BOOK, KEPT
 from medcost.parquet_input import find_files
 from medcost.report.published_runs import Run
 

@@ -12,6 +12,7 @@ from medcost.records import dataclass
 FOLDER = Path(__file__).parent
 ELEMENTS = ("staff", "materials", "drugs", "depreciation", "amortisation", "risk_fund", "other")
 CLASSES = ("admin", "support", "medtech", "clinical", "non_medical")
+MEDTECH, CLINICAL = CLASSES.index("medtech"), CLASSES.index("clinical")
 # The kinds of results of the consortium: the tables that each reads, beside units, and publishes.
 CONSORTIUM_INPUTS: dict[str, tuple[str, ...]] = {
     "share": (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from fractions import Fraction
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +17,7 @@ from medcost.policy_file import (
     Text,
     placed,
     read_policy,
+    shipped_folder,
     validated,
 )
 from medcost.records import dataclass
@@ -186,7 +186,7 @@ class LoadedControl(LoadedFile):
 
 def shipped_control() -> Path:
     """The budget control that ships with medcost."""
-    return Path(str(resources.files("medcost.allocation_models") / BUDGET_CONTROL))
+    return shipped_folder() / BUDGET_CONTROL
 
 
 def load_control(name: str | None = None) -> LoadedControl:
