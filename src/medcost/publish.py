@@ -57,7 +57,7 @@ from medcost.threads import map_in_threads
 from medcost.turns import COPY, announce, next_fence, turn_name
 
 SIGNATURE = "manifest.sig"
-# Tables encoded at once: two are large, the others are done beside them.
+# Tables made and written at once: two are large, the others are done beside them.
 WRITERS = 4
 # Signs the bytes of a manifest.
 Signer = Callable[[bytes], bytes]
@@ -186,18 +186,17 @@ def tie_out_costs(tables: Mapping[str, pa.Table]) -> dict[str, str]:
 def stage_tables(
     folder: Path,
     tables: Mapping[str, pa.Table],
-    encoded: Mapping[str, Future[EncodedTable]] | None = None,
+    written: Mapping[str, Future[FileRecord]] | None = None,
     tie_out: TieOut = tie_out_costs,
 ) -> StagedTables:
-    """Check that a period's tables tie out, and write and sync them to a new folder.
+    """Check that a period's tables tie out, and write and sync them to a folder of their own.
 
-    encoded: described tables by name that are being encoded already. Raises InvariantBroken, or
+    written: tables by name that are being written there already. Raises InvariantBroken, or
     CannotPublish.
     """
     totals = tie_out(tables)
     with named_errors(folder):
-        folder.mkdir(parents=True)
-        outputs = _write_tables(tables, folder, encoded or {})
+        outputs = _write_tables(tables, folder, written or {})
     return StagedTables(folder, tuple(outputs), totals)
 
 
@@ -293,20 +292,34 @@ def publish(
 
 
 def _write_tables(
-    tables: Mapping[str, pa.Table], folder: Path, known: Mapping[str, Future[EncodedTable]]
+    tables: Mapping[str, pa.Table], folder: Path, known: Mapping[str, Future[FileRecord]]
 ) -> list[FileRecord]:
     """Write every table; records in the order of the names. Arrow encodes outside the GIL."""
 
     def write(name: str) -> FileRecord:
-        path = folder / f"{name}.parquet"
-        made = known.get(name)
-        encoded = encode_table(described(name, tables[name])) if made is None else made.result()
-        write_durably(path, encoded.content)
-        return FileRecord(path.name, tables[name].num_rows, encoded.sha256)
+        return known[name].result() if name in known else _write_result(folder, name, tables[name])
 
     longest_first = sorted(tables, key=lambda name: -tables[name].num_rows)
-    written = map_in_threads(write, longest_first, min(os.cpu_count() or 1, WRITERS))
+    written = map_in_threads(write, longest_first, _n_writers())
     return sorted(written, key=lambda record: record.name)
+
+
+def _write_result(folder: Path, name: str, table: pa.Table) -> FileRecord:
+    """Write and sync one result table in a folder, which is made where it is not there."""
+    path = folder / f"{name}.parquet"
+    encoded = encode_table(described(name, table))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_durably(path, encoded.content)
+    return FileRecord(path.name, table.num_rows, encoded.sha256)
+
+
+def writing_threads() -> ThreadPoolExecutor:
+    """Threads that write tables beside the stages."""
+    return ThreadPoolExecutor(_n_writers())
+
+
+def _n_writers() -> int:
+    return min(os.cpu_count() or 1, WRITERS)
 
 
 def described(name: str, table: pa.Table) -> pa.Table:
@@ -328,16 +341,25 @@ class EncodedTable(NamedTuple):
     sha256: str
 
 
-class EncodedTables:
-    """A period's result tables by name, each encoded as soon as it is there."""
+class TablesBeside:
+    """A period's result tables by name, each made, encoded, written and synced beside the stages.
 
-    def __init__(self, encoder: ThreadPoolExecutor) -> None:
-        self._encoder = encoder
-        self.tables: dict[str, Future[EncodedTable]] = {}
+    The folder is one of the staging folder: nothing in it is published before it ties out.
+    """
 
-    def table_made(self, name: str, table: pa.Table) -> None:
-        """Begin to encode a table."""
-        self.tables[name] = self._encoder.submit(encode_table, described(name, table))
+    def __init__(self, writer: ThreadPoolExecutor, folder: Path) -> None:
+        self._writer = writer
+        self.folder = folder
+        self.written: dict[str, Future[FileRecord]] = {}
+
+    def make_table(self, name: str, make: Callable[[], pa.Table]) -> Callable[[], pa.Table]:
+        """Begin to make a table and to write it; what is given waits for the table alone."""
+        made = self._writer.submit(make)
+        self.written[name] = self._writer.submit(self._write, name, made)
+        return made.result
+
+    def _write(self, name: str, made: Future[pa.Table]) -> FileRecord:
+        return _write_result(self.folder, name, made.result())
 
 
 def encode_table(table: pa.Table) -> EncodedTable:
