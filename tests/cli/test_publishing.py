@@ -113,8 +113,10 @@ def test_a_writer_whose_fence_is_old_does_not_turn_current(tmp_path: Path) -> No
     out = tmp_path / "out"
     with output_folder(out) as slow:
         (out / "CURRENT.json").write_bytes(json_bytes({"fence": 1, "runs": {"2026-01": {}}}))
+        turned = json_bytes({"fence": 1, "runs": {"2026-02": {}}})
+        (slow.staging / "CURRENT.json").write_bytes(turned)
         with pytest.raises(CannotPublish, match="another run has published meanwhile"):
-            turn_current(slow, 1, json_bytes({"fence": 1, "runs": {"2026-02": {}}}))
+            turn_current(slow, 1)
     assert current(out) == {"fence": 1, "runs": {"2026-01": {}}}
 
 
@@ -172,6 +174,30 @@ def test_a_signal_in_any_stage_ends_the_run_within_two_seconds(
         assert not (out / "CURRENT.json").exists()
         assert staged(out) == []
     assert min(waits) < 2
+
+
+SIGNALS_AN_IMPORT = """
+import os, sys
+number = int(sys.argv[1])
+class Signals:
+    @staticmethod
+    def find_spec(name, *_):
+        if name == "click":
+            os.kill(os.getpid(), number)
+sys.meta_path.insert(0, Signals)
+from medcost.program import console
+console()
+"""
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_while_the_commands_are_imported_ends_the_program_by_a_line(
+    sent: signal.Signals, code: int
+) -> None:
+    command = [sys.executable, "-c", SIGNALS_AN_IMPORT, str(int(sent))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (code, "") == (done.returncode, done.stdout)
+    assert done.stderr == "Stopped. Nothing new was published.\n"
 
 
 DEAF = """

@@ -199,6 +199,31 @@ def test_a_netter_used_again_finds_what_a_new_one_finds(seed: int) -> None:
 
 
 @pytest.mark.parametrize("order", ["by case", "scattered"])
+def test_activities_are_told_apart_by_more_than_32_bits(order: str) -> None:
+    """70,000 departments x items: key 0 and 61,356 x 70,000 + 47,296 = 2^32, and those around."""
+    n, cases = 70_000, 40
+    world = World(
+        [list(range(n))],
+        [True],
+        [True] * n,
+        [False] * n,
+        [False] * n,
+        [False] * n,
+        [(0, k, -1) for k in range(cases)],
+        cases,
+    )
+    places = [(0, 0), (0, 1), (61_356, 47_295), (61_356, 47_296), (61_356, 47_297), (n - 1, n - 1)]
+    lines = [
+        line(*places[(i + k) % 6], case=k, quantity=i + 10 * k)
+        for k in range(cases)
+        for i in range(9)
+    ]
+    if order == "scattered":
+        lines.sort(key=lambda one: (one["quantity"] * 7919) % 1009)
+    assert netted_by_twin(world, lines) == netted_by(netted(world, lines))
+
+
+@pytest.mark.parametrize("order", ["by case", "scattered"])
 def test_many_lines_are_netted_alike_in_blocks_of_any_size(order: str) -> None:
     """20,000 lines, 6,000 activities and 300 cases, so that the table of activities grows."""
     rng = np.random.default_rng(11)

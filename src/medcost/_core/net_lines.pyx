@@ -8,14 +8,17 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memchr, memcpy, memset
 
 from medcost._core.activity_slots cimport (
-    FEWEST_SLOTS,
+    FEWEST_BITS,
+    NO_MEMORY,
+    NONE,
+    Activities,
     Slot,
-    Slots,
-    fetch_slot,
-    find_slot,
-    free_slots,
-    reset_slots,
-    start_slots,
+    Sums,
+    free_activities,
+    number_of,
+    product_of,
+    reset_activities,
+    start_activities,
 )
 from medcost._core.entry_store cimport (
     MEASURES,
@@ -70,9 +73,7 @@ ctypedef fused activity_t:
 cdef enum:
     EMPTY = -2
     FAULT = 2
-    # Lines between asking for an activity's slot and using it: about one trip to memory.
-    AHEAD = 12
-    # The same for the cases of scattered lines.
+    # Scattered lines between asking for a case and using it: about one trip to memory.
     CASES_AHEAD = 24
     # What is added up by activity beside the sums in its slot: purchase cost, and each measure
     # of the entries below zero.
@@ -93,6 +94,7 @@ cdef enum:
     PLACED = 2
 
 
+
 @cython.final
 cdef class Places:
     """What the codes of a line's labels mean; see net_lines.pyi."""
@@ -102,6 +104,8 @@ cdef class Places:
     cdef const int32_t[:, ::1] grid
     cdef const uint8_t[::1] selected, may_receive
     cdef uint8_t[::1] dept_flags, item_flags
+    # Those that any has.
+    cdef uint8_t all_flags
     cdef const int32_t[::1] case_first, case_at, case_unit, case_dept
     # The only case of a label and its unit, side by side; -1 where there is not just one.
     cdef int32_t[:, ::1] only_case
@@ -146,6 +150,8 @@ cdef class Places:
         closed = np.where(np.asarray(is_open), 0, CLOSED)
         self.dept_flags = (closed | np.where(np.asarray(is_medtech), MEDTECH, 0)).astype(np.uint8)
         self.item_flags = np.where(np.asarray(is_direct), DIRECT, 0).astype(np.uint8)
+        every = np.concatenate([np.asarray(self.dept_flags), np.asarray(self.item_flags)])
+        self.all_flags = np.bitwise_or.reduce(every, initial=0)
         if self.n_depts and (np.max(dept_grid) >= self.n_depts or np.min(dept_grid) < -1):
             raise ValueError("the grid names no department")
         self.case_first, self.case_at = case_first, case_at
@@ -238,8 +244,7 @@ cdef struct Run:
 
 
 cdef struct Scratch:
-    # Net services of the run at hand: each line finds its entry here, and each is then stored.
-    uint32_t *number
+    # Net services of the run at hand, by entry; the numbers of their activities are stored already.
     int64_t *values[MEASURES]
     int64_t n
 
@@ -281,7 +286,7 @@ cdef class LineNetter:
     """Nets the lines of one stretch of a file; see net_lines.pyi."""
 
     cdef Places places
-    cdef Slots activities
+    cdef Activities activities
     cdef KeyTable ordered
     cdef Run run
     cdef Scratch scratch
@@ -301,11 +306,11 @@ cdef class LineNetter:
     # Scattered lines, kept back until those of a row come together.
     cdef PackedLines packed_lines
     cdef bint keeps_back
-    # Of the lines of a block: the activity's key, and whether to look closer; of its runs: the
-    # first line, and the case.
-    cdef int64_t *key
-    cdef uint8_t *closer
+    # Of the lines of a block: the activity's number, where runs begin, and those lines of a run
+    # whose activity an earlier one has; of its runs: the first line, and the case.
+    cdef uint32_t *number
     cdef uint8_t *changes
+    cdef int32_t *again
     cdef int32_t *run_first
     cdef int32_t *run_case
     cdef Py_ssize_t n_scratch
@@ -319,7 +324,7 @@ cdef class LineNetter:
         self.places = places
         self.ordered, self.others = KeyTable(), KeyTable()
         self.capacity = -1
-        if not start_slots(&self.activities, FEWEST_SLOTS):
+        if not start_activities(&self.activities, FEWEST_BITS, places.n_depts * places.n_items):
             raise MemoryError
         self.packed_lines.layout = layout_of(places.n_cases, places.n_depts * places.n_items)
         self.begin(0)
@@ -328,10 +333,10 @@ cdef class LineNetter:
         release_entries(&self.entries)
         release_packed(&self.packed_lines)
         self.release_scratch()
-        free_slots(&self.activities)
-        free(self.key)
-        free(self.closer)
+        free_activities(&self.activities)
+        free(self.number)
         free(self.changes)
+        free(self.again)
         free(self.run_first)
         free(self.run_case)
         free(self.extras)
@@ -342,9 +347,7 @@ cdef class LineNetter:
         free(self.run_row)
         free(self.run_start)
         free(self.records)
-        free(self.scratch.number)
         self.run_row, self.run_start, self.records = NULL, NULL, NULL
-        self.scratch.number = NULL
         for m in range(MEASURES):
             free(self.scratch.values[m])
             self.scratch.values[m] = NULL
@@ -372,7 +375,7 @@ cdef class LineNetter:
         )
         if not begin_packed(&self.packed_lines, rows if self.keeps_back else 0, has_direct_cost):
             raise MemoryError
-        reset_slots(&self.activities)
+        reset_activities(&self.activities)
         memset(self.extras, 0, self.n_extras * EXTRAS * sizeof(int64_t))
         if self.ordered.n:
             memset(self.order_sums, 0, 2 * self.ordered.n * sizeof(int64_t))
@@ -392,8 +395,7 @@ cdef class LineNetter:
         self.release_scratch()
         self.run_row = <uint32_t *>large_malloc((rows + 1) * sizeof(uint32_t))
         self.run_start = <uint32_t *>large_malloc((rows + 2) * sizeof(uint32_t))
-        self.scratch.number = <uint32_t *>large_malloc((rows + 1) * sizeof(uint32_t))
-        if self.run_row == NULL or self.run_start == NULL or self.scratch.number == NULL:
+        if self.run_row == NULL or self.run_start == NULL:
             raise MemoryError
         for m in range(MEASURES):
             self.scratch.values[m] = <int64_t *>large_malloc((rows + 1) * sizeof(int64_t))
@@ -507,7 +509,7 @@ cdef class LineNetter:
             self.ordered.reserve(n)
             and self.others.reserve(n)
             and self.room_for_orders(self.ordered.n + n)
-            and self.room_for_block(n + AHEAD)
+            and self.room_for_block(n)
         )
         if not self.lacks_memory:
             self.net(places, c, n)
@@ -533,18 +535,18 @@ cdef class LineNetter:
         if n <= self.n_scratch:
             return True
         self.n_scratch = 0
-        free(self.key)
-        free(self.closer)
+        free(self.number)
         free(self.changes)
+        free(self.again)
         free(self.run_first)
         free(self.run_case)
-        self.key = <int64_t *>calloc(n, sizeof(int64_t))
-        self.closer = <uint8_t *>calloc(n, sizeof(uint8_t))
+        self.number = <uint32_t *>calloc(n, sizeof(uint32_t))
+        self.again = <int32_t *>calloc(n, sizeof(int32_t))
         self.changes = <uint8_t *>calloc(n, sizeof(uint8_t))
         self.run_first = <int32_t *>calloc(n + 1, sizeof(int32_t))
         self.run_case = <int32_t *>calloc(n, sizeof(int32_t))
         if (
-            self.key == NULL or self.closer == NULL or self.changes == NULL
+            self.number == NULL or self.again == NULL or self.changes == NULL
             or self.run_first == NULL or self.run_case == NULL
         ):
             return False
@@ -568,7 +570,6 @@ cdef class LineNetter:
         n_runs = self.find_runs(c, n)
         is_scattered = 4 * n_runs > 3 * n
         self.find_cases(places, c, n_runs)
-        self.find_activities(places, c, n_runs)
         if is_scattered:
             self.end_run()
         for run in range(n_runs):
@@ -579,11 +580,13 @@ cdef class LineNetter:
             self.n_lines += end - first
             if self.run.kind == UNPLACED:
                 self.n_odd += end - first
-            elif is_scattered:
-                self.store_lines(places, c, first, end)
+                continue
+            self.find_activities(places, c, first, end)
+            if is_scattered:
+                self.store_lines(c, first, end)
             else:
                 self.open_run()
-                self.net_run(places, c, first, end)
+                self.net_run(c, first, end)
 
     cdef Py_ssize_t find_runs(self, const Columns *c, Py_ssize_t n) noexcept nogil:
         """First line of each run of lines with the same month, unit and case; their number."""
@@ -603,32 +606,50 @@ cdef class LineNetter:
         return n_runs
 
     cdef void find_activities(
-        self, Places places, const Columns *c, Py_ssize_t n_runs
+        self, Places places, const Columns *c, Py_ssize_t first, Py_ssize_t end
     ) noexcept nogil:
-        """Key of each line's activity, -1 where it has none, and whether to look closer."""
-        cdef const int32_t *depts
-        cdef const uint8_t *dept_flags = &places.dept_flags[0] if places.n_depts else NULL
-        cdef const uint8_t *item_flags = &places.item_flags[0] if places.n_items else NULL
-        cdef int64_t n_items = places.n_items, n_labels = places.n_labels, unit, dept
-        cdef uint32_t item
+        """Number of the activity of lines first to end, which are of the run; NONE where none."""
+        cdef const int32_t *depts = &places.grid[self.run.unit, 0] if places.n_labels else NULL
+        cdef const int32_t *labels = c.dept
+        cdef const int32_t *items = c.item
+        cdef Activities *activities = &self.activities
+        cdef const Slot *slots = activities.slots
+        cdef int shift = 32 - activities.bits
+        cdef uint32_t *numbers = self.number
+        cdef int64_t n_items = places.n_items, n_labels = places.n_labels, dept, number
+        cdef uint32_t product
+        cdef const Slot *slot
         cdef uint8_t special = self.special_of(places, c)
-        cdef Py_ssize_t run, i
-        for run in range(n_runs):
-            unit = c.unit[self.run_first[run]]
-            if not 0 <= unit < places.grid.shape[0] or n_labels == 0:
-                for i in range(self.run_first[run], self.run_first[run + 1]):
-                    self.key[i] = -1
-                continue
-            depts = &places.grid[unit, 0]
-            for i in range(self.run_first[run], self.run_first[run + 1]):
-                # Codes below zero are the largest there are without a sign.
-                dept, item = -1, <uint32_t>c.item[i]
-                if <uint32_t>c.dept[i] < n_labels and item < n_items:
-                    dept = depts[c.dept[i]]
-                self.key[i] = -1
+        cdef Py_ssize_t i
+        for i in range(first, end):
+            product = 0
+            # Codes below zero are the largest there are without a sign.
+            if <uint32_t>labels[i] < n_labels and <uint32_t>items[i] < n_items:
+                dept = depts[labels[i]]
                 if dept >= 0:
-                    self.key[i] = dept * n_items + item
-                    self.closer[i] = (dept_flags[dept] | item_flags[item] | ALWAYS) & special
+                    product = product_of(dept * n_items + items[i])
+            numbers[i] = product
+            # All slots of the run are on the way before the first is needed.
+            prefetch(&slots[product >> shift])
+        for i in range(first, end):
+            product = numbers[i]
+            slot = &slots[product >> shift]
+            number = slot.number
+            if slot.product != product or activities.is_wide:
+                number = NONE
+                if product:
+                    number = number_of(activities, depts[labels[i]] * n_items + items[i])
+                    slots, shift = activities.slots, 32 - activities.bits
+            if number == NO_MEMORY:
+                self.lacks_memory = True
+                break
+            numbers[i] = <uint32_t>number
+        if special & (places.all_flags | ALWAYS):
+            for i in range(first, end):
+                if numbers[i] != NONE:
+                    dept = depts[labels[i]]
+                    if (places.dept_flags[dept] | places.item_flags[items[i]] | ALWAYS) & special:
+                        self.look_closer(places, c, i, dept, items[i])
 
     cdef void find_cases(self, Places places, const Columns *c, Py_ssize_t n_runs) noexcept nogil:
         """Case of each run, -1 where it has none; scattered look-ups do not wait for each other."""
@@ -640,84 +661,78 @@ cdef class LineNetter:
             unit = c.unit[i] if c.case_unit == NULL else self.case_unit_of(c, i)
             self.run_case[run] = places.case_of(unit, label)
 
-    cdef void net_run(
-        self, Places places, const Columns *c, Py_ssize_t first, Py_ssize_t end
-    ) noexcept nogil:
-        """Net lines first to end, which are of one case."""
-        cdef const int64_t *keys = self.key
-        cdef const uint8_t *closer = self.closer
-        cdef int64_t before = self.entries.n, at = self.scratch.n, place
-        cdef int64_t quantity, charge = 0, direct_cost = 0
-        cdef Scratch scratch = self.scratch
-        cdef Slots activities = self.activities
-        cdef Slot *slot
-        cdef Py_ssize_t i
+    cdef void net_run(self, const Columns *c, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
+        """Net lines first to end, which are of one case and have their activities."""
+        cdef const uint32_t *numbers = self.number
+        cdef const int64_t *quantities = c.quantity
+        cdef const int64_t *charges = c.charge
+        cdef const int64_t *direct_costs = c.direct_cost
+        cdef int64_t *net_quantity = self.scratch.values[0]
+        cdef int64_t *net_charge = self.scratch.values[1]
+        cdef int64_t *net_direct = self.scratch.values[2]
+        cdef int32_t *last_entry = self.activities.last_entry
+        cdef int32_t *again = self.again
+        cdef int64_t before = self.entries.n, at = self.scratch.n, place, is_new
+        cdef uint32_t *entries = self.entries.number + before
+        cdef uint32_t number
+        cdef Py_ssize_t i, k, n_again = 0
         for i in range(first, end):
-            # The lines of a block stand in the scratch arrays, and AHEAD more.
-            fetch_slot(&activities, keys[i + AHEAD])
-            if keys[i] < 0:
+            number = numbers[i]
+            if number == NONE:
                 self.n_odd += 1
                 continue
-            if closer[i]:
-                self.look_closer(places, c, i, keys[i] // places.n_items, c.item[i])
-            slot = find_slot(&activities, keys[i])
-            if slot == NULL:
-                self.lacks_memory = True
-                break
+            # Written as if it were a new entry: what is not will be written over by the next. No
+            # branch, which would be guessed wrong for every fifth line.
+            entries[at], net_quantity[at] = number, quantities[i]
+            if charges != NULL:
+                net_charge[at] = charges[i]
+            if direct_costs != NULL:
+                net_direct[at] = direct_costs[i]
+            place = last_entry[number] - before
+            # All bits, or none.
+            is_new = place >> 63
+            last_entry[number] = <int32_t>(before + ((place & ~is_new) | (at & is_new)))
+            again[n_again] = <int32_t>i
+            n_again += 1 + is_new
+            at -= is_new
+        for k in range(n_again):
+            i = again[k]
+            place = last_entry[numbers[i]] - before
             # No sum can wrap: add has proved it for the stretch so far.
-            quantity = c.quantity[i]
-            if c.charge != NULL:
-                charge = c.charge[i]
-            if c.direct_cost != NULL:
-                direct_cost = c.direct_cost[i]
-            place = slot.last_entry - before
-            if place >= 0:
-                scratch.values[0][place] += quantity
-                scratch.values[1][place] += charge
-                scratch.values[2][place] += direct_cost
-            else:
-                slot.last_entry = <int32_t>(before + at)
-                scratch.number[at] = <uint32_t>(slot.number - 1)
-                scratch.values[0][at] = quantity
-                scratch.values[1][at] = charge
-                scratch.values[2][at] = direct_cost
-                at += 1
-        self.activities, self.scratch.n = activities, at
+            net_quantity[place] += quantities[i]
+            if charges != NULL:
+                net_charge[place] += charges[i]
+            if direct_costs != NULL:
+                net_direct[place] += direct_costs[i]
+        self.scratch.n = at
 
-    cdef void store_lines(
-        self, Places places, const Columns *c, Py_ssize_t first, Py_ssize_t end
-    ) noexcept nogil:
+    cdef void store_lines(self, const Columns *c, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
         """Store lines first to end as they are, each as a run: few of their row are near."""
         cdef Py_ssize_t i
         for i in range(first, end):
-            fetch_slot(&self.activities, self.key[i + AHEAD])
-            if self.key[i] < 0:
+            if self.number[i] == NONE:
                 self.n_odd += 1
-                continue
-            if self.closer[i]:
-                self.look_closer(places, c, i, self.key[i] // places.n_items, c.item[i])
-            self.store_line(c, i, self.key[i])
+            else:
+                self.store_line(c, i, self.number[i])
 
-    cdef inline void store_line(self, const Columns *c, Py_ssize_t i, int64_t key) noexcept nogil:
+    cdef inline void store_line(
+        self, const Columns *c, Py_ssize_t i, uint32_t number
+    ) noexcept nogil:
         """Store line i, of this activity, as a run of its own."""
         cdef EntryStore *store = &self.entries
         cdef int64_t values[MEASURES]
-        cdef Slot *slot = find_slot(&self.activities, key)
         cdef int m
-        if slot == NULL:
-            self.lacks_memory = True
-            return
         values[0], values[1], values[2] = c.quantity[i], 0, 0
         if c.charge != NULL:
             values[1] = c.charge[i]
         if c.direct_cost != NULL:
             values[2] = c.direct_cost[i]
-        self.activities.sums[slot.number - 1].quantity += values[0]
-        self.activities.sums[slot.number - 1].charge += values[1]
+        self.activities.sums[number].quantity += values[0]
+        self.activities.sums[number].charge += values[1]
         self.run_row[self.n_runs] = self.run.row
         self.run_start[self.n_runs] = <uint32_t>store.n
         self.n_runs += 1
-        store.number[store.n] = <uint32_t>(slot.number - 1)
+        store.number[store.n] = number
         for m in range(MEASURES):
             if self.has[m] and not append_value(store, m, values[m]):
                 self.lacks_memory = True
@@ -797,7 +812,7 @@ cdef class LineNetter:
     cdef void keep_or_store(self, Places places, const Columns *c, Py_ssize_t i) noexcept nogil:
         """Place line i and look at it closely; it is stored where it cannot be packed."""
         cdef int64_t unit = c.unit[i] if c.case_unit == NULL else self.case_unit_of(c, i)
-        cdef int64_t dept, item = c.item[i]
+        cdef int64_t dept, item = c.item[i], number
         self.place_run(places, c, i, places.case_of(unit, c.case[i]))
         if self.run.kind == OTHERS:
             return
@@ -811,7 +826,11 @@ cdef class LineNetter:
         if self.run.row >= places.n_cases or not self.pack(
             c, i, self.run.row, dept * places.n_items + item
         ):
-            self.store_line(c, i, dept * places.n_items + item)
+            number = number_of(&self.activities, dept * places.n_items + item)
+            if number == NO_MEMORY:
+                self.lacks_memory = True
+            else:
+                self.store_line(c, i, <uint32_t>number)
 
     def kept_back(self):
         """The packed lines, brought to their ranges; see net_lines.pyi."""
@@ -874,12 +893,11 @@ cdef class LineNetter:
             raise ValueError("more lines than were announced")
         if most == 0:
             return
-        if not self.room_for_block(most + AHEAD):
+        if not self.room_for_block(most):
             raise MemoryError
         numbers = np.empty((MEASURES, most), np.int64)
         row_starts = np.empty((1 << layout.row_bits) + 1, np.int64)
         with nogil:
-            memset(self.closer, 0, most + AHEAD)
             for range_ in range(first, end):
                 are_known &= self.net_range(range_, of_piece, n_pieces, numbers, &row_starts[0])
         if self.lacks_memory:
@@ -898,7 +916,7 @@ cdef class LineNetter:
         """Net the lines of one range, and open a run for each row; whether all rows exist."""
         cdef LineLayout layout = self.packed_lines.layout
         cdef int64_t n_rows = <int64_t>1 << layout.row_bits, first_row = range_ * n_rows
-        cdef int64_t row, at, i, end = 0
+        cdef int64_t row, at, i, number, end = 0
         cdef uint64_t word
         cdef Py_ssize_t piece
         cdef Columns c
@@ -915,7 +933,9 @@ cdef class LineNetter:
                 row = row_of_word(layout, word)
                 at = row_starts[row]
                 row_starts[row] = at + 1
-                self.key[at] = key_of_word(layout, word)
+                number = number_of(&self.activities, key_of_word(layout, word))
+                self.lacks_memory |= number == NO_MEMORY
+                self.number[at] = <uint32_t>number
                 numbers[0, at] = quantity_of_word(layout, word)
                 if self.has[1]:
                     numbers[1, at] = 0 if pieces[piece].charges == NULL else pieces[piece].charges[i]
@@ -935,7 +955,7 @@ cdef class LineNetter:
                 return False
             self.run.row = <uint32_t>(first_row + row)
             self.open_run()
-            self.net_run(self.places, &c, at, end)
+            self.net_run(&c, at, end)
         return True
 
     cdef void end_run(self) noexcept nogil:
@@ -943,7 +963,10 @@ cdef class LineNetter:
         cdef EntryStore *store = &self.entries
         cdef int64_t values[MEASURES]
         cdef int64_t n = self.scratch.n, i
-        cdef uint32_t number
+        cdef const int64_t *quantities = self.scratch.values[0]
+        cdef const int64_t *charges = self.scratch.values[1]
+        cdef const uint32_t *numbers = store.number + store.n
+        cdef Sums *sums = self.activities.sums
         cdef int m
         if n == 0:
             if self.n_runs and self.run_start[self.n_runs - 1] == store.n:
@@ -955,15 +978,14 @@ cdef class LineNetter:
                 self.lacks_memory = True
                 return
         for i in range(n):
-            number = self.scratch.number[i]
-            store.number[store.n + i] = number
-            self.activities.sums[number].quantity += self.scratch.values[0][i]
-            self.activities.sums[number].charge += self.scratch.values[1][i]
+            sums[numbers[i]].quantity += quantities[i]
+            if self.has[1]:
+                sums[numbers[i]].charge += charges[i]
         if self.has[2] or (store.measures[0].signs | store.measures[1].signs) < 0:
             for i in range(n):
                 for m in range(MEASURES):
-                    values[m] = self.scratch.values[m][i]
-                self.add_extras(self.scratch.number[i], values)
+                    values[m] = self.scratch.values[m][i] if self.has[m] else 0
+                self.add_extras(numbers[i], values)
         store.n += n
         self.scratch.n = 0
 
@@ -986,7 +1008,7 @@ cdef class LineNetter:
         if size >= self.activities.n:
             return True
         while size < self.activities.n:
-            size = 2 * size + FEWEST_SLOTS
+            size = 2 * size + (1 << FEWEST_BITS)
         larger = <int64_t *>large_malloc(size * EXTRAS * sizeof(int64_t))
         if larger == NULL:
             return False
@@ -1104,9 +1126,8 @@ cdef class LineNetter:
 
     cdef activity_sums(self):
         """Keys of the activities as they came, and their sums."""
-        cdef int64_t i, number, n = self.activities.n
+        cdef int64_t number, n = self.activities.n
         cdef int m
-        cdef const Slot *slot
         cdef int64_t[::1] keys
         cdef int64_t[:, ::1] totals
         # Without purchase costs, and without anything below zero, two sums are all there is.
@@ -1114,16 +1135,13 @@ cdef class LineNetter:
         keys_array, totals_array = np.empty(n, np.int64), np.zeros((n, width), np.int64)
         keys, totals = keys_array, totals_array
         with nogil:
-            for i in range(self.activities.mask + 1):
-                slot = &self.activities.slots[i]
-                number = slot.number - 1
-                if number >= 0:
-                    keys[number] = slot.key
-                    totals[number, 0] = self.activities.sums[number].quantity
-                    totals[number, 1] = self.activities.sums[number].charge
-                    if number < self.n_extras:
-                        for m in range(EXTRAS):
-                            totals[number, 2 + m] = self.extras[EXTRAS * number + m]
+            for number in range(n):
+                keys[number] = self.activities.keys[number]
+                totals[number, 0] = self.activities.sums[number].quantity
+                totals[number, 1] = self.activities.sums[number].charge
+                if number < self.n_extras:
+                    for m in range(EXTRAS):
+                        totals[number, 2 + m] = self.extras[EXTRAS * number + m]
         return keys_array, totals_array
 
     cdef row_charges(self, const int64_t[::1] starts):
