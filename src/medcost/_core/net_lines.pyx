@@ -174,6 +174,10 @@ cdef class Places:
             return -1
         return self.grid[unit, label]
 
+    cdef inline bint needs_look(self, int64_t dept, int64_t item, uint8_t special) noexcept nogil:
+        """Whether lines of the department and item have one of the special flags."""
+        return (self.dept_flags[dept] | self.item_flags[item] | ALWAYS) & special != 0
+
     cdef int32_t case_of(self, int64_t unit, int64_t label) noexcept nogil:
         """Case of the unit with the label, -1 where there is none."""
         cdef int32_t i
@@ -742,14 +746,25 @@ cdef class LineNetter:
 
     cdef void keep_back(self, Places places, const Columns *c, Py_ssize_t n) noexcept nogil:
         """Pack scattered lines; those that need a closer look are given one."""
+        cdef const int32_t *grid = &places.grid[0, 0]
+        cdef const int32_t *cases = self.run_case
+        cdef uint32_t n_labels = <uint32_t>places.n_labels, n_items = <uint32_t>places.n_items
+        cdef uint32_t label, item
+        cdef int32_t dept
+        cdef uint8_t special = self.special_of(places, c)
+        # Most books have no flag that asks for it.
+        cdef bint looks_closer = (special & (places.all_flags | ALWAYS)) != 0
         cdef Py_ssize_t i
         self.find_only_cases(places, c, n)
-        self.find_plain_activities(places, c, n)
         for i in range(n):
+            # Codes below zero are the largest there are without a sign.
+            label, item, dept = <uint32_t>c.dept[i], <uint32_t>c.item[i], -1
+            if cases[i] >= 0 and (label < n_labels) & (item < n_items):
+                dept = grid[<int64_t>c.unit[i] * n_labels + label]
             if (
-                self.run_case[i] >= 0
-                and self.key[i] >= 0
-                and self.pack(c, i, self.run_case[i], self.key[i])
+                dept >= 0
+                and not (looks_closer and places.needs_look(dept, item, special))
+                and self.pack(c, i, cases[i], <int64_t>dept * n_items + item)
             ):
                 self.n_lines += 1
             else:
@@ -772,30 +787,6 @@ cdef class LineNetter:
             for i in range(n):
                 if c.case_unit[i] != EMPTY and c.case_unit[i] != c.unit[i]:
                     cases[i] = -1
-
-    cdef void find_plain_activities(
-        self, Places places, const Columns *c, Py_ssize_t n
-    ) noexcept nogil:
-        """Key of each line's activity, -1 where it has none, or needs a closer look."""
-        cdef const int32_t *grid = &places.grid[0, 0]
-        cdef const uint8_t *dept_flags = &places.dept_flags[0]
-        cdef const uint8_t *item_flags = &places.item_flags[0]
-        cdef uint32_t n_units = <uint32_t>places.grid.shape[0]
-        cdef uint32_t n_labels = <uint32_t>places.n_labels, n_items = <uint32_t>places.n_items
-        cdef uint32_t unit, label, item
-        cdef int32_t dept
-        cdef uint8_t special = self.special_of(places, c)
-        cdef bint is_plain
-        cdef Py_ssize_t i
-        for i in range(n):
-            unit, label, item = <uint32_t>c.unit[i], <uint32_t>c.dept[i], <uint32_t>c.item[i]
-            is_plain = (unit < n_units) & (label < n_labels) & (item < n_items)
-            item = item if is_plain else 0
-            dept = grid[<int64_t>unit * n_labels + label] if is_plain else -1
-            is_plain = (dept >= 0) and not (
-                (dept_flags[dept] | item_flags[item] | ALWAYS) & special
-            )
-            self.key[i] = <int64_t>dept * n_items + item if is_plain else -1
 
     cdef inline bint pack(
         self, const Columns *c, Py_ssize_t i, int64_t row, int64_t key
@@ -821,7 +812,7 @@ cdef class LineNetter:
         if dept < 0 or not 0 <= item < places.n_items:
             self.n_odd += 1
             return
-        if (places.dept_flags[dept] | places.item_flags[item] | ALWAYS) & self.special_of(places, c):
+        if places.needs_look(dept, item, self.special_of(places, c)):
             self.look_closer(places, c, i, dept, item)
         if self.run.row >= places.n_cases or not self.pack(
             c, i, self.run.row, dept * places.n_items + item
