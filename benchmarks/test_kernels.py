@@ -32,6 +32,7 @@ from medcost._core.sums import (
     narrow_codes,
     sort_order,
     sort_within,
+    union_of,
 )
 
 N_ELEMENTS = 7
@@ -96,6 +97,11 @@ def find_ascending_call(n: int, rng: np.random.Generator) -> Call:
     """Every second of n keys."""
     keys = np.cumsum(rng.integers(1, 99, n))
     return partial(find_ascending, keys, keys[::2].copy())
+
+
+def union_of_call(n: int, rng: np.random.Generator) -> Call:
+    """Keys of ten pieces, one in eight of a span."""
+    return partial(union_of, [rng.integers(0, n, n // 10) for _ in range(10)], 0, n)
 
 
 def sort_within_call(n: int, rng: np.random.Generator) -> Call:
@@ -170,6 +176,7 @@ KERNELS: dict[str, Callable[[int, np.random.Generator], Call]] = {
     "half_sums": half_sums_call,
     "find_ascending": find_ascending_call,
     "sort_within": sort_within_call,
+    "union_of": union_of_call,
     "narrow_codes": narrow_codes_call,
     "step_down": step_down_call,
     "residuals": residuals_call,
