@@ -29,7 +29,7 @@ from medcost.chain import (
     last_link,
     link_of,
 )
-from medcost.durable_files import json_bytes, swap, sync_folder, sync_folders, write_durably
+from medcost.durable_files import folders_of, json_bytes, swap, sync, syncing, write_durably
 from medcost.errors import named_errors
 from medcost.manifest import (
     FileRecord,
@@ -266,6 +266,7 @@ def publish(
             chain = chain_in_place_of(out / name, out) if is_again else chain_after(last)
             compared = _compared(name, run, changed.get(RUNS, current[RUNS]))
             link = _complete_run(name, run, inputs, {"chain": chain, **compared}, signer)
+            _assemble(held, name, run)
             last = last if is_again else link
         recorded, fence = [], next_fence(out, held.fence)
         for restatement in restatements:
@@ -273,18 +274,21 @@ def publish(
             last = _write_restatement(folder, restatement, chain_after(last), signer)
             recorded.append(folder)
         turned = json_bytes({**current, **changed, "fence": fence})
+        turn = held.staging / turn_name(fence)
         if changed:
-            turn = held.staging / turn_name(fence)
             _write_turn(turn, fence, turned, chain_after(last), signer)
+            (held.staging / COPY).write_bytes(turned)
+        _sync_staged(held, [name for name, _ in to_place], recorded, turn if changed else None)
+        if changed:
             announce(out, turn, bool(recorded))
-        for name, run in to_place:
-            _place(held, name, run)
+        for name, _ in to_place:
+            _place(held, name)
         for folder in recorded:
             os.rename(folder, out / folder.name)
         if changed:
-            turn_current(held, fence, turned)
+            turn_current(held, fence)
         elif to_place:
-            sync_folder(out)
+            sync(out)
     new = {name for name, _ in to_place}
     return [PublishedRun(run.options.period, out / name, name in new) for name, run in named]
 
@@ -393,7 +397,7 @@ def _complete_run(
     place: Mapping[str, object],
     signer: Signer | None,
 ) -> Link:
-    """Write manifest, run results and signature beside the staged tables.
+    """Write manifest, run results and signature beside the staged tables, not yet synced.
 
     place: what the manifest says of the chain, first, and of other publications.
     """
@@ -404,7 +408,7 @@ def _complete_run(
             run.seconds, run.resumed, run.notes,
         )
     )  # fmt: skip
-    write_durably(folder / RUN_RESULTS, results)
+    (folder / RUN_RESULTS).write_bytes(results)
     manifest = build_manifest(
         name.removeprefix(RUN), run.loaded, run.options, inputs, run.tables.outputs,
         run.tables.totals, run.notes, run.seconds,
@@ -437,11 +441,11 @@ def _compared(
 def _write_manifest(
     folder: Path, name: str, manifest: dict[str, Any], signer: Signer | None
 ) -> Link:
-    """Write a manifest and its signature; its link of the chain."""
+    """Write a manifest and its signature, not yet synced; its link of the chain."""
     content = json_bytes(manifest)
-    write_durably(folder / MANIFEST, content)
+    (folder / MANIFEST).write_bytes(content)
     if signer is not None:
-        write_durably(folder / SIGNATURE, signer(content))
+        (folder / SIGNATURE).write_bytes(signer(content))
     return link_of(name, content, manifest)
 
 
@@ -468,9 +472,7 @@ def _write_restatement(
         "created": utc_now(),
         "outputs": [vars(FileRecord(path.name, rows, digest))],
     }
-    link = _write_manifest(folder, folder.name, manifest, signer)
-    sync_folder(folder)
-    return link
+    return _write_manifest(folder, folder.name, manifest, signer)
 
 
 def _write_turn(
@@ -478,21 +480,45 @@ def _write_turn(
 ) -> Link:
     """Stage the record of a turn: what CURRENT.json becomes."""
     folder.mkdir()
-    write_durably(folder / COPY, turned)
+    (folder / COPY).write_bytes(turned)
     record = FileRecord(COPY, len(turned), hashlib.sha256(turned).hexdigest())
     manifest = {"chain": chain, "turn": fence, "created": utc_now(), "outputs": [vars(record)]}
-    link = _write_manifest(folder, folder.name, manifest, signer)
-    sync_folder(folder)
-    return link
+    return _write_manifest(folder, folder.name, manifest, signer)
 
 
-def _place(held: OutputFolder, name: str, run: RunToPublish) -> None:
-    """Make the staged folder whole and move it to its place in the output folder."""
-    folder, target = held.staging / name, held.path / name
+def _assemble(held: OutputFolder, name: str, run: RunToPublish) -> None:
+    """Make the staged folder of a run whole."""
+    folder = held.staging / name
     os.rename(run.tables.folder, folder)
     if run.kept is not None:
         os.rename(run.kept.folder, folder / run.kept.folder.name)
-    sync_folders(folder)
+
+
+def _sync_staged(
+    held: OutputFolder, names: Sequence[str], restatements: Sequence[Path], turn: Path | None
+) -> None:
+    """Sync what stands in staging and is not on disk yet: small files, and the names in folders.
+
+    Tables, differences and what is kept were synced when they were written.
+    """
+    runs = [held.staging / name for name in names]
+    turns = [] if turn is None else [turn]
+    files = [
+        path
+        for folder in (*runs, *restatements, *turns)
+        for path in (folder / name for name in (RUN_RESULTS, MANIFEST, SIGNATURE, COPY))
+        if path.exists()
+    ]
+    if turns:
+        files.append(held.staging / COPY)
+    folders = [*(path for run in runs for path in folders_of(run)), *restatements, *turns]
+    with syncing([*files, *folders]):
+        pass
+
+
+def _place(held: OutputFolder, name: str) -> None:
+    """Move a run's staged folder, which is whole and synced, to its place in the output folder."""
+    folder, target = held.staging / name, held.path / name
     if target.exists():
         # A folder of this id that is not whole was damaged after it was published, or keeps
         # nothing where this run does.
