@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from medcost._core.fixed_point import cut_costs, first_cut, to_fractions
+from medcost._core.fixed_point import cut_costs, first_cut, round_clear, to_fractions
 from medcost._core.footers import chunk_places, sole_texts
 from medcost._core.group_cells import add_measures, round_groups
 from medcost._core.key_table import KeyTable
@@ -18,7 +18,13 @@ from medcost._core.labels import LabelTable
 from medcost._core.net_lines import LineNetter, Places
 from medcost._core.page_headers import read_header
 from medcost._core.pages import PageColumn, fill_block
-from medcost._core.part_costs import add_costs, add_direct_costs, add_wide_costs, scaled_rates
+from medcost._core.part_costs import (
+    add_costs,
+    add_direct_costs,
+    add_found,
+    add_wide_costs,
+    scaled_rates,
+)
 from medcost._core.plain_values import numbers, text_codes
 from medcost._core.text_hashes import arrow_hashes, equal_hashes, plain_hashes, split_by_hash
 from medcost._core.zstd_frames import join_frames
@@ -241,7 +247,8 @@ def add_costs_call(n: int, rng: Rng) -> Call:
     """All seven elements of a part's costs in 64 bits."""
     rows = n // ENTRIES_A_ROW
     rates, costs = rng.integers(0, 1 << 40, (rows, 8)), np.zeros((rows, 8), np.int64)
-    return partial(add_costs, *part_of(n, rng), rates, np.arange(rows), costs)
+    places = np.arange(rows, dtype=np.uint32)
+    return partial(add_costs, *part_of(n, rng), places, rates, np.arange(rows), costs)
 
 
 def add_wide_costs_call(n: int, rng: Rng) -> Call:
@@ -295,15 +302,31 @@ def add_direct_costs_call(n: int, rng: Rng) -> Call:
 
 
 def scaled_rates_call(n: int, rng: Rng) -> Call:
-    """The rates of n activities of 100 departments in one element."""
+    """The rates of n activities of 100 departments in seven elements."""
+    shape = (DEPTS, ELEMENTS)
     return partial(
         scaled_rates,
         np.arange(n) * DEPTS // n,
-        rng.integers(1, 10**6, n),
-        rng.integers(-(10**9), 10**10, DEPTS),
-        rng.integers(10**9, 10**12, DEPTS),
-        np.full(DEPTS, 20),
+        rng.integers(1, 10**6, (n, 1)),
+        rng.integers(-(10**9), 10**10, shape),
+        rng.integers(10**9, 10**12, shape),
+        np.full(shape, 20),
+        np.zeros((n, 8), np.int64),
     )
+
+
+def add_found_call(n: int, rng: Rng) -> Call:
+    """Costs of a tenth of n receivers added to those of all."""
+    found, costs = rng.integers(0, 9, (n // 10, 8)), np.zeros((n, 8), np.int64)
+    return partial(add_found, found, rng.integers(0, n, n // 10), costs)
+
+
+def round_clear_call(n: int, rng: Rng) -> Call:
+    """One element of n costs rounded to a total that half of them get a fen for."""
+    costs, cut = rng.integers(0, 1 << 45, (n, 8)), np.empty(n, np.int64)
+    costs[:, 7] = 1
+    total = int((costs[:, 0] >> 24).sum()) + n // 2
+    return partial(round_clear, costs, 0, 24, False, 1 << 20, total, cut)
 
 
 def fixed_costs(n: int, rng: Rng) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -364,6 +387,8 @@ LINE_KERNELS: dict[str, Callable[[int, Rng], Call]] = {
     "add_measures": add_measures_call,
     "round_groups": round_groups_call,
     "scaled_rates": scaled_rates_call,
+    "add_found": add_found_call,
+    "round_clear": round_clear_call,
     "to_fractions": to_fractions_call,
     "first_cut": first_cut_call,
     "cut_costs": cut_costs_call,

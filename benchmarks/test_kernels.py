@@ -23,7 +23,16 @@ from medcost._core.case_cost import activity_rates, case_costs
 from medcost._core.residual import add_corrections, residuals
 from medcost._core.split import split_rows, weight_totals
 from medcost._core.step_down import step_down
-from medcost._core.sums import add_rows, group_sums, sort_order
+from medcost._core.sums import (
+    add_columns,
+    add_rows,
+    find_ascending,
+    group_sums,
+    half_sums,
+    narrow_codes,
+    sort_order,
+    sort_within,
+)
 
 N_ELEMENTS = 7
 SIZES = (10_000, 1_000_000)
@@ -69,6 +78,35 @@ def add_rows_call(n: int, rng: np.random.Generator) -> Call:
     totals = np.zeros((n // 100, 1), np.int64)
     # Nothing can wrap, however often the call is repeated.
     return partial(add_rows, totals, rng.integers(0, n // 100, n), rng.integers(-9, 10, (n, 1)))
+
+
+def half_sums_call(n: int, rng: np.random.Generator) -> Call:
+    """Seven elements of n cases added up by unit, in their order."""
+    return partial(half_sums, np.arange(n) * 13 // n, np.asfortranarray(fen(rng, n, 7)), 13)
+
+
+def add_columns_call(n: int, rng: np.random.Generator) -> Call:
+    """Seven elements of n cases added up by group."""
+    totals = np.zeros((n // 25 + 1, 7), np.int64, order="F")
+    values = np.asfortranarray(rng.integers(-9, 10, (n, 7)))
+    return partial(add_columns, totals, rng.integers(0, len(totals), n), values)
+
+
+def find_ascending_call(n: int, rng: np.random.Generator) -> Call:
+    """Every second of n keys."""
+    keys = np.cumsum(rng.integers(1, 99, n))
+    return partial(find_ascending, keys, keys[::2].copy())
+
+
+def sort_within_call(n: int, rng: np.random.Generator) -> Call:
+    """Groups of 25 totals."""
+    groups = n // 25 + 1
+    return partial(sort_within, rng.integers(0, groups, n), fen(rng, n), groups)
+
+
+def narrow_codes_call(n: int, rng: np.random.Generator) -> Call:
+    """Codes of 800 groups."""
+    return partial(narrow_codes, rng.integers(-1, 800, n), 800)
 
 
 def step_down_call(n: int, rng: np.random.Generator) -> Call:
@@ -128,6 +166,11 @@ KERNELS: dict[str, Callable[[int, np.random.Generator], Call]] = {
     "sort_order": sort_order_call,
     "group_sums": group_sums_call,
     "add_rows": add_rows_call,
+    "add_columns": add_columns_call,
+    "half_sums": half_sums_call,
+    "find_ascending": find_ascending_call,
+    "sort_within": sort_within_call,
+    "narrow_codes": narrow_codes_call,
     "step_down": step_down_call,
     "residuals": residuals_call,
     "add_corrections": add_corrections_call,

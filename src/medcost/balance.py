@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from medcost._core.sums import add_rows
+from medcost._core.sums import add_rows, half_sums
 from medcost.errors import InvariantBroken
 from medcost.money import format_yuan
 
@@ -15,20 +15,11 @@ def exact_sums(
 ) -> NDArray[np.object_]:
     """Sum of fen of each group, Python integers [n_groups, elements]; never wraps.
 
-    groups: [rows]; fen: [rows, elements]. Where a sum leaves 64 bits on the way, each amount is cut
-    into two halves of 32 bits, whose sums cannot for fewer than 2^31 rows.
+    groups: [rows], fewer than 2^31; fen: [rows, elements]. Each amount is cut into two halves of
+    32 bits, whose sums fit 64.
     """
-    fen = np.ascontiguousarray(fen)
-    low = np.zeros((n_groups, fen.shape[1]), np.int64)
-    try:
-        add_rows(low, groups, fen)
-    except OverflowError:
-        low[:] = 0
-        high = np.zeros_like(low)
-        add_rows(low, groups, fen & 0xFFFFFFFF)
-        add_rows(high, groups, fen >> 32)
-        return np.asarray(low.astype(object) + high.astype(object) * (1 << 32), dtype=object)
-    return low.astype(object)
+    high, low = half_sums(groups, fen, n_groups)
+    return np.asarray(high.astype(object) * (1 << 32) + low.astype(object), dtype=object)
 
 
 def add_at(
@@ -39,10 +30,15 @@ def add_at(
 ) -> None:
     """Add each amount to its row and element of totals, in place; OverflowError, never a wrap.
 
-    totals: contiguous, fen [rows, elements]; rows, elements, fen: [amounts].
+    totals: contiguous in either order, fen [rows, elements]; rows, elements, fen: [amounts].
     """
-    place = rows * totals.shape[1] + elements
-    add_rows(totals.reshape(-1, 1), place, np.ascontiguousarray(fen.reshape(-1, 1)))
+    if totals.flags.c_contiguous:
+        flat, place = totals.reshape(-1, 1), rows * totals.shape[1] + elements
+    else:
+        flat, place = totals.T.view().reshape(-1, 1), elements * totals.shape[0] + rows
+        if not np.shares_memory(flat, totals):
+            raise ValueError("totals are not contiguous")
+    add_rows(flat, place, np.ascontiguousarray(fen.reshape(-1, 1)))
 
 
 def require_equal(fact: str, left: NDArray[np.object_], right: NDArray[np.object_]) -> None:

@@ -50,17 +50,18 @@ from medcost.output_folder import ACTIVITY, KEPT, OutputFolder, activity_folder,
 from medcost.parquet_input import READ_ERRORS
 from medcost.period_book import read_period
 from medcost.publish import (
-    EncodedTables,
     KeptFiles,
     PublishedRun,
     RunToPublish,
     Signer,
     StagedTables,
+    TablesBeside,
     add_tables,
     publish,
     published_runs,
     read_tables,
     stage_tables,
+    writing_threads,
 )
 from medcost.records import dataclass
 
@@ -101,16 +102,16 @@ def run_month_end(
     begun = time.perf_counter()
     costed: list[_Costed] = []
     faults: list[Fault] = []
-    # What goes in and what is kept is hashed and synced, and what comes out encoded, while the
+    # What goes in and what is kept is hashed and synced, and what comes out written, while the
     # stages compute.
-    recorder, encoder = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+    recorder, writer = ThreadPoolExecutor(1), writing_threads()
     try:
 
         @cache
         def inputs() -> Future[tuple[FileRecord, ...]]:
             return recorder.submit(record_inputs, book.files, sha256)
 
-        batch = _Batch(book, loaded, options, held, recorder, encoder, inputs, progress)
+        batch = _Batch(book, loaded, options, held, recorder, writer, inputs, progress)
         aheads = {periods[0]: ahead}
         for period in periods:
             LOG.info("%s", period, extra={"fields": {"event": "period", "period": period}})
@@ -133,7 +134,7 @@ def run_month_end(
             keep_finished(held, options.units)
         raise
     finally:
-        for pool in (encoder, recorder):
+        for pool in (writer, recorder):
             pool.shutdown(cancel_futures=True)
     remove_outdated(held, periods, options.units)
     results = [one.result for one in costed]
@@ -183,7 +184,7 @@ class _Batch:
     options: BatchOptions
     held: OutputFolder
     recorder: ThreadPoolExecutor
-    encoder: ThreadPoolExecutor
+    writer: ThreadPoolExecutor
     inputs: Callable[[], Future[tuple[FileRecord, ...]]]
     progress: Progress | None
 
@@ -251,7 +252,7 @@ def _cost_and_keep(
     with named_errors(staging):
         activity_folder(staging, period).mkdir(parents=True, exist_ok=True)
     records: list[Future[tuple[FileRecord, ...]]] = []
-    encoded = EncodedTables(batch.encoder)
+    tables = TablesBeside(batch.writer, period_folder(staging, period) / TABLES)
     seconds: dict[str, float] = {}
 
     def keep(activity: Activity | None, seconds_so_far: dict[str, float]) -> tuple[FileRecord, ...]:
@@ -277,7 +278,7 @@ def _cost_and_keep(
         known = KnownLines(period_book, partial(found_activity, found))
     elif ahead is not None:
         known = KnownLines(ahead.period_book, ahead.activity)
-    look_on = LookOn(lines_read, encoded.table_made)
+    look_on = LookOn(lines_read, tables.make_table)
     result = cost_period(
         book,
         loaded,
@@ -290,7 +291,7 @@ def _cost_and_keep(
         known,
     )
     resumed = tuple(found.seconds) if found is not None else ()
-    return _stage(batch, result, encoded, kept, records[0] if records else None, resumed)
+    return _stage(batch, result, tables, kept, records[0] if records else None, resumed)
 
 
 def _cost_from_kept(batch: _Batch, period: str, found: Checkpoint) -> _Costed:
@@ -304,12 +305,12 @@ def _cost_from_kept(batch: _Batch, period: str, found: Checkpoint) -> _Costed:
         period_book = with_known_cases(book, period_book)
         with named_errors(staging):
             activity = load_activity(kept, options.threads)
-    encoded = EncodedTables(batch.encoder)
+    tables = TablesBeside(batch.writer, period_folder(staging, period) / TABLES)
     result = cost_activity(
-        book, period_book, batch.loaded, activity, options.through, seconds, encoded.table_made
+        book, period_book, batch.loaded, activity, options.through, seconds, tables.make_table
     )
     records = batch.recorder.submit(record_kept, kept)
-    return _stage(batch, result, encoded, kept, records, tuple(found.seconds))
+    return _stage(batch, result, tables, kept, records, tuple(found.seconds))
 
 
 def _costed_before(batch: _Batch, period: str, found: Checkpoint) -> _Costed:
@@ -336,14 +337,14 @@ def _costed_before(batch: _Batch, period: str, found: Checkpoint) -> _Costed:
 def _stage(
     batch: _Batch,
     result: PeriodResult,
-    encoded: EncodedTables,
+    beside: TablesBeside,
     kept: Path,
     records: Future[tuple[FileRecord, ...]] | None,
     resumed: tuple[str, ...] = (),
 ) -> _Costed:
     """Write a period's tables to staging, and have it noted that they are there."""
     with timed("tables", result.seconds):
-        tables = stage_tables(kept.parent / TABLES, result.tables, encoded.tables)
+        tables = stage_tables(beside.folder, result.tables, beside.written)
 
     seconds = dict(result.seconds)
 

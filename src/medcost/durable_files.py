@@ -1,7 +1,7 @@
 """Files and folders that outlast a power cut: written, synced, and only then named.
 
 A name is durable once its folder is synced, and a folder's own name once its parent is. So files
-are synced first, then their folders from the deepest up, and only then is anything renamed.
+and their folders are synced, in any order, and only then is anything renamed.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def write_durably(path: Path, content: bytes | pa.Buffer) -> None:
 
 @contextmanager
 def syncing(paths: Sequence[Path]) -> Iterator[None]:
-    """Sync files to disk beside what is done inside; all are synced at the end, or OSError.
+    """Sync files and folders beside what is done inside; all are synced at the end, or OSError.
 
     Each waits some milliseconds for the disk, however small it is: many wait together.
     """
     with ThreadPoolExecutor(SYNCERS) as syncers:
-        synced = [syncers.submit(sync_file, path) for path in paths]
+        synced = [syncers.submit(sync, path) for path in paths]
         try:
             yield
         except BaseException:
@@ -51,25 +51,18 @@ def syncing(paths: Sequence[Path]) -> Iterator[None]:
             one.result()
 
 
-def sync_file(path: Path) -> None:
-    """Sync a file's bytes to disk."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make a file's bytes durable, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def sync_folders(top: Path) -> None:
-    """Make the names in a folder and in all folders below it durable, the deepest first."""
-    for folder, _, _ in os.walk(top, topdown=False):
-        sync_folder(Path(folder))
+def folders_of(top: Path) -> list[Path]:
+    """A folder and all folders below it."""
+    return [Path(folder) for folder, _, _ in os.walk(top)]
 
 
 def swap(a: Path, b: Path) -> None:

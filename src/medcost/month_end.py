@@ -22,7 +22,7 @@ from medcost.checks.tables import check_tables, find_missing_selection
 from medcost.costing.activity import Activity, read_activity, with_cases_of_lines
 from medcost.costing.cases import CaseCosts, cost_cases
 from medcost.costing.departments import DepartmentCosts, cost_departments
-from medcost.costing.drg_groups import cost_drg_groups, price_cases
+from medcost.costing.drg_groups import PricedCases, cost_drg_groups, price_cases
 from medcost.costing.drg_matrix import cost_drg_matrix
 from medcost.costing.reconciliation import reconcile
 from medcost.costing.service_items import ServiceItemCosts, cost_service_items
@@ -79,17 +79,27 @@ def ignore(*_: object) -> None:
     """Nobody looks on."""
 
 
-TableMade = Callable[[str, pa.Table], object]
+# Makes a result table; asked once more, gives the one it made.
+MakeTable = Callable[[], pa.Table]
+# Takes the name and the making of a table, now or beside the stages, and gives what it becomes.
+TableMaker = Callable[[str, MakeTable], MakeTable]
+
+
+def made_at_once(_name: str, make: MakeTable) -> MakeTable:
+    """The table, made before anything else is done."""
+    table = make()
+    return lambda: table
 
 
 class LookOn(NamedTuple):
     """What is told to whoever has something to do beside the stages.
 
-    lines_read: the lines have been read and have no fault; table_made: a result table is there.
+    lines_read: the lines have been read and have no fault; make_table: a stage has computed all
+    that a result table is made of.
     """
 
     lines_read: Callable[[Activity | None], object] = ignore
-    table_made: TableMade = ignore
+    make_table: TableMaker = made_at_once
 
 
 NOBODY = LookOn()
@@ -202,7 +212,7 @@ def cost_period(
         faults += _costing_faults(book, period_book, loaded, activity, through)
         raise InputRejected(distinct_faults(faults))
     look_on.lines_read(activity)
-    return cost_activity(book, period_book, loaded, activity, through, seconds, look_on.table_made)
+    return cost_activity(book, period_book, loaded, activity, through, seconds, look_on.make_table)
 
 
 def cost_activity(
@@ -212,13 +222,13 @@ def cost_activity(
     activity: Activity | None,
     through: str,
     seconds: dict[str, float],
-    table_made: TableMade = ignore,
+    make_table: TableMaker = made_at_once,
 ) -> PeriodResult:
     """Cost a period whose activity is known. Raises InputRejected or InvariantBroken.
 
-    table_made is told each result table by its name as soon as it is there.
+    make_table is given each result table by its name as soon as it can be made.
     """
-    tables, notes = _cost_stages(book, period_book, loaded, activity, through, seconds, table_made)
+    tables, notes = _cost_stages(book, period_book, loaded, activity, through, seconds, make_table)
     chosen = tuple(
         unit for unit, on in zip(book.registers.unit_ids, period_book.selected, strict=True) if on
     )
@@ -307,11 +317,11 @@ def _cost_stages(
     activity: Activity | None,
     through: str,
     seconds: dict[str, float],
-    table_made: TableMade = ignore,
+    make_table: TableMaker = made_at_once,
 ) -> tuple[dict[str, pa.Table], tuple[str, ...]]:
     """Run the stages up to through; a sum beyond 64 bits is the book's fault, by name."""
     try:
-        return _run_stages(book, period_book, loaded, activity, through, seconds, table_made)
+        return _run_stages(book, period_book, loaded, activity, through, seconds, make_table)
     except OverflowError:
         what = "Amounts, quantities or prices add up beyond what 64 bits hold."
         where = (f"period {period_book.period}",)
@@ -327,6 +337,31 @@ def _adding(faults: Sequence[Fault]) -> Iterator[None]:
         raise InputRejected([*rejected.faults, *faults]) from None
 
 
+class _Tables:
+    """The result tables of a period, which may be made beside the stages."""
+
+    def __init__(self, make_table: TableMaker) -> None:
+        self._make_table = make_table
+        self._making: dict[str, MakeTable] = {}
+
+    def add(self, name: str, make: MakeTable) -> None:
+        """Have a table made."""
+        self._making[name] = self._make_table(name, make)
+
+    def made(self) -> dict[str, pa.Table]:
+        """All tables by name; raises what the first of them raised that could not be made."""
+        return {name: table() for name, table in self._making.items()}
+
+    @contextmanager
+    def first(self) -> Iterator[None]:
+        """What a table refuses is raised in the place of what a later stage refuses."""
+        try:
+            yield
+        except Exception:
+            self.made()
+            raise
+
+
 def _run_stages(
     book: Book,
     period_book: PeriodBook,
@@ -334,51 +369,72 @@ def _run_stages(
     activity: Activity | None,
     through: str,
     seconds: dict[str, float],
-    table_made: TableMade,
+    make_table: TableMaker,
 ) -> tuple[dict[str, pa.Table], tuple[str, ...]]:
-    """Run the stages up to through and build their tables."""
-    tables: dict[str, pa.Table] = {}
-
-    def add(name: str, table: pa.Table) -> None:
-        tables[name] = table
-        table_made(name, table)
-
+    """Run the stages up to through and have their tables made."""
+    tables = _Tables(make_table)
     priced, price_faults = None, list[Fault]()
     if through == "cases":
         try:
             priced = price_cases(book, period_book)
         except InputRejected as rejected:
             price_faults = list(rejected.faults)
-    with timed("departments", seconds), _adding(price_faults):
-        orders = activity.orders if activity else None
-        departments = cost_departments(period_book, loaded, orders)
-        add("department_cost", result_tables.department_cost(period_book, departments))
-        add("department_flow", result_tables.department_flow(period_book, departments))
     items: ServiceItemCosts | None = None
-    cases: CaseCosts | None = None
-    if through != "departments" and activity is not None:
-        with timed("service-items", seconds), _adding(price_faults):
-            items = cost_service_items(period_book, loaded, departments, activity.matrix)
-            add("service_item_cost", result_tables.service_item_cost(period_book, items))
+    with _adding(price_faults), tables.first():
+        with timed("departments", seconds):
+            orders = activity.orders if activity else None
+            departments = cost_departments(period_book, loaded, orders)
+            _add_departments(tables, period_book, departments)
+        if through != "departments" and activity is not None:
+            with timed("service-items", seconds):
+                items = cost_service_items(period_book, loaded, departments, activity.matrix)
+                _add_items(tables, period_book, items)
+        if price_faults:
+            tables.made()
     if price_faults:
         raise InputRejected(price_faults)
-    if items is not None and priced is not None:
-        with timed("cases", seconds):
-            cases = cost_cases(period_book, loaded, items)
-            has_charge = items.matrix.has_charge or period_book.has_opening_charge
-            add("case_cost", result_tables.case_cost(period_book, cases, priced, has_charge))
-            groups = cost_drg_groups(period_book, cases, priced)
-            add("drg_cost", result_tables.drg_cost(period_book, groups))
-            if loaded.model.cases.drg_matrix:
-                matrix = cost_drg_matrix(period_book, service_groups(book), items, groups)
-                add("drg_matrix", result_tables.drg_matrix(period_book, groups, matrix))
-            left = result_tables.work_in_progress(period_book, cases, has_charge)
-            add("work_in_progress", left)
-            add("intercompany", result_tables.intercompany(period_book, cases))
-    amounts = reconcile(period_book, departments, items, cases)
-    add("reconciliation", result_tables.reconciliation(period_book, amounts))
+    with tables.first():
+        cases: CaseCosts | None = None
+        if items is not None and priced is not None:
+            with timed("cases", seconds):
+                cases = _run_cases(book, period_book, loaded, items, priced, tables)
+        amounts = reconcile(period_book, departments, items, cases)
+        tables.add("reconciliation", lambda: result_tables.reconciliation(period_book, amounts))
     level_3 = loaded.model.departments.medtech_to_clinical is not None
-    return tables, tuple(_notes(period_book, departments, items, level_3))
+    return tables.made(), tuple(_notes(period_book, departments, items, level_3))
+
+
+def _add_departments(tables: _Tables, book: PeriodBook, costs: DepartmentCosts) -> None:
+    tables.add("department_cost", lambda: result_tables.department_cost(book, costs))
+    tables.add("department_flow", lambda: result_tables.department_flow(book, costs))
+
+
+def _add_items(tables: _Tables, book: PeriodBook, costs: ServiceItemCosts) -> None:
+    tables.add("service_item_cost", lambda: result_tables.service_item_cost(book, costs))
+
+
+def _run_cases(
+    book: Book,
+    period_book: PeriodBook,
+    loaded: LoadedModel,
+    items: ServiceItemCosts,
+    priced: PricedCases,
+    tables: _Tables,
+) -> CaseCosts:
+    """Cost cases and DRG groups and have their tables made."""
+    cases = cost_cases(period_book, loaded, items)
+    has_charge = items.matrix.has_charge or period_book.has_opening_charge
+    tables.add("case_cost", lambda: result_tables.case_cost(period_book, cases, priced, has_charge))
+    groups = cost_drg_groups(period_book, cases, priced)
+    tables.add("drg_cost", lambda: result_tables.drg_cost(period_book, groups))
+    if loaded.model.cases.drg_matrix:
+        matrix = cost_drg_matrix(period_book, service_groups(book), items, groups)
+        tables.add("drg_matrix", lambda: result_tables.drg_matrix(period_book, groups, matrix))
+    tables.add(
+        "work_in_progress", lambda: result_tables.work_in_progress(period_book, cases, has_charge)
+    )
+    tables.add("intercompany", lambda: result_tables.intercompany(period_book, cases))
+    return cases
 
 
 def _notes(

@@ -18,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from medcost.durable_files import sync_folder, write_durably
+from medcost.durable_files import sync
 from medcost.errors import CannotPublish, InputRejected, named_errors, quote
 from medcost.records import dataclass
 from medcost.turns import COPY, finish, settle
@@ -63,7 +63,7 @@ def output_folder(out: Path, resume: bool = False) -> Iterator[OutputFolder]:
         is_new = not out.exists()
         out.mkdir(parents=True, exist_ok=True)
         if is_new:
-            sync_folder(out.parent)
+            sync(out.parent)
         lock = FileLock(out / LOCK)
         try:
             lock.acquire(timeout=0)
@@ -193,16 +193,14 @@ def require_fence(held: OutputFolder) -> dict[str, Any]:
     return current
 
 
-def turn_current(held: OutputFolder, fence: int, turned: bytes) -> None:
+def turn_current(held: OutputFolder, fence: int) -> None:
     """Replace CURRENT.json by what it became in a turn that was announced, durably and at once.
 
-    fence: of the turn. What it points to is in place and synced. Raises CannotPublish where another
-    run was faster.
+    fence: of the turn. The new one is staged under the same name, and synced; what it points to is
+    in place. Raises CannotPublish where another run was faster.
     """
-    staged = held.staging / CURRENT
-    write_durably(staged, turned)
-    sync_folder(held.path)
+    sync(held.path)
     require_fence(held)
-    os.replace(staged, held.path / CURRENT)
-    sync_folder(held.path)
+    os.replace(held.staging / CURRENT, held.path / CURRENT)
+    sync(held.path)
     finish(held.path, fence)

@@ -7,6 +7,7 @@ name each of them, and a book with faults is never published.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -101,6 +102,11 @@ class CaseRegister:
     has_bed_days: NDArray[np.bool_]
     opening: NDArray[np.int64]
     opening_charge: NDArray[np.int64]
+
+    @cached_property
+    def has_opening(self) -> bool:
+        """Whether any case has cost or charges from earlier months."""
+        return bool(self.opening.any() or self.opening_charge.any())
 
     @property
     def n(self) -> int:
@@ -398,13 +404,15 @@ def _opening(
     book: Book, rows: NDArray[np.int64], at: NDArray[np.int64], n: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Opening fen [cases, elements] and charge [cases]."""
-    cost = np.zeros((n, len(ELEMENTS)), np.int64)
     charge = np.zeros(n, np.int64)
     table = book.tables.get("opening_work_in_progress")
-    if table is not None and len(rows):
-        for element, name in enumerate(ELEMENTS):
-            cost[at, element] = table.values(name)[rows]
-        charge[at] = table.values("charge")[rows]
+    if table is None or not len(rows):
+        # Zeros that take no memory.
+        return np.broadcast_to(np.int64(0), (n, len(ELEMENTS))), charge
+    cost = np.zeros((n, len(ELEMENTS)), np.int64)
+    for element, name in enumerate(ELEMENTS):
+        cost[at, element] = table.values(name)[rows]
+    charge[at] = table.values("charge")[rows]
     return cost, charge
 
 

@@ -29,7 +29,7 @@ from medcost.chain import (
     last_link,
     link_of,
 )
-from medcost.durable_files import json_bytes, swap, sync_folder, sync_folders, write_durably
+from medcost.durable_files import folders_of, json_bytes, swap, sync, syncing, write_durably
 from medcost.errors import named_errors
 from medcost.manifest import (
     FileRecord,
@@ -57,7 +57,7 @@ from medcost.threads import map_in_threads
 from medcost.turns import COPY, announce, next_fence, turn_name
 
 SIGNATURE = "manifest.sig"
-# Tables encoded at once: two are large, the others are done beside them.
+# Tables made and written at once: two are large, the others are done beside them.
 WRITERS = 4
 # Signs the bytes of a manifest.
 Signer = Callable[[bytes], bytes]
@@ -186,18 +186,17 @@ def tie_out_costs(tables: Mapping[str, pa.Table]) -> dict[str, str]:
 def stage_tables(
     folder: Path,
     tables: Mapping[str, pa.Table],
-    encoded: Mapping[str, Future[EncodedTable]] | None = None,
+    written: Mapping[str, Future[FileRecord]] | None = None,
     tie_out: TieOut = tie_out_costs,
 ) -> StagedTables:
-    """Check that a period's tables tie out, and write and sync them to a new folder.
+    """Check that a period's tables tie out, and write and sync them to a folder of their own.
 
-    encoded: described tables by name that are being encoded already. Raises InvariantBroken, or
+    written: tables by name that are being written there already. Raises InvariantBroken, or
     CannotPublish.
     """
     totals = tie_out(tables)
     with named_errors(folder):
-        folder.mkdir(parents=True)
-        outputs = _write_tables(tables, folder, encoded or {})
+        outputs = _write_tables(tables, folder, written or {})
     return StagedTables(folder, tuple(outputs), totals)
 
 
@@ -265,6 +264,7 @@ def publish(
             chain = chain_in_place_of(out / name, out) if is_again else chain_after(last)
             compared = _compared(name, run, changed.get(RUNS, current[RUNS]))
             link = _complete_run(name, run, inputs, {"chain": chain, **compared}, signer)
+            _assemble(held, name, run)
             last = last if is_again else link
         recorded, fence = [], next_fence(out, held.fence)
         for restatement in restatements:
@@ -272,37 +272,54 @@ def publish(
             last = _write_restatement(folder, restatement, chain_after(last), signer)
             recorded.append(folder)
         turned = json_bytes({**current, **changed, "fence": fence})
+        turn = held.staging / turn_name(fence)
         if changed:
-            turn = held.staging / turn_name(fence)
             _write_turn(turn, fence, turned, chain_after(last), signer)
+            (held.staging / COPY).write_bytes(turned)
+        _sync_staged(held, [name for name, _ in to_place], recorded, turn if changed else None)
+        if changed:
             announce(out, turn, bool(recorded))
-        for name, run in to_place:
-            _place(held, name, run)
+        for name, _ in to_place:
+            _place(held, name)
         for folder in recorded:
             os.rename(folder, out / folder.name)
         if changed:
-            turn_current(held, fence, turned)
+            turn_current(held, fence)
         elif to_place:
-            sync_folder(out)
+            sync(out)
     new = {name for name, _ in to_place}
     return [PublishedRun(run.options.period, out / name, name in new) for name, run in named]
 
 
 def _write_tables(
-    tables: Mapping[str, pa.Table], folder: Path, known: Mapping[str, Future[EncodedTable]]
+    tables: Mapping[str, pa.Table], folder: Path, known: Mapping[str, Future[FileRecord]]
 ) -> list[FileRecord]:
     """Write every table; records in the order of the names. Arrow encodes outside the GIL."""
 
     def write(name: str) -> FileRecord:
-        path = folder / f"{name}.parquet"
-        made = known.get(name)
-        encoded = encode_table(described(name, tables[name])) if made is None else made.result()
-        write_durably(path, encoded.content)
-        return FileRecord(path.name, tables[name].num_rows, encoded.sha256)
+        return known[name].result() if name in known else _write_result(folder, name, tables[name])
 
     longest_first = sorted(tables, key=lambda name: -tables[name].num_rows)
-    written = map_in_threads(write, longest_first, min(os.cpu_count() or 1, WRITERS))
+    written = map_in_threads(write, longest_first, _n_writers())
     return sorted(written, key=lambda record: record.name)
+
+
+def _write_result(folder: Path, name: str, table: pa.Table) -> FileRecord:
+    """Write and sync one result table in a folder, which is made where it is not there."""
+    path = folder / f"{name}.parquet"
+    encoded = encode_table(described(name, table))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_durably(path, encoded.content)
+    return FileRecord(path.name, table.num_rows, encoded.sha256)
+
+
+def writing_threads() -> ThreadPoolExecutor:
+    """Threads that write tables beside the stages."""
+    return ThreadPoolExecutor(_n_writers())
+
+
+def _n_writers() -> int:
+    return min(os.cpu_count() or 1, WRITERS)
 
 
 def described(name: str, table: pa.Table) -> pa.Table:
@@ -324,16 +341,25 @@ class EncodedTable(NamedTuple):
     sha256: str
 
 
-class EncodedTables:
-    """A period's result tables by name, each encoded as soon as it is there."""
+class TablesBeside:
+    """A period's result tables by name, each made, encoded, written and synced beside the stages.
 
-    def __init__(self, encoder: ThreadPoolExecutor) -> None:
-        self._encoder = encoder
-        self.tables: dict[str, Future[EncodedTable]] = {}
+    The folder is one of the staging folder: nothing in it is published before it ties out.
+    """
 
-    def table_made(self, name: str, table: pa.Table) -> None:
-        """Begin to encode a table."""
-        self.tables[name] = self._encoder.submit(encode_table, described(name, table))
+    def __init__(self, writer: ThreadPoolExecutor, folder: Path) -> None:
+        self._writer = writer
+        self.folder = folder
+        self.written: dict[str, Future[FileRecord]] = {}
+
+    def make_table(self, name: str, make: Callable[[], pa.Table]) -> Callable[[], pa.Table]:
+        """Begin to make a table and to write it; what is given waits for the table alone."""
+        made = self._writer.submit(make)
+        self.written[name] = self._writer.submit(self._write, name, made)
+        return made.result
+
+    def _write(self, name: str, made: Future[pa.Table]) -> FileRecord:
+        return _write_result(self.folder, name, made.result())
 
 
 def encode_table(table: pa.Table) -> EncodedTable:
@@ -373,7 +399,7 @@ def _complete_run(
     place: Mapping[str, object],
     signer: Signer | None,
 ) -> Link:
-    """Write manifest, run results and signature beside the staged tables.
+    """Write manifest, run results and signature beside the staged tables, not yet synced.
 
     place: what the manifest says of the chain, first, and of other publications.
     """
@@ -384,7 +410,7 @@ def _complete_run(
             run.seconds, run.resumed, run.notes,
         )
     )  # fmt: skip
-    write_durably(folder / RUN_RESULTS, results)
+    (folder / RUN_RESULTS).write_bytes(results)
     manifest = build_manifest(
         name.removeprefix(RUN), run.loaded, run.options, inputs, run.tables.outputs,
         run.tables.totals, run.notes, run.seconds,
@@ -417,11 +443,11 @@ def _compared(
 def _write_manifest(
     folder: Path, name: str, manifest: dict[str, Any], signer: Signer | None
 ) -> Link:
-    """Write a manifest and its signature; its link of the chain."""
+    """Write a manifest and its signature, not yet synced; its link of the chain."""
     content = json_bytes(manifest)
-    write_durably(folder / MANIFEST, content)
+    (folder / MANIFEST).write_bytes(content)
     if signer is not None:
-        write_durably(folder / SIGNATURE, signer(content))
+        (folder / SIGNATURE).write_bytes(signer(content))
     return link_of(name, content, manifest)
 
 
@@ -448,9 +474,7 @@ def _write_restatement(
         "created": utc_now(),
         "outputs": [vars(FileRecord(path.name, rows, digest))],
     }
-    link = _write_manifest(folder, folder.name, manifest, signer)
-    sync_folder(folder)
-    return link
+    return _write_manifest(folder, folder.name, manifest, signer)
 
 
 def _write_turn(
@@ -458,21 +482,45 @@ def _write_turn(
 ) -> Link:
     """Stage the record of a turn: what CURRENT.json becomes."""
     folder.mkdir()
-    write_durably(folder / COPY, turned)
+    (folder / COPY).write_bytes(turned)
     record = FileRecord(COPY, len(turned), hashlib.sha256(turned).hexdigest())
     manifest = {"chain": chain, "turn": fence, "created": utc_now(), "outputs": [vars(record)]}
-    link = _write_manifest(folder, folder.name, manifest, signer)
-    sync_folder(folder)
-    return link
+    return _write_manifest(folder, folder.name, manifest, signer)
 
 
-def _place(held: OutputFolder, name: str, run: RunToPublish) -> None:
-    """Make the staged folder whole and move it to its place in the output folder."""
-    folder, target = held.staging / name, held.path / name
+def _assemble(held: OutputFolder, name: str, run: RunToPublish) -> None:
+    """Make the staged folder of a run whole."""
+    folder = held.staging / name
     os.rename(run.tables.folder, folder)
     if run.kept is not None:
         os.rename(run.kept.folder, folder / run.kept.folder.name)
-    sync_folders(folder)
+
+
+def _sync_staged(
+    held: OutputFolder, names: Sequence[str], restatements: Sequence[Path], turn: Path | None
+) -> None:
+    """Sync what stands in staging and is not on disk yet: small files, and the names in folders.
+
+    Tables, differences and what is kept were synced when they were written.
+    """
+    runs = [held.staging / name for name in names]
+    turns = [] if turn is None else [turn]
+    files = [
+        path
+        for folder in (*runs, *restatements, *turns)
+        for path in (folder / name for name in (RUN_RESULTS, MANIFEST, SIGNATURE, COPY))
+        if path.exists()
+    ]
+    if turns:
+        files.append(held.staging / COPY)
+    folders = [*(path for run in runs for path in folders_of(run)), *restatements, *turns]
+    with syncing([*files, *folders]):
+        pass
+
+
+def _place(held: OutputFolder, name: str) -> None:
+    """Move a run's staged folder, which is whole and synced, to its place in the output folder."""
+    folder, target = held.staging / name, held.path / name
     if target.exists():
         # A folder of this id that is not whole was damaged after it was published, or keeps
         # nothing where this run does.

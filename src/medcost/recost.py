@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +30,14 @@ from medcost.output_folder import ACTIVITY, BOOK, KEPT, MODEL, OutputFolder
 from medcost.parquet_input import READ_ERRORS
 from medcost.period_book import read_period
 from medcost.publish import (
-    EncodedTables,
     KeptFiles,
     PublishedRun,
     RunToPublish,
+    TablesBeside,
     publish,
     read_run_tables,
     stage_tables,
+    writing_threads,
 )
 from medcost.records import dataclass
 
@@ -98,23 +98,23 @@ def _cost_again(
     faults += _measure_faults(run, loaded, activity)
     if faults:
         raise InputRejected(faults)
-    # Tables are encoded while later ones are computed and all are compared.
-    with ThreadPoolExecutor(1) as encoder:
-        encoded = EncodedTables(encoder)
-        result = cost_activity(book, period_book, loaded, activity, through, {}, encoded.table_made)
+    # Tables are written while later ones are computed and all are compared.
+    options = RunOptions(period, tuple(units), through, manifest["run"])
+    with writing_threads() as writer:
+        beside = TablesBeside(writer, staged.parent / TABLES)
+        result = cost_activity(book, period_book, loaded, activity, through, {}, beside.make_table)
         original = read_run_tables(run, manifest, tables_compared())
         comparison = compare_tables(original, result.tables)
         result.tables["comparison"] = comparison
-        encoded.table_made("comparison", comparison)
-    with named_errors(staging):
-        (staged / MODEL).write_bytes(loaded.content)
-        linked = _link_all(kept / ACTIVITY, staged / ACTIVITY) if activity is not None else []
-        names = {path.relative_to(staged.parent).as_posix() for path in linked}
-        known = {one["name"]: one["sha256"] for one in manifest["kept"] if one["name"] in names}
-        records = record_kept(staged, known)
-        inputs = record_inputs(book.files)
-    options = RunOptions(period, tuple(units), through, manifest["run"])
-    tables = stage_tables(staged.parent / TABLES, result.tables, encoded.tables)
+        beside.make_table("comparison", lambda: comparison)
+        with named_errors(staging):
+            (staged / MODEL).write_bytes(loaded.content)
+            linked = _link_all(kept / ACTIVITY, staged / ACTIVITY) if activity is not None else []
+            names = {path.relative_to(staged.parent).as_posix() for path in linked}
+            known = {one["name"]: one["sha256"] for one in manifest["kept"] if one["name"] in names}
+            records = record_kept(staged, known)
+            inputs = record_inputs(book.files)
+        tables = stage_tables(beside.folder, result.tables, beside.written)
     to_publish = RunToPublish(
         loaded,
         options,

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from medcost._core.sums import narrow_codes
 from medcost.costing.cases import COSTED, IN_PROGRESS, LATE, STATUSES, CaseCosts
 from medcost.costing.departments import DepartmentCosts
 from medcost.costing.drg_groups import QUANTILES, DrgCosts, PricedCases
@@ -65,19 +66,18 @@ def number_array(
 
 def coded_array(column: Coded) -> pa.Array:
     """The dictionary-encoded Arrow array of a text column, of the labels that rows have."""
-    labels, codes = column
-    empty = codes < 0
-    is_used = np.bincount(codes + 1, minlength=len(labels) + 1)[1:] > 0
+    labels = column.labels
+    codes, is_used, n_empty = narrow_codes(np.ascontiguousarray(column.codes), len(labels))
+    empty = codes < 0 if n_empty else None
     if not is_used.all():
         # A label that no row has must not change a byte of the file.
         labels = take_text(labels, np.flatnonzero(is_used))
-        codes = np.append(np.cumsum(is_used) - 1, 0)[codes]
+        codes = np.append(np.cumsum(is_used, dtype=np.int32) - 1, np.int32(0))[codes]
     bitmap = None
-    if empty.any():
+    if empty is not None:
         bitmap = pa.py_buffer(np.packbits(~empty, bitorder="little"))
-        codes = np.where(empty, 0, codes)
-    words = pa.py_buffer(codes.astype(np.int32))
-    indices = pa.Array.from_buffers(pa.int32(), len(codes), [bitmap, words])
+        codes = np.where(empty, np.int32(0), codes)
+    indices = pa.Array.from_buffers(pa.int32(), len(codes), [bitmap, pa.py_buffer(codes)])
     return pa.DictionaryArray.from_arrays(indices, labels)
 
 
@@ -308,12 +308,19 @@ def _case_columns(
     columns: dict[str, Given] = {
         "period": _constant(book.period, len(units)),
         "unit_id": _unit_ids(book, units),
-        "case_id": take_text(cases.case_labels, cases.label[rows]),
+        "case_id": _labels_in_order(cases.case_labels, cases.label[rows]),
         **_element_columns(costs.cost[rows]),
     }
     if has_charge:
         columns["charge"] = costs.charge[rows]
     return columns
+
+
+def _labels_in_order(labels: pa.Array, codes: NDArray[np.int64]) -> pa.Array:
+    """The label of each row: all labels as they stand where each has one row, in their order."""
+    if len(codes) == len(labels) and np.array_equal(codes, np.arange(len(labels))):
+        return labels
+    return take_text(labels, codes)
 
 
 def _rows_of(mask: NDArray[np.bool_]) -> slice | NDArray[np.int64]:

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from medcost.chain import MANIFEST, chained_folders
-from medcost.durable_files import sync_folder, write_durably
+from medcost.durable_files import sync, write_durably
 from medcost.errors import InputRejected, named_errors
 from medcost.output_folder import CURRENT, output_folder
 from medcost.publish import SIGNATURE, Signer
@@ -46,7 +46,7 @@ def sign_folder(folder: Path, signer: Signer, is_signed: Verifier, threads: int 
                 staged = held.staging / SIGNATURE
                 write_durably(staged, signer(content))
                 os.replace(staged, path)
-                sync_folder(one)
+                sync(one)
                 n_signed += 1
             elif is_signed(path.read_bytes(), content):
                 n_before += 1

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from medcost.chain import MANIFEST, RESTATEMENT, TURN
-from medcost.durable_files import json_bytes, sync_folder
+from medcost.durable_files import json_bytes, sync
 from medcost.errors import CannotPublish, quote
 
 TURNING = "turning="
@@ -105,7 +105,7 @@ def announce(out: Path, turn: Path, is_undoable: bool) -> None:
     """
     os.rename(turn, out / turn.name.replace(TURN, TURNING, 1))
     if is_undoable:
-        sync_folder(out)
+        sync(out)
 
 
 def finish(out: Path, fence: int) -> None:

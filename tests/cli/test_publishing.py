@@ -113,8 +113,10 @@ def test_a_writer_whose_fence_is_old_does_not_turn_current(tmp_path: Path) -> No
     out = tmp_path / "out"
     with output_folder(out) as slow:
         (out / "CURRENT.json").write_bytes(json_bytes({"fence": 1, "runs": {"2026-01": {}}}))
+        turned = json_bytes({"fence": 1, "runs": {"2026-02": {}}})
+        (slow.staging / "CURRENT.json").write_bytes(turned)
         with pytest.raises(CannotPublish, match="another run has published meanwhile"):
-            turn_current(slow, 1, json_bytes({"fence": 1, "runs": {"2026-02": {}}}))
+            turn_current(slow, 1)
     assert current(out) == {"fence": 1, "runs": {"2026-01": {}}}
 
 

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from kernels.twins import always_the_same, from_threads, frozen
 from kernels.twins import int64 as int64_of
-from medcost._core.fixed_point import cut_costs, first_cut, give_largest, to_fractions
+from medcost._core.fixed_point import (
+    cut_costs,
+    first_cut,
+    give_largest,
+    round_clear,
+    to_fractions,
+)
 
 Array = NDArray[Any]
 LANES = 8
@@ -161,3 +167,94 @@ def test_the_largest_pieces_get_a_fen_and_those_about_the_last_are_named(
 def test_fen_that_do_not_fit_are_refused(pieces: list[int], reach: int, n: int, step: int) -> None:
     with pytest.raises(ValueError, match="fen"):
         give_largest(np.zeros(2, np.int64), int64_of(pieces), reach, n, step)
+
+
+@st.composite
+def clear_spans(draw: st.DrawFn) -> tuple[Array, int, int, bool, int, int]:
+    """Draw costs of one span: alike or far apart, with small sizes, and a total near their sum."""
+    shift, lane = draw(st.integers(1, 62)), draw(st.integers(0, LANES - 2))
+    n = draw(st.integers(1, 12))
+    cost = st.one_of(st.integers(-9, 9), st.integers(-(2**62), 2**62), st.sampled_from([5, -5]))
+    costs = np.zeros((n, LANES), np.int64)
+    costs[:, lane] = [draw(cost) for _ in range(n)]
+    costs[:, -1] = [draw(st.integers(0, 3)) for _ in range(n)]
+    total = sum(int(c) >> shift for c in costs[:, lane].tolist()) + draw(st.integers(-2 * n, 2 * n))
+    limit = draw(st.sampled_from([3, 4, 2**40]))
+    total = max(min(total, 2**63 - 1), -(2**63))
+    return costs, lane, shift, draw(st.booleans()), limit, total
+
+
+@always_the_same(max_examples=600)
+@given(clear_spans())
+def test_what_is_clear_is_rounded_as_in_steps(
+    case: tuple[Array, int, int, bool, int, int],
+) -> None:
+    """The same as cut_costs and give_largest; None where these would ask for more digits."""
+    costs, lane, shift, exact, limit, total = case
+    cut = np.full(len(costs), 77)
+    found = round_clear(frozen(costs), lane, shift, exact, limit, total, cut)
+    expected = np.full(len(costs), 78)
+    piece, sums, reach, near = cut_costs(
+        costs, lane, int64_of([0, len(costs)]), int64_of([shift]), np.array([exact], np.uint8),
+        int64_of([limit]), expected,
+    )  # fmt: skip
+    missing = total - sums[0]
+    unclear = bool(near[0]) or bool((costs[:, -1] >= limit).any())
+    if unclear or (missing and (abs(missing) >= len(costs) or reach[0] > 2**60)):
+        assert found is None
+        return
+    assert found is not None
+    between, left = int64_of([], 0), 0
+    if missing:
+        step = 1 if missing > 0 else -1
+        between, left = give_largest(expected, piece, int(reach[0]), abs(missing), step)
+        if len(between) == left:
+            expected[between] += step
+            between, left = between[:0], 0
+    assert expected.tolist() == cut.tolist()
+    assert (between.tolist(), left) == (found[0].tolist(), found[1])
+
+
+def test_a_span_of_many_costs_is_rounded_as_in_steps() -> None:
+    """20,000 costs, in seven lanes; more fen are lacking than not, or too many."""
+    rng = np.random.default_rng(4)
+    n, shift = 20_000, 30
+    costs = rng.integers(-(2**50), 2**50, (n, LANES))
+    costs[:, -1] = 1
+    for lane in range(LANES - 1):
+        cut, expected = np.empty(n, np.int64), np.empty(n, np.int64)
+        piece, sums, reach, near = cut_costs(
+            costs, lane, int64_of([0, n]), int64_of([shift]), np.zeros(1, np.uint8),
+            int64_of([2**20]), expected,
+        )  # fmt: skip
+        step, lacking = (1, 15_000) if lane % 2 else (-1, 5_000)
+        found = round_clear(costs, lane, shift, False, 2**20, sums[0] + step * lacking, cut)
+        if near[0]:
+            assert found is None
+            continue
+        between, left = give_largest(expected, piece, int(reach[0]), lacking, step)
+        if len(between) == left:
+            expected[between] += step
+            between, left = between[:0], 0
+        assert found is not None
+        assert (between.tolist(), left) == (found[0].tolist(), found[1])
+        assert expected.tolist() == cut.tolist()
+
+
+def test_no_costs_add_up_to_nothing() -> None:
+    none, nowhere = np.empty((0, LANES), np.int64), np.empty(0, np.int64)
+    found = round_clear(none, 0, 9, False, 5, 0, nowhere)
+    assert found is not None
+    assert (0, 0) == (len(found[0]), found[1])
+    assert round_clear(none, 0, 9, False, 5, 1, nowhere) is None
+
+
+@pytest.mark.parametrize(
+    ("columns", "lane", "shift", "rows"),
+    [(8, 7, 9, 2), (8, -1, 9, 2), (7, 0, 9, 2), (8, 0, 0, 2), (8, 0, 63, 2), (8, 0, 9, 3)],
+)
+def test_spans_that_do_not_fit_are_refused(columns: int, lane: int, shift: int, rows: int) -> None:
+    with pytest.raises(ValueError, match=r"eight lanes|1 to 62"):
+        round_clear(
+            np.zeros((2, columns), np.int64), lane, shift, False, 5, 0, np.empty(rows, np.int64)
+        )

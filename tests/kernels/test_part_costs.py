@@ -15,7 +15,13 @@ from kernels import twins
 from kernels.twins import LARGEST, always_the_same, exit_code_of, from_threads, frozen, strided
 from kernels.twins import int64 as int64_of
 from medcost._core.case_cost import activity_rates
-from medcost._core.part_costs import add_costs, add_direct_costs, add_wide_costs, scaled_rates
+from medcost._core.part_costs import (
+    add_costs,
+    add_direct_costs,
+    add_found,
+    add_wide_costs,
+    scaled_rates,
+)
 
 ACTIVITY = (np.uint16, np.uint32)
 MEASURE = (np.int8, np.int16, np.int32, np.int64)
@@ -69,13 +75,14 @@ def entries_of(part: dict[str, Any]) -> list[tuple[int, int, int]]:
 
 
 def narrow(part: dict[str, Any], rates: Array, costs: Array) -> Array:
-    """Return costs after add_costs."""
+    """Return costs after add_costs, the rates of all activities in the opposite order."""
     add_costs(
         part["starts"],
         part["activity"],
         part["measure"],
         part["step"],
-        rates,
+        np.arange(len(rates), dtype=np.uint32)[::-1].copy(),
+        rates[::-1].copy(),
         part["receivers"],
         costs,
     )
@@ -164,7 +171,18 @@ def test_a_sum_of_sizes_beyond_64_bits_stays_at_the_largest(rows: list[int]) -> 
 
 def each_alone(pools: Array, weights: Array, totals: Array, shifts: Array) -> tuple[Array, Array]:
     """Return rates of activities that each are the only one of their department."""
-    return scaled_rates(np.arange(len(pools)), weights, pools, totals, shifts)
+    return rates_of(np.arange(len(pools)), weights, pools, totals, shifts)
+
+
+def rates_of(
+    dept: Array, weights: Array, pools: Array, totals: Array, shifts: Array
+) -> tuple[Array, Array]:
+    """Return the rates in one element and which departments have an inexact one."""
+    rates = np.full((len(dept), 8), 77)
+    of_depts = [column.reshape(-1, 1) for column in (pools, totals, shifts)]
+    inexact = scaled_rates(dept, weights.reshape(-1, 1), *of_depts, rates)
+    assert not rates[:, 1:].any()
+    return rates[:, 0], inexact[:, 0]
 
 
 SCALE = st.integers(12, 40)
@@ -187,7 +205,7 @@ def test_the_size_bounds_the_distance_to_the_exact_cost(
     reach = sum(abs(shares[a][0] * shares[a][1] * m) + abs(m) for _, a, m in entries)
     shift = max(min(shift, 61 - int(reach).bit_length()), 0)
     pools, weights, totals = (int64_of(column) for column in zip(*shares, strict=True))
-    rate, inexact = scaled_rates(np.arange(n), weights, pools, totals, np.full(n, shift))
+    rate, inexact = rates_of(np.arange(n), weights, pools, totals, np.full(n, shift))
     rates = np.zeros((n, 8), np.int64)
     rates[:, 3] = rate
     found = narrow(part, rates, np.zeros((part["n_receivers"], 8), np.int64))
@@ -279,24 +297,83 @@ def test_rates_of_a_department_are_those_of_its_activities_alone(
     pools, totals, shifts = (int64_of(column) for column in zip(*depts, strict=True))
     dept = int64_of(of, len(of))
     expected, rests = each_alone(pools[dept], weights, totals[dept], shifts[dept])
-    found, inexact = scaled_rates(dept, weights, pools, totals, shifts)
+    found, inexact = rates_of(dept, weights, pools, totals, shifts)
     assert expected.tolist() == found.tolist()
     marked = {d for d, rest in zip(of, rests.tolist(), strict=True) if rest}
     assert [int(d in marked) for d in range(len(depts))] == inexact.tolist()
 
 
+@pytest.mark.parametrize("by_element", [False, True])
+def test_rates_of_all_elements_are_those_of_each_alone(by_element: bool) -> None:
+    """Three elements; one weight for all of them, or one for each."""
+    rng = np.random.default_rng(2)
+    dept, weights = rng.integers(0, 5, 40), rng.integers(0, 99, (40, 3 if by_element else 1))
+    pools, totals = rng.integers(-(10**6), 10**6, (5, 3)), rng.integers(1, 999, (5, 3))
+    shifts, rates = rng.integers(0, 40, (5, 3)), np.full((40, 8), 77)
+    inexact = scaled_rates(dept, weights, pools, totals, shifts, rates)
+    assert not rates[:, 3:].any()
+    for e in range(3):
+        columns = (np.ascontiguousarray(table[:, e]) for table in (pools, totals, shifts))
+        weight = np.ascontiguousarray(weights[:, e if by_element else 0])
+        expected, rests = rates_of(dept, weight, *columns)
+        assert expected.tolist() == rates[:, e].tolist()
+        assert rests.tolist() == inexact[:, e].tolist()
+
+
 @pytest.mark.parametrize("outside", [-1, 2, 2**40])
 def test_an_activity_of_no_department_is_refused(outside: int) -> None:
     with pytest.raises(ValueError, match="no department"):
-        scaled_rates(int64_of([outside]), int64_of([1]), *[int64_of([1, 1])] * 3)
+        rates_of(int64_of([outside]), int64_of([1]), *[int64_of([1, 1])] * 3)
 
 
-@pytest.mark.parametrize("position", range(1, 5))
-def test_rates_from_columns_of_unequal_length_are_refused(position: int) -> None:
-    columns = [int64_of([1, 1]) for _ in range(5)]
-    columns[position] = int64_of([1])
-    with pytest.raises(ValueError, match="same length"):
-        scaled_rates(*columns)
+@pytest.mark.parametrize("position", range(1, 6))
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (2, 8), (3, 1)], ids=str)
+def test_rates_from_arrays_that_do_not_fit_are_refused(
+    position: int, shape: tuple[int, int]
+) -> None:
+    arrays = [np.zeros(2, np.int64), *(np.ones((2, 1), np.int64) for _ in range(4))]
+    arrays.append(np.ones((2, 8), np.int64))
+    if shape != (2, 8) or position != 5:
+        arrays[position] = np.ones(shape, np.int64)
+        with pytest.raises(ValueError, match=r"fit|eight lanes"):
+            scaled_rates(*arrays)
+
+
+@always_the_same(max_examples=200)
+@given(st.data())
+def test_found_costs_are_added_and_sizes_stay_at_the_largest(data: st.DataObject) -> None:
+    """Seven lanes modulo 2^64; of lane 7, which is never below 0, at most 2^63 - 1."""
+    lane = st.one_of(st.integers(-9, 9), st.integers(-(2**63), LARGEST))
+    size = st.one_of(st.integers(0, 9), st.integers(0, LARGEST))
+    row = st.tuples(*[lane] * 7, size).map(list)
+    found = data.draw(st.lists(row, max_size=5))
+    receivers = data.draw(st.lists(st.integers(0, 2), min_size=len(found), max_size=len(found)))
+    costs = [data.draw(row) for _ in range(3)]
+    expected = [list(one) for one in costs]
+    for receiver, one in zip(receivers, found, strict=True):
+        for place in range(7):
+            expected[receiver][place] += one[place]
+        expected[receiver][7] = min(expected[receiver][7] + one[7], LARGEST)
+    array = int64_of(costs)
+    add_found(frozen(int64_of(found, len(found), 8)), int64_of(receivers, len(found)), array)
+    assert int64(expected).tolist() == array.tolist()
+
+
+@pytest.mark.parametrize(
+    ("found", "receivers", "costs"),
+    [
+        ((1, 8), [3], (3, 8)),
+        ((1, 8), [-1], (3, 8)),
+        ((2, 8), [0], (3, 8)),
+        ((1, 7), [0], (3, 8)),
+        ((1, 8), [0], (3, 7)),
+    ],
+)
+def test_found_costs_that_do_not_fit_are_refused(
+    found: tuple[int, int], receivers: list[int], costs: tuple[int, int]
+) -> None:
+    with pytest.raises(ValueError, match=r"fit|receiver|lanes"):
+        add_found(np.zeros(found, np.int64), int64_of(receivers), np.zeros(costs, np.int64))
 
 
 def wide_rates(pools: list[int], weights: list[int], totals: list[int]) -> tuple[Array, ...]:
@@ -455,6 +532,7 @@ ROWS = {
 }
 NARROW: dict[str, Any] = ROWS | {
     "step": 1,
+    "places": np.array([1, 0], np.uint32),
     "rates": np.ones((2, 8), np.int64),
     "receivers": int64_of([1, 0]),
     "costs": np.zeros((2, 8), np.int64),
@@ -500,6 +578,9 @@ ILL_FITTING = [
     ("receivers", [0, 2]),
     ("receivers", [-1, 0]),
     ("receivers", [0, 2**62]),
+    ("places", [0]),
+    ("places", [0, 2]),
+    ("places", [0, 2**32 - 1]),
     ("rates", [[1] * 8]),
     ("rates", [[1] * 7] * 2),
     ("rates", [[1] * 9] * 2),
@@ -542,6 +623,10 @@ def test_arrays_of_the_wrong_kind_are_refused(
 ) -> None:
     call, given = arguments_of(which)
     given[name] = spoil(given[name])
+    if (which, name, spoil) == ("direct", "costs", strided):
+        # Costs may stand in any order of memory.
+        call(*given.values())
+        return
     with pytest.raises((TypeError, ValueError)):
         call(*given.values())
 

@@ -56,6 +56,41 @@ def test_a_split_is_that_of_fractions_or_refused(amount: int, weights: list[int]
     assert expected == parts_of(amount, weights)
 
 
+BELOW = 2**31 - 1
+
+
+@always_the_same(max_examples=600)
+@given(
+    st.one_of(st.integers(-BELOW, BELOW), st.sampled_from([BELOW, -BELOW, 1, -1])),
+    st.lists(
+        st.one_of(st.integers(-BELOW, BELOW), st.sampled_from([BELOW, -BELOW, 0, 1])),
+        min_size=1,
+        max_size=5,
+    ).map(of_positive_total),
+)
+def test_small_numbers_are_split_as_fractions_are(amount: int, weights: list[int]) -> None:
+    """Quotients that doubles propose, up to those too large for them: total 1 gives 2^62."""
+    assert twins.split(amount, weights) == parts_of(amount, weights)
+
+
+def test_parts_are_written_where_they_are_wanted() -> None:
+    """In any order of memory; receivers of no row stay as they were."""
+    amounts, weights = int64([[10, -7], [5, 9]]), int64([9, 1, 2, 3, 1])
+    expected = split_rows(amounts, int64([0, 3, 5]), weights).tolist()
+    for order in ("C", "F"):
+        parts = np.full((6, 2), 7, np.int64, order=order)  # type: ignore[call-overload]
+        assert split_rows(amounts, int64([0, 3, 5]), weights, parts[:5]) is not None
+        assert [*expected, [7, 7]] == parts.tolist()
+    untouched = np.full((5, 2), 7, np.int64)
+    split_rows(amounts, int64([1, 3, 5]), weights, untouched)
+    assert [7, 7] == untouched[0].tolist()
+    for shape in [(5, 3), (4, 2), (6, 2)]:
+        with pytest.raises(ValueError, match="do not fit"):
+            split_rows(amounts, int64([0, 3, 5]), weights, np.zeros(shape, np.int64))
+    with pytest.raises(ValueError, match="read-only"):
+        split_rows(amounts, int64([0, 3, 5]), weights, frozen(np.zeros((5, 2), np.int64)))
+
+
 @always_the_same(max_examples=300)
 @given(st.integers(-(10**18), 10**18), ONE_SIGN)
 def test_weights_of_one_sign_are_never_refused(amount: int, weights: list[int]) -> None:

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from kernels import twins
 from kernels.twins import always_the_same, from_threads, frozen, int64, strided
-from medcost._core.sums import add_rows, group_sums, sort_order
+from medcost._core.sums import (
+    add_columns,
+    add_rows,
+    find_ascending,
+    group_sums,
+    half_sums,
+    narrow_codes,
+    sort_order,
+    sort_within,
+)
 
 KEYS = st.lists(
     st.one_of(
@@ -249,3 +258,141 @@ def test_rows_added_to_read_only_or_ill_fitting_totals_are_refused() -> None:
     assert totals.tolist() == [[1, 2], [3, 4]]
     add_rows(totals, frozen(rows), frozen(values))
     assert totals.tolist() == [[6, 8], [10, 12]]
+
+
+def frozen_columns(array: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return a read-only copy in Fortran's order."""
+    copy = np.array(array, order="F")
+    copy.setflags(write=False)
+    return copy
+
+
+@always_the_same(max_examples=200)
+@given(additions(), st.data())
+def test_columns_are_added_as_rows_are_but_for_those_below_zero(
+    case: tuple[list[list[int]], list[int], list[list[int]]], data: st.DataObject
+) -> None:
+    totals, rows, values = case
+    left_out = [data.draw(st.booleans()) for _ in rows]
+    array = np.asfortranarray(int64(totals, len(totals), len(totals[0])))
+    places = [-1 - row if out else row for row, out in zip(rows, left_out, strict=True)]
+    columns = frozen_columns(int64(values, len(rows), len(totals[0])))
+    kept = [i for i, out in enumerate(left_out) if not out]
+    arguments = (array, int64(places, len(rows)), columns)
+    try:
+        expected = twins.add_rows(totals, [rows[i] for i in kept], [values[i] for i in kept])
+    except OverflowError:
+        with pytest.raises(OverflowError):
+            add_columns(*arguments)
+        return
+    assert add_columns(*arguments) is None
+    assert expected == array.tolist()
+
+
+def test_columns_that_do_not_fit_are_refused() -> None:
+    totals, values = (np.zeros((2, 3), np.int64, order="F") for _ in range(2))
+    with pytest.raises(ValueError, match="not one of the totals"):
+        add_columns(totals, int64([0, 2]), values)
+    with pytest.raises(ValueError, match="do not fit"):
+        add_columns(totals, int64([0]), values)
+    with pytest.raises(ValueError, match="do not fit"):
+        add_columns(totals, int64([0, 1]), np.zeros((2, 2), np.int64, order="F"))
+    with pytest.raises(ValueError, match="read-only"):
+        add_columns(frozen_columns(totals), int64([0, 1]), values)
+    with pytest.raises(ValueError, match="contiguous"):
+        add_columns(np.zeros((2, 3), np.int64), int64([0, 1]), values)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("longest", [1, 40, 2_000])
+def test_halves_add_up_to_the_sums_of_each_group(order: str, longest: int) -> None:
+    """Groups in runs of some rows: blocks of one group, and blocks of many."""
+    rng = np.random.default_rng(longest)
+    groups = np.repeat(rng.integers(0, 5, 200), rng.integers(1, longest + 1, 200))
+    values = rng.integers(-(2**63), 2**63 - 1, (len(groups), 3), endpoint=True)
+    given_values = frozen(values) if order == "C" else frozen_columns(values)
+    high, low = half_sums(frozen(groups), given_values, 6)
+    expected = [[0] * 3 for _ in range(6)]
+    for group, row in zip(groups.tolist(), values.tolist(), strict=True):
+        for column, value in enumerate(row):
+            expected[group][column] += value
+    assert expected == (high.astype(object) * 2**32 + low.astype(object)).tolist()
+
+
+def test_halves_of_rows_without_a_group_are_refused() -> None:
+    values = np.zeros((2, 1), np.int64)
+    for bad in ([0, 3], [-1, 0], [0, 2**62]):
+        with pytest.raises(ValueError, match="no group"):
+            half_sums(int64(bad), values, 3)
+    with pytest.raises(ValueError, match="do not fit"):
+        half_sums(int64([0]), values, 3)
+    assert half_sums(int64([], 0), values[:0], 0)[0].shape == (0, 1)
+
+
+@always_the_same(max_examples=200)
+@given(st.sets(st.integers(-9, 60), max_size=40), st.data())
+def test_wanted_keys_are_found_where_they_stand(keys: set[int], data: st.DataObject) -> None:
+    """Each any number of times, in ascending order; one that is not there is refused."""
+    known = sorted(keys)
+    wanted = sorted(data.draw(st.lists(st.sampled_from(known), max_size=30)) if known else [])
+    found = find_ascending(frozen(int64(known, len(known))), int64(wanted, len(wanted)))
+    assert [known.index(key) for key in wanted] == found.tolist()
+    for missing in {-10, 61, data.draw(st.integers(-9, 60))} - keys:
+        with pytest.raises(ValueError, match="not there"):
+            find_ascending(
+                int64(known, len(known)), int64(sorted([*wanted, missing]), len(wanted) + 1)
+            )
+
+
+def test_wanted_keys_that_do_not_ascend_are_refused() -> None:
+    with pytest.raises(ValueError, match="not ascend"):
+        find_ascending(int64([1, 2, 3]), int64([3, 1]))
+
+
+@always_the_same(max_examples=200)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(-(2**63), 2**63 - 1)), max_size=60))
+def test_values_are_sorted_within_their_groups(rows: list[tuple[int, int]]) -> None:
+    groups, values = int64([g for g, _ in rows], len(rows)), int64([v for _, v in rows], len(rows))
+    ordered, starts = sort_within(groups, values, 5)
+    assert [value for _, value in sorted(rows)] == ordered.tolist()
+    assert [sum(group < g for group, _ in rows) for g in range(6)] == starts.tolist()
+
+
+@pytest.mark.parametrize("shape", ["random", "sorted", "reversed", "equal"])
+@pytest.mark.parametrize("n", [48, 49, 50, 5_000])
+def test_groups_of_any_size_and_order_are_sorted(shape: str, n: int) -> None:
+    """Few by insertion, more by a heap."""
+    values = np.random.default_rng(n).integers(-99, 99, n)
+    if shape != "random":
+        values = {"sorted": np.sort(values), "reversed": np.sort(values)[::-1].copy()}.get(
+            shape, np.full(n, 7)
+        )
+    ordered, _ = sort_within(np.zeros(n, np.int64), values, 1)
+    assert sorted(values.tolist()) == ordered.tolist()
+
+
+def test_values_of_no_group_are_refused() -> None:
+    for bad in ([0, 2], [-1, 0]):
+        with pytest.raises(ValueError, match="no group"):
+            sort_within(int64(bad), int64([5, 6]), 2)
+    with pytest.raises(ValueError, match="do not fit"):
+        sort_within(int64([0]), int64([5, 6]), 2)
+
+
+@always_the_same(max_examples=200)
+@given(st.integers(0, 5), st.data())
+def test_codes_are_narrowed_and_labels_in_use_are_told(n: int, data: st.DataObject) -> None:
+    codes = data.draw(st.lists(st.integers(-1, n - 1), max_size=20))
+    narrow, is_used, n_empty = narrow_codes(frozen(int64(codes, len(codes))), n)
+    assert codes == narrow.tolist()
+    assert np.int32 == narrow.dtype
+    assert [label in codes for label in range(n)] == is_used.tolist()
+    assert codes.count(-1) == n_empty
+
+
+@pytest.mark.parametrize("code", [-2, 3, 2**32, -(2**63)])
+def test_codes_of_no_label_are_refused(code: int) -> None:
+    with pytest.raises(ValueError, match="names no label"):
+        narrow_codes(int64([0, code]), 3)
+    with pytest.raises(ValueError, match="32 bits"):
+        narrow_codes(int64([0]), 2**31)

@@ -54,3 +54,23 @@ def give_largest(
     get step, those below t - 2 x reach nothing. Returns the places between, ascending, and how
     many of them get step. Raises ValueError where arguments do not fit. Time O(costs).
     """
+
+def round_clear(
+    costs: NDArray[np.int64],
+    lane: int,
+    shift: int,
+    exact: bool,
+    limit: int,
+    total: int,
+    cut: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], int] | None:
+    """Round one lane of fixed-point costs to whole fen that add up to total, if that is clear.
+
+    costs: int64 [rows, 8] at 2^-shift fen, the last lane what each may be off by, 0 where exact;
+    cut: whole fen [rows], written. The same as cut_costs of one span, then give_largest of the
+    fen that total lacks: what is returned is what give_largest returns, places that remain open
+    and how many of them get a fen, none where all is done. None, and then cut means nothing,
+    where a size reaches limit, a whole fen is in reach of a cost, as many fen lack as there are
+    rows or more, or costs may be off by a quarter of a fen. Raises ValueError where arguments do
+    not fit. Time O(rows), in memory that the near cache holds for tens of thousands of rows.
+    """

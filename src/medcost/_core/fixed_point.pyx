@@ -3,9 +3,11 @@
 import numpy as np
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from medcost._core.int128 cimport i128
+from medcost._core.split cimport kth_largest
 from medcost._core.split import require_starts
 
 cdef enum:
@@ -196,3 +198,164 @@ def give_largest(
                 between[n_between] = i
                 n_between += 1
     return between_array[:n_between].copy(), n - above
+
+
+cdef enum:
+    # What round_clear makes of a span.
+    ROUNDED = 0
+    OPEN = 1
+    UNCLEAR = 2
+    NO_MEMORY = 3
+
+
+cdef bint cut_span(
+    const int64_t *costs,
+    Py_ssize_t last,
+    Py_ssize_t n,
+    int64_t shift,
+    bint exact,
+    int64_t limit,
+    int64_t *cut,
+    int64_t *piece,
+    int64_t *reach,
+    i128 *total,
+) noexcept nogil:
+    """Cut every cost of a span toward zero; whether none is left out or near a whole fen.
+
+    costs: of the first row, with that of the next eight further on and its size last further on.
+    """
+    cdef Py_ssize_t i
+    cdef int64_t cost, below, limited = 0
+    cdef uint64_t fraction, bound, largest = 0, any_near = 0
+    cdef i128 cuts = 0
+    for i in range(n):
+        limited |= costs[8 * i + last] >= limit
+        cost = costs[8 * i]
+        fraction = <uint64_t>cost << (64 - shift)
+        bound = 0 if exact else <uint64_t>costs[8 * i + last] << (64 - shift)
+        largest = max(largest, bound)
+        any_near |= bound > 0 and fraction + bound < 2 * bound
+        below = cost < 0 and fraction > 0
+        cost = (cost >> shift) + below
+        cut[i] = cost
+        cuts += cost
+        piece[i] = <int64_t>(fraction >> PIECE_SHIFT) - (below << 62)
+    reach[0] = <int64_t>(largest >> PIECE_SHIFT) + 2
+    total[0] = cuts
+    return not limited and not any_near
+
+
+cdef int64_t piece_of_rank(
+    const int64_t *piece, int64_t *of_bin, Py_ssize_t n, Py_ssize_t rank, int64_t sign
+) noexcept nogil:
+    """The piece of a rank (from 1), counted from the largest; sign: -1 turns pieces round."""
+    cdef int64_t bins[BINS + 1]
+    cdef int64_t signed, low
+    cdef Py_ssize_t i, above = 0, at = 0
+    cdef int64_t turn_bin = BINS
+    memset(bins, 0, sizeof(bins))
+    for i in range(n):
+        bins[bin_of((piece[i] ^ sign) - sign)] += 1
+    while above < rank:
+        turn_bin -= 1
+        above += bins[turn_bin]
+    above -= bins[turn_bin]
+    low = (turn_bin << BIN_SHIFT) - PIECE_ONE
+    for i in range(n):
+        signed = (piece[i] ^ sign) - sign
+        # Written over by the next unless it is of the bin.
+        of_bin[at] = signed
+        at += <uint64_t>(signed - low) >> BIN_SHIFT == 0
+    return kth_largest(of_bin, at, rank - above)
+
+
+cdef int round_span(
+    const int64_t *costs,
+    Py_ssize_t last,
+    Py_ssize_t n,
+    int64_t shift,
+    bint exact,
+    int64_t limit,
+    int64_t wanted,
+    int64_t *cut,
+    int64_t *piece,
+    int64_t *between,
+    Py_ssize_t *n_between,
+    Py_ssize_t *n_left,
+) noexcept nogil:
+    """The loop of round_clear; between is used for pieces of a bin before it is filled."""
+    cdef Py_ssize_t i, count, above = 0, about = 0
+    cdef int64_t reach, signed, turn, low, high, step, sign
+    cdef bint gets
+    cdef i128 missing, total
+    if not cut_span(costs, last, n, shift, exact, limit, cut, piece, &reach, &total):
+        return UNCLEAR
+    missing = wanted - total
+    if missing == 0:
+        return ROUNDED
+    step = 1 if missing > 0 else -1
+    sign = step >> 1
+    missing *= step
+    # The fen of more than all costs, and errors of a quarter of a fen, are for others.
+    if missing >= n or reach > PIECE_ONE >> 2:
+        return UNCLEAR
+    count = <Py_ssize_t>missing
+    turn = piece_of_rank(piece, between, n, count, sign)
+    low, high = turn - 2 * reach, turn + 2 * reach
+    for i in range(n):
+        gets = (piece[i] ^ sign) - sign >= low
+        cut[i] += ((<int64_t>gets) ^ sign) - sign
+        about += gets
+    if about == count:
+        return ROUNDED
+    # More may get one than there are fen: it is taken back from those that are not sure.
+    for i in range(n):
+        signed = (piece[i] ^ sign) - sign
+        above += signed > high
+        if low <= signed <= high:
+            cut[i] -= step
+            between[n_between[0]] = i
+            n_between[0] += 1
+    n_left[0] = count - above
+    return OPEN
+
+
+def round_clear(
+    const int64_t[:, ::1] costs not None,
+    Py_ssize_t lane,
+    int64_t shift,
+    bint exact,
+    int64_t limit,
+    int64_t total,
+    int64_t[::1] cut not None,
+):
+    """Round one lane of a span to a total, if that is clear; see fixed_point.pyi."""
+    cdef Py_ssize_t n = costs.shape[0], n_between = 0, n_left = 0
+    cdef int64_t *scratch
+    cdef int found = NO_MEMORY
+    cdef int64_t[::1] places
+    if costs.shape[1] != 8 or not 0 <= lane < 7 or cut.shape[0] != n:
+        raise ValueError("costs have eight lanes, the last of them for sizes")
+    if not 1 <= shift <= 62:
+        raise ValueError("shifts are from 1 to 62")
+    if n == 0:
+        return None if total else (np.empty(0, np.int64), 0)
+    with nogil:
+        scratch = <int64_t *>malloc(2 * n * sizeof(int64_t))
+        if scratch != NULL:
+            found = round_span(
+                &costs[0, lane], 7 - lane, n, shift, exact, limit, total, &cut[0], scratch,
+                scratch + n, &n_between, &n_left,
+            )
+    try:
+        if found == NO_MEMORY:
+            raise MemoryError
+        if found == UNCLEAR:
+            return None
+        between = np.empty(n_between, np.int64)
+        places = between
+        for i in range(n_between):
+            places[i] = scratch[n + i]
+        return between, n_left
+    finally:
+        free(scratch)

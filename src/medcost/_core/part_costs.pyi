@@ -15,14 +15,17 @@ def scaled_rates(
     pools: NDArray[np.int64],
     totals: NDArray[np.int64],
     shifts: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Floor of pool x weight x 2^shift / total, int64 [activities], one element.
+    rates: NDArray[np.int64],
+) -> NDArray[np.uint8]:
+    """Write floor of pool x weight x 2^shift / total into rates, int64 [activities, 8].
 
-    dept: department of each activity; weights [activities]; pools; totals above 0; shifts from
-    0 to 62 [departments]. A floor is less than 1 below the exact rate; the second array is 1
-    for departments with a rate that is not exact [departments]. Raises OverflowError where a
-    rate does not fit 64 bits. Time O(activities), and O(1) divisions a department where its
-    activities stand together.
+    dept: department of each activity; weights [activities, elements], or [activities, 1] where
+    all elements weigh the same; pools; totals above 0; shifts from 0 to 62 [departments,
+    elements], fewer than eight; lanes beyond the elements get 0. A floor is less than 1 below
+    the exact rate; what is returned is 1 for departments and elements with a rate that is not
+    exact [departments, elements]. Raises OverflowError where a rate does not fit 64 bits. Time
+    O(activities x elements), and O(elements) divisions a department where its activities stand
+    together.
     """
 
 def add_costs(
@@ -30,13 +33,15 @@ def add_costs(
     activity: NDArray[np.uint16] | NDArray[np.uint32],
     measure: NDArray[np.signedinteger],
     step: int,
+    places: NDArray[np.uint32],
     rates: NDArray[np.int64],
     receivers: NDArray[np.int64],
     costs: NDArray[np.int64],
 ) -> None:
     """Add Sum rate x measure x step of each row to its receiver, lane by lane, in place.
 
-    rates: int64 [activities, 8], lanes 0 to 6 the scaled rates of the elements, lane 7 unused;
+    places: where the rates of each of the part's activities stand, uint32 [activities]; rates:
+    int64 [places, 8], lanes 0 to 6 the scaled rates of the elements, lane 7 unused;
     costs: int64 [receivers, 8]; its lane 7 takes Sum |measure x step|, which stays at the
     largest int64 once it is reached.
 
@@ -50,6 +55,15 @@ def add_costs(
     rate is less than 1 below the exact one, so a total is off by less than Sum |measure|, that
     is lane 7 / 2^k fen; receivers for which this is not below 2^-10 fen are costed by
     add_wide_costs. Time O(entries x 8).
+    """
+
+def add_found(
+    found: NDArray[np.int64], receivers: NDArray[np.int64], costs: NDArray[np.int64]
+) -> None:
+    """Add what add_costs found of some receivers to the costs of all, lane by lane, in place.
+
+    found: int64 [rows, 8]; receivers: the place of each row in costs, int64 [rows]; costs: int64
+    [receivers, 8]. Sums wrap as in add_costs, and lane 7 stays at the largest int64.
     """
 
 def add_wide_costs(

@@ -28,18 +28,18 @@ cdef extern from *:
     #include <stdint.h>
     #include <string.h>
 
-    /* cost[lane] += sum of times x rates[which][lane]; unsigned, because sums on the way may
-       wrap: only the total is proved to fit. One copy of the loop for each width of registers. */
+    /* cost[lane] += sum of times x rates[place[which]][lane]; unsigned, because sums on the way
+       may wrap: only the total is proved to fit. One copy of the loop for each width of registers. */
     #define MEDCOST_LANES(NAME, ATTRIBUTE, BYTES) \\
     typedef uint64_t NAME##_t __attribute__((vector_size(BYTES))); \\
     static ATTRIBUTE void NAME( \\
-        const uint32_t *which, const int64_t *times, int64_t n, const int64_t *rates, \\
-        int64_t *cost) { \\
+        const uint32_t *which, const int64_t *times, int64_t n, const uint32_t *place, \\
+        const int64_t *rates, int64_t *cost) { \\
         enum { PIECES = 64 / BYTES }; \\
         NAME##_t sum[PIECES], rate; \\
         memcpy(sum, cost, 64); \\
         for (int64_t i = 0; i < n; i++) { \\
-            const char *of_entry = (const char *)(rates + 8 * (int64_t)which[i]); \\
+            const char *of_entry = (const char *)(rates + 8 * (int64_t)place[which[i]]); \\
             for (int p = 0; p < PIECES; p++) { \\
                 memcpy(&rate, of_entry + BYTES * p, BYTES); \\
                 sum[p] += rate * (uint64_t)times[i]; \\
@@ -48,12 +48,53 @@ cdef extern from *:
         memcpy(cost, sum, 64); \\
     }
 
+    /* times = measure x step, the sum of their sizes and the bits of all, of a stretch; size_bytes
+       says which integers they are. One loop for each type and width of registers. */
+    #define MEDCOST_WIDEN_ONE(ATTRIBUTE, NAME, TYPE) \\
+    static ATTRIBUTE void NAME##_##TYPE( \\
+        const TYPE *measure, int64_t step, int64_t n, int64_t *times, uint64_t *sizes, \\
+        uint64_t *bits) { \\
+        uint64_t sum = 0, any = 0; \\
+        for (int64_t i = 0; i < n; i++) { \\
+            uint64_t wide = (uint64_t)(int64_t)measure[i] * (uint64_t)step; \\
+            uint64_t sign = (uint64_t)0 - (wide >> 63), size = wide ^ sign; \\
+            times[i] = (int64_t)wide; \\
+            any |= size; \\
+            sum += size - sign; \\
+        } \\
+        *sizes = sum; \\
+        *bits = any; \\
+    }
+    #define MEDCOST_WIDEN(NAME, ATTRIBUTE) \\
+    MEDCOST_WIDEN_ONE(ATTRIBUTE, NAME, int8_t) MEDCOST_WIDEN_ONE(ATTRIBUTE, NAME, int16_t) \\
+    MEDCOST_WIDEN_ONE(ATTRIBUTE, NAME, int32_t) MEDCOST_WIDEN_ONE(ATTRIBUTE, NAME, int64_t) \\
+    static ATTRIBUTE void NAME( \\
+        const void *measure, int size_bytes, int64_t step, int64_t n, int64_t *times, \\
+        uint64_t *sizes, uint64_t *bits) { \\
+        if (size_bytes == 1) NAME##_int8_t(measure, step, n, times, sizes, bits); \\
+        else if (size_bytes == 2) NAME##_int16_t(measure, step, n, times, sizes, bits); \\
+        else if (size_bytes == 4) NAME##_int32_t(measure, step, n, times, sizes, bits); \\
+        else NAME##_int64_t(measure, step, n, times, sizes, bits); \\
+    }
+
+    typedef void (*medcost_widen)(
+        const void *, int, int64_t, int64_t, int64_t *, uint64_t *, uint64_t *);
     typedef void (*medcost_lanes)(
-        const uint32_t *, const int64_t *, int64_t, const int64_t *, int64_t *);
+        const uint32_t *, const int64_t *, int64_t, const uint32_t *, const int64_t *,
+        int64_t *);
     MEDCOST_LANES(medcost_lanes_of_16, , 16)
+    MEDCOST_WIDEN(medcost_widen_in_16, )
     #if defined(__x86_64__)
     MEDCOST_LANES(medcost_lanes_of_32, __attribute__((target("avx2"))), 32)
     MEDCOST_LANES(medcost_lanes_of_64, __attribute__((target("avx512f,avx512dq"))), 64)
+    MEDCOST_WIDEN(medcost_widen_in_32, __attribute__((target("avx2"))))
+    MEDCOST_WIDEN(medcost_widen_in_64, __attribute__((target("avx512f,avx512dq"))))
+    static medcost_widen medcost_widest_widen(void) {
+        __builtin_cpu_init();
+        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
+            return medcost_widen_in_64;
+        return __builtin_cpu_supports("avx2") ? medcost_widen_in_32 : medcost_widen_in_16;
+    }
     static medcost_lanes medcost_widest_lanes(void) {
         __builtin_cpu_init();
         if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
@@ -61,13 +102,18 @@ cdef extern from *:
         return __builtin_cpu_supports("avx2") ? medcost_lanes_of_32 : medcost_lanes_of_16;
     }
     #else
+    static medcost_widen medcost_widest_widen(void) { return medcost_widen_in_16; }
     static medcost_lanes medcost_widest_lanes(void) { return medcost_lanes_of_16; }
     #endif
     """
     ctypedef void (*add_lanes_t "medcost_lanes")(
-        const uint32_t *which, const int64_t *times, int64_t n, const int64_t *rates,
-        int64_t *cost) noexcept nogil
+        const uint32_t *which, const int64_t *times, int64_t n, const uint32_t *place,
+        const int64_t *rates, int64_t *cost) noexcept nogil
     add_lanes_t widest_lanes "medcost_widest_lanes"() noexcept nogil
+    ctypedef void (*widen_t "medcost_widen")(
+        const void *measure, int size_bytes, int64_t step, int64_t n, int64_t *times,
+        uint64_t *sizes, uint64_t *bits) noexcept nogil
+    widen_t widest_widen "medcost_widest_widen"() noexcept nogil
 
 
 cdef int require_activities(const activity_t[::1] activity, Py_ssize_t n) except -1:
@@ -97,6 +143,7 @@ def add_costs(
     const activity_t[::1] activity not None,
     const measure_t[::1] measure not None,
     int64_t step,
+    const uint32_t[::1] places not None,
     const int64_t[:, ::1] rates not None,
     const int64_t[::1] receivers not None,
     int64_t[:, ::1] costs not None,
@@ -109,13 +156,15 @@ def add_costs(
         raise ValueError("starts, entries and receivers do not fit")
     if rates.shape[1] != LANES or costs.shape[1] != LANES:
         raise ValueError("rates and costs have eight lanes")
-    require_activities(activity, rates.shape[0])
+    require_activities(activity, places.shape[0])
+    require_activities(places, rates.shape[0])
     with nogil:
         if n:
             add_rows_costs(
                 &starts[0], &activity[0] if activity.shape[0] else NULL,
                 &measure[0] if measure.shape[0] else NULL,
-                step, &rates[0, 0] if rates.shape[0] else NULL, &receivers[0], n, &costs[0, 0],
+                step, &places[0] if places.shape[0] else NULL,
+                &rates[0, 0] if rates.shape[0] else NULL, &receivers[0], n, &costs[0, 0],
             )
 
 
@@ -124,6 +173,7 @@ cdef void add_rows_costs(
     const activity_t *activity,
     const measure_t *measure,
     int64_t step,
+    const uint32_t *places,
     const int64_t *rates,
     const int64_t *receivers,
     Py_ssize_t n,
@@ -137,25 +187,46 @@ cdef void add_rows_costs(
     cdef int64_t *cost
     cdef uint64_t sizes, bits
     cdef add_lanes_t add_lanes = widest_lanes()
+    cdef widen_t widen = widest_widen()
     for row in range(n):
         cost = costs + LANES * receivers[row]
         first = starts[row]
         while first < starts[row + 1]:
             count = min(<Py_ssize_t>STRETCH, starts[row + 1] - first)
-            sizes = bits = 0
             for i in range(count):
                 which[i] = activity[first + i]
-                times[i] = measure[first + i] * step
-                size = times[i] ^ (times[i] >> 63)
-                bits |= <uint64_t>size
-                sizes += <uint64_t>size + (<uint64_t>times[i] >> 63)
+            widen(measure + first, sizeof(measure_t), step, count, times, &sizes, &bits)
             if bits >> SURE_BITS:
                 sizes = sum_of_sizes(times, count)
             if add_overflows(cost[LANES - 1], <int64_t>sizes, &size) or sizes >> 63:
                 size = INT64_MAX
-            add_lanes(which, times, count, rates, cost)
+            add_lanes(which, times, count, places, rates, cost)
             cost[LANES - 1] = size
             first += count
+
+
+def add_found(
+    const int64_t[:, ::1] found not None,
+    const int64_t[::1] receivers not None,
+    int64_t[:, ::1] costs not None,
+):
+    """Add costs that were found of some receivers to those of all; see part_costs.pyi."""
+    cdef Py_ssize_t row, lane
+    cdef int64_t size
+    cdef int64_t *cost
+    require_receivers(receivers, costs.shape[0])
+    if found.shape[0] != receivers.shape[0]:
+        raise ValueError("costs and receivers do not fit")
+    if found.shape[1] != LANES or costs.shape[1] != LANES:
+        raise ValueError("costs have eight lanes")
+    with nogil:
+        for row in range(receivers.shape[0]):
+            cost = &costs[receivers[row], 0]
+            for lane in range(LANES - 1):
+                cost[lane] = <int64_t>(<uint64_t>cost[lane] + <uint64_t>found[row, lane])
+            if add_overflows(cost[LANES - 1], found[row, LANES - 1], &size):
+                size = INT64_MAX
+            cost[LANES - 1] = size
 
 
 cdef uint64_t sum_of_sizes(const int64_t *times, Py_ssize_t n) noexcept nogil:
@@ -225,7 +296,7 @@ def add_direct_costs(
     const measure_t[::1] direct_cost not None,
     const int8_t[::1] element not None,
     const int64_t[::1] receivers not None,
-    int64_t[:, ::1] costs not None,
+    int64_t[:, :] costs not None,
 ):
     """Add the purchase cost of each entry in its activity's element; see part_costs.pyi."""
     cdef Py_ssize_t row, entry, n = receivers.shape[0]
@@ -270,58 +341,85 @@ cdef inline uint64_t size_of(int64_t value) noexcept nogil:
 
 def scaled_rates(
     const int64_t[::1] dept not None,
-    const int64_t[::1] weights not None,
-    const int64_t[::1] pools not None,
-    const int64_t[::1] totals not None,
-    const int64_t[::1] shifts not None,
+    const int64_t[:, ::1] weights not None,
+    const int64_t[:, ::1] pools not None,
+    const int64_t[:, ::1] totals not None,
+    const int64_t[:, ::1] shifts not None,
+    int64_t[:, ::1] rates not None,
 ):
-    """Floor of pool x weight x 2^shift / total, and whether it is exact; see part_costs.pyi."""
-    cdef Py_ssize_t i, at = -1, n = dept.shape[0], n_depts = pools.shape[0]
-    cdef u128 rate
-    cdef uint64_t weight, rest, total = 1, pool = 0
-    cdef Ratio ratio
-    cdef bint below_zero
-    cdef int64_t[::1] rates
-    cdef uint8_t[::1] inexact
+    """Floor of pool x weight x 2^shift / total, and which are not exact; see part_costs.pyi."""
+    cdef Py_ssize_t i, e, at = -1, n = dept.shape[0], n_depts = pools.shape[0]
+    cdef Py_ssize_t m = pools.shape[1], last = weights.shape[1] - 1
+    cdef Ratio ratios[LANES]
+    cdef uint8_t[:, ::1] inexact
     cdef int failed = 0
-    if totals.shape[0] != n_depts or shifts.shape[0] != n_depts or weights.shape[0] != n:
-        raise ValueError("departments and activities must each have columns of the same length")
+    if m >= LANES or rates.shape[0] != n or rates.shape[1] != LANES:
+        raise ValueError("rates have eight lanes, more than there are elements")
+    if weights.shape[0] != n or weights.shape[1] not in (1, m):
+        raise ValueError("departments and weights of the activities do not fit")
+    if (totals.shape[0], totals.shape[1]) != (n_depts, m):
+        raise ValueError("pools and totals do not fit")
+    if (shifts.shape[0], shifts.shape[1]) != (n_depts, m):
+        raise ValueError("pools and shifts do not fit")
     require_receivers(dept, n_depts)
     with nogil:
         for i in range(n_depts):
-            failed |= totals[i] <= 0 or not 0 <= shifts[i] <= 62
+            for e in range(m):
+                failed |= totals[i, e] <= 0 or not 0 <= shifts[i, e] <= 62
     if failed:
         raise ValueError("totals must be positive and shifts from 0 to 62")
-    rates_array, inexact_array = np.zeros(n, np.int64), np.zeros(n_depts, np.uint8)
-    rates, inexact = rates_array, inexact_array
-    ratio.whole, ratio.part = 0, 0
+    inexact_array = np.zeros((n_depts, m), np.uint8)
+    inexact = inexact_array
     with nogil:
         for i in range(n):
             # Activities of one department stand together: one division for all of them.
             if dept[i] != at:
                 at = dept[i]
-                pool, total = size_of(pools[at]), totals[at]
-                ratio = ratio_of(pool, total, shifts[at])
-            weight = size_of(weights[i])
-            if weight == 0 or pool == 0:
-                continue
-            if ratio.whole >> 64:
-                failed = 1
+                for e in range(m):
+                    ratios[e] = ratio_of(size_of(pools[at, e]), totals[at, e], shifts[at, e])
+            for e in range(m):
+                failed |= scaled_rate(
+                    &ratios[e], pools[at, e], weights[i, min(e, last)], totals[at, e],
+                    shifts[at, e], &rates[i, e], &inexact[at, e],
+                )
+            for e in range(m, LANES):
+                rates[i, e] = 0
+            if failed:
                 break
-            # At most one below the floor, as weight x 2^-64 is below one; what is left over,
-            # less than two totals, says which and is all that 64 bits need to hold.
-            rate = ratio.whole * weight + ((<u128>ratio.part * weight) >> 64)
-            rest = ((pool * weight) << shifts[at]) - <uint64_t>rate * total
-            if rest >= total:
-                rate += 1
-                rest -= total
-            inexact[at] |= rest != 0
-            below_zero = (pools[at] < 0) != (weights[i] < 0)
-            if below_zero:
-                # The floor of a negative number lies on the other side.
-                rate += rest != 0
-            failed |= rate > (<u128>1 << 63) - (not below_zero)
-            rates[i] = <int64_t>(<uint64_t>0 - <uint64_t>rate if below_zero else <uint64_t>rate)
     if failed:
         raise OverflowError("a rate does not fit 64 bits")
-    return rates_array, inexact_array
+    return inexact_array
+
+
+cdef inline bint scaled_rate(
+    const Ratio *ratio,
+    int64_t pool_signed,
+    int64_t weight_signed,
+    uint64_t total,
+    int64_t shift,
+    int64_t *found,
+    uint8_t *inexact,
+) noexcept nogil:
+    """Write one rate; whether it does not fit 64 bits."""
+    cdef uint64_t weight = size_of(weight_signed), pool = size_of(pool_signed), rest
+    cdef u128 rate
+    cdef bint below_zero
+    if weight == 0 or pool == 0:
+        found[0] = 0
+        return False
+    if ratio.whole >> 64:
+        return True
+    # At most one below the floor, as weight x 2^-64 is below one; what is left over, less than
+    # two totals, says which and is all that 64 bits need to hold.
+    rate = ratio.whole * weight + ((<u128>ratio.part * weight) >> 64)
+    rest = ((pool * weight) << shift) - <uint64_t>rate * total
+    if rest >= total:
+        rate += 1
+        rest -= total
+    inexact[0] |= rest != 0
+    below_zero = (pool_signed < 0) != (weight_signed < 0)
+    if below_zero:
+        # The floor of a negative number lies on the other side.
+        rate += rest != 0
+    found[0] = <int64_t>(<uint64_t>0 - <uint64_t>rate if below_zero else <uint64_t>rate)
+    return rate > (<u128>1 << 63) - (not below_zero)

@@ -16,12 +16,14 @@ def split_rows(
     amounts: NDArray[np.int64],
     starts: NDArray[np.int64],
     weights: NDArray[np.int64],
+    parts: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
     """Parts of every amount, int64 fen [weights, elements], rows of receivers in key order.
 
     amounts: fen [rows, elements]; starts: [rows + 1]; weights: [receivers of all rows], each
     row's total above zero. Exact part = amount x weight / total, cut toward zero; the missing
-    fen go one each to the largest cut-off pieces in their direction, the first on ties.
-    Raises ValueError where a total is not positive, OverflowError where a part does not fit.
-    Time O(receivers x elements).
+    fen go one each to the largest cut-off pieces in their direction, the first on ties. parts:
+    where they are written, in any order of memory; without it an array of its own. Receivers of
+    no row are left as they are. Raises ValueError where a total is not positive, OverflowError
+    where a part does not fit. Time O(receivers x elements).
     """

@@ -9,6 +9,32 @@ from medcost._core.int128 cimport add_overflows, i128
 
 # A product of two numbers below 2^31 and its quotient stay in 64 bits, where division is cheap.
 cdef int64_t SMALL = <int64_t>1 << 31
+# A quotient of doubles below this is off by less than one.
+cdef double SURE_QUOTIENT = 1125899906842624.0
+
+
+cdef inline int64_t cut_quotient(
+    int64_t product, int64_t total, double inverse, int64_t *rest
+) noexcept nogil:
+    """product / total cut toward zero, and what is left; total > 0, inverse = 1.0 / total.
+
+    The quotient that doubles propose has three roundings, each off by 2^-53 of it: below 2^50 it
+    is less than one off, so that one step to either side puts it right.
+    """
+    cdef double proposed = product * inverse
+    cdef int64_t quotient, left, sign, off
+    if not -SURE_QUOTIENT < proposed < SURE_QUOTIENT:
+        quotient = product // total
+        rest[0] = product - quotient * total
+        return quotient
+    sign = product >> 63
+    quotient = <int64_t>proposed
+    # What is left of the product's size: of a quotient one too large it is below 0.
+    left = ((product - quotient * total) ^ sign) - sign
+    off = (left >= total) - (left < 0)
+    left -= off * total
+    rest[0] = (left ^ sign) - sign
+    return quotient + ((off ^ sign) - sign)
 
 
 cdef int64_t kth_largest(int64_t *values, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
@@ -59,6 +85,7 @@ cdef int64_t split_amount(
     """
     cdef Py_ssize_t i, k
     cdef int64_t part, threshold, step
+    cdef double inverse = 1.0 / total
     cdef i128 product, quotient, missing = amount
     if amount == 0:
         for i in range(n):
@@ -66,8 +93,7 @@ cdef int64_t split_amount(
         return 0
     for i in range(n):
         if -SMALL < amount < SMALL and -SMALL < weights[i] < SMALL:
-            part = amount * weights[i] // total
-            pieces[i] = amount * weights[i] - part * total
+            part = cut_quotient(amount * weights[i], total, inverse, &pieces[i])
         else:
             product = <i128>amount * weights[i]
             quotient = product // total
@@ -105,11 +131,12 @@ cdef int split_all(
     const int64_t[::1] starts,
     const int64_t[::1] weights,
     const int64_t[::1] totals,
-    int64_t[:, ::1] parts,
+    int64_t[:, :] parts,
     int64_t *scratch,
     Py_ssize_t longest,
 ) noexcept nogil:
     cdef Py_ssize_t row, element, n, first, m = amounts.shape[1]
+    cdef Py_ssize_t stride = parts.strides[0] // <Py_ssize_t>sizeof(int64_t)
     for row in range(amounts.shape[0]):
         first = starts[row]
         n = starts[row + 1] - first
@@ -118,7 +145,7 @@ cdef int split_all(
         for element in range(m):
             if split_amount(
                 amounts[row, element], &weights[first], n, totals[row],
-                &parts[first, element], m, scratch, scratch + longest,
+                &parts[first, element], stride, scratch, scratch + longest,
             ):
                 return 1
     return 0
@@ -155,12 +182,13 @@ def split_rows(
     const int64_t[:, ::1] amounts not None,
     const int64_t[::1] starts not None,
     const int64_t[::1] weights not None,
+    parts=None,
 ):
     """Split each row of amounts over its receivers; see split.pyi."""
     cdef Py_ssize_t row, longest = 0, rows = amounts.shape[0]
     cdef int64_t *scratch
     cdef const int64_t[::1] totals = weight_totals(starts, weights)
-    cdef int64_t[:, ::1] parts
+    cdef int64_t[:, :] written
     cdef int failed
     if starts.shape[0] != rows + 1:
         raise ValueError("starts needs one entry more than amounts has rows")
@@ -168,16 +196,19 @@ def split_rows(
         longest = max(longest, starts[row + 1] - starts[row])
         if starts[row + 1] > starts[row] and totals[row] <= 0:
             raise ValueError("the weights of a row must add up to more than zero")
-    result = np.zeros((weights.shape[0], amounts.shape[1]), np.int64)
-    parts = result
+    if parts is None:
+        parts = np.zeros((weights.shape[0], amounts.shape[1]), np.int64)
+    written = parts
+    if written.shape[0] != weights.shape[0] or written.shape[1] != amounts.shape[1]:
+        raise ValueError("parts do not fit amounts and weights")
     scratch = <int64_t *>malloc(max(2 * longest, 1) * sizeof(int64_t))
     if scratch == NULL:
         raise MemoryError
     try:
         with nogil:
-            failed = split_all(amounts, starts, weights, totals, parts, scratch, longest)
+            failed = split_all(amounts, starts, weights, totals, written, scratch, longest)
     finally:
         free(scratch)
     if failed:
         raise OverflowError("a part does not fit 64 bits")
-    return result
+    return parts

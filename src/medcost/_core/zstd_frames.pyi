@@ -9,7 +9,7 @@ def join_frames(
     stored_sizes: NDArray[np.int64],
     sizes: NDArray[np.int64],
 ) -> tuple[int, int] | None:
-    """Let some pages be unpacked at once where they lie: the place of their first byte and their end.
+    """Let some pages be unpacked at once where they lie; from where to where they do.
 
     chunk: changed in place: each header between two pages becomes a frame that zstd skips.
     starts, stored_sizes: where each page lies in the chunk; sizes: what it unpacks to. None, and

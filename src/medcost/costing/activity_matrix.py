@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from medcost._core.sums import find_ascending
 from medcost.array_files import read_arrays, write_arrays
 from medcost.records import dataclass
 from medcost.threads import Made, map_in_threads
@@ -120,11 +121,11 @@ class ActivityMatrix:
 
     def activities_of(self, part: MatrixPart) -> NDArray[np.int64]:
         """Activity of each of the part's activity keys."""
-        return np.searchsorted(self.activity_key, part.activity_key)
+        return find_ascending(self.activity_key, part.activity_key)
 
     def receivers_of(self, part: MatrixPart) -> NDArray[np.int64]:
         """Receiver of each of the part's rows."""
-        return find_sorted(self.row_key, part.row_key)
+        return find_ascending(self.row_key, part.row_key)
 
     def map_parts(
         self, look: Callable[[MatrixPart], Made], keys: NDArray[np.int64] | None = None

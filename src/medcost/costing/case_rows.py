@@ -30,7 +30,6 @@ from medcost.costing.fixed_costs import (
     FixedCosts,
     Spans,
     base_of_part,
-    each_element,
     fixed_unless_wide,
     reach_of_units,
     unit_spans,
@@ -42,6 +41,7 @@ from medcost.costing.together import (
     give_exactly,
     hand_out,
     open_places,
+    round_clearly,
     round_together,
 )
 from medcost.errors import InputRejected
@@ -57,7 +57,8 @@ FEW_OPEN = 32
 def cost_rows(book: PeriodBook, items: ServiceItemCosts) -> NDArray[np.int64]:
     """Every unit's receivers rounded together to what its pools share out, fen [rows, elements].
 
-    Raises InputRejected (amount-out-of-range). Time O(entries x elements).
+    The costs stand in Fortran's order, as tables want them. Raises InputRejected
+    (amount-out-of-range). Time O(entries x elements).
     """
     matrix = items.matrix
     reach = reach_of_units(book, items)
@@ -71,10 +72,10 @@ def cost_rows(book: PeriodBook, items: ServiceItemCosts) -> NDArray[np.int64]:
     fixed = fixed_unless_wide(items, reach, spans)
     unsure = [(e, span) for e in range(len(ELEMENTS)) for span in range(len(spans.unit))]
     if fixed is not None:
-        unsure = _round_sure(items, fixed, spans, totals, cost)
+        unsure = _round_sure(_Rounding(items, fixed, spans, totals, cost))
     if unsure:
         _round_unsure(items, fixed, spans, totals, unsure, cost)
-    return np.ascontiguousarray(cost)
+    return cost
 
 
 class _Doubt(NamedTuple):
@@ -92,75 +93,116 @@ class _Doubt(NamedTuple):
     places: NDArray[np.int64]
 
 
-def _round_sure(
-    items: ServiceItemCosts,
-    fixed: FixedCosts,
-    spans: Spans,
-    totals: NDArray[np.object_],
-    cost: NDArray[np.int64],
-) -> list[tuple[int, int]]:
+class _Rounding(NamedTuple):
+    """What the spans of all elements are rounded from, and into; totals: [units, elements]."""
+
+    items: ServiceItemCosts
+    fixed: FixedCosts
+    spans: Spans
+    totals: NDArray[np.object_]
+    cost: NDArray[np.int64]
+
+    def cut_of(self, element: int, span: int) -> NDArray[np.int64]:
+        """Where the costs of a span go."""
+        return self.cost[self.spans.rows(span), element]
+
+    def total_of(self, element: int, span: int) -> int:
+        """What the costs of a span add up to."""
+        return int(self.totals[self.spans.unit[span], element])
+
+
+def _round_sure(rounding: _Rounding) -> list[tuple[int, int]]:
     """Round, into cost, where at most a few costs need more digits; the spans that are left."""
-    span_of = np.searchsorted(spans.starts, fixed.at, side="right") - 1
-    limit = fixed.limit[spans.unit]
-
-    def cut_element(element: int) -> list[_Doubt]:
-        shift = np.ascontiguousarray(fixed.shift[spans.unit, element])
-        exact = ~fixed.inexact[spans.unit, element]
-        cut = cost[:, element]
-        piece, sums, reach, near = cut_costs(
-            fixed.costs, element, spans.starts, shift, exact.view(np.uint8), limit, cut
-        )
-        closer = fixed.closer.costs(element)
-        cut[fixed.at], piece[fixed.at], is_near = first_cut(*closer)
-        near[span_of[is_near]] = True
-        np.maximum.at(reach, span_of, (closer[2] >> 2) + 2)
-        for span, fen in zip(span_of.tolist(), cut[fixed.at].tolist(), strict=True):
-            sums[span] += fen
-        doubts = []
-        for span, unit in enumerate(spans.unit.tolist()):
-            rows, places = spans.rows(span), np.empty(0, np.int64)
-            if near[span]:
-                proposed = _propose_span(fixed, spans, element, span)
-                places = np.flatnonzero(first_cut(*proposed)[2])
-            missing = int(totals[unit, element]) - sums[span]
-            doubts.append(_Doubt(element, span, piece[rows], int(reach[span]), missing, places))
-        return doubts
-
-    doubts = [doubt for found in each_element(items.matrix.threads, cut_element) for doubt in found]
+    threads = rounding.items.matrix.threads
+    # All elements of a span one after the other: its costs stay in the near cache.
+    spans = [(e, span) for span in range(len(rounding.spans.unit)) for e in range(len(ELEMENTS))]
+    clear = map_in_threads(lambda place: _round_if_clear(rounding, *place), spans, threads)
+    unclear = [place for place, found in zip(spans, clear, strict=True) if found is None]
+    open_fen = [
+        (*place, found)
+        for place, found in zip(spans, clear, strict=True)
+        if found is not None and len(found.places)
+    ]
+    doubts = map_in_threads(lambda place: _find_doubt(rounding, *place), unclear, threads)
     few = [doubt for doubt in doubts if len(doubt.places) <= FEW_OPEN]
-    exact_of = _exact_costs(items, spans, [(d.element, d.span, d.places) for d in few])
     left = [(d.element, d.span) for d in doubts if len(d.places) > FEW_OPEN]
-    open_fen: list[tuple[int, int, OpenFen]] = []
+    exact_of = _exact_costs(rounding, [(d.element, d.span, d.places) for d in few])
 
     def hand_out_span(doubt: _Doubt) -> OpenFen | None:
-        cut, missing = cost[spans.rows(doubt.span), doubt.element], doubt.missing
+        cut, missing = rounding.cut_of(doubt.element, doubt.span), doubt.missing
         for place in doubt.places.tolist():
             missing += int(cut[place])
             cut_exactly(cut, doubt.piece, place, exact_of(doubt.element, doubt.span, place))
             missing -= int(cut[place])
         return hand_out(cut, doubt.piece, doubt.reach, missing)
 
-    fen_of = map_in_threads(hand_out_span, few, items.matrix.threads)
-    for doubt, fen in zip(few, fen_of, strict=True):
-        if fen is not None and len(fen.places) > FEW_OPEN:
-            left.append((doubt.element, doubt.span))
-        elif fen is not None:
+    for doubt, fen in zip(few, map_in_threads(hand_out_span, few, threads), strict=True):
+        if fen is not None:
             open_fen.append((doubt.element, doubt.span, fen))
-    exact_of = _exact_costs(items, spans, [(e, span, fen.places) for e, span, fen in open_fen])
+    left += [(e, span) for e, span, fen in open_fen if len(fen.places) > FEW_OPEN]
+    open_fen = [one for one in open_fen if len(one[2].places) <= FEW_OPEN]
+    exact_of = _exact_costs(rounding, [(e, span, fen.places) for e, span, fen in open_fen])
     for element, span, fen in open_fen:
         exact = [exact_of(element, span, place) for place in fen.places.tolist()]
-        give_exactly(cost[spans.rows(span), element], fen, exact)
+        give_exactly(rounding.cut_of(element, span), fen, exact)
     return left
 
 
+def _round_if_clear(rounding: _Rounding, element: int, span: int) -> OpenFen | None:
+    """Round a span of an element; None where that takes a closer look, else the fen left open."""
+    fixed, unit = rounding.fixed, int(rounding.spans.unit[span])
+    return round_clearly(
+        fixed.costs[rounding.spans.rows(span)],
+        element,
+        int(fixed.shift[unit, element]),
+        not fixed.inexact[unit, element],
+        int(fixed.limit[unit]),
+        rounding.total_of(element, span),
+        rounding.cut_of(element, span),
+    )
+
+
+def _find_doubt(rounding: _Rounding, element: int, span: int) -> _Doubt:
+    """Cut a span of an element, closer costs in the place of those that 64 bits do not hold."""
+    fixed, unit = rounding.fixed, int(rounding.spans.unit[span])
+    rows, cut = rounding.spans.rows(span), rounding.cut_of(element, span)
+    shift, exact = fixed.shift[unit, element], not fixed.inexact[unit, element]
+    piece, sums, reaches, nears = cut_costs(
+        fixed.costs[rows],
+        element,
+        np.array([0, len(cut)]),
+        np.array([shift]),
+        np.array([exact], np.uint8),
+        fixed.limit[[unit]],
+        cut,
+    )
+    added, reach, is_near = sums[0], int(reaches[0]), bool(nears[0])
+    first, end = np.searchsorted(fixed.at, [rows.start, rows.stop])
+    if first < end:
+        at = fixed.at[first:end] - rows.start
+        whole, fraction, error = fixed.closer_costs(element)
+        closer = Proposal(whole[first:end], fraction[first:end], error[first:end])
+        cut[at], piece[at], near = first_cut(*closer)
+        is_near |= bool(near.any())
+        reach = max(reach, int((closer.error >> 2).max()) + 2)
+        added += sum(cut[at].tolist())
+    places = np.empty(0, np.int64)
+    if is_near:
+        proposed = _propose_span(fixed, rounding.spans, element, span)
+        places = np.flatnonzero(first_cut(*proposed)[2])
+    missing = rounding.total_of(element, span) - added
+    return _Doubt(element, span, piece, reach, missing, places)
+
+
 def _exact_costs(
-    items: ServiceItemCosts, spans: Spans, wanted: list[tuple[int, int, NDArray[np.int64]]]
+    rounding: _Rounding, wanted: list[tuple[int, int, NDArray[np.int64]]]
 ) -> Callable[[int, int, int], Fraction]:
     """Exact costs of places of spans, by element, span and place; their entries are found once."""
-    closer = look_up(items, [places + spans.starts[span] for _, span, places in wanted])
+    starts = rounding.spans.starts
+    closer = look_up(rounding.items, [places + starts[span] for _, span, places in wanted])
 
     def exact_of(element: int, span: int, place: int) -> Fraction:
-        return closer.exact_of(element, int(spans.starts[span]) + place)
+        return closer.exact_of(element, int(starts[span]) + place)
 
     return exact_of
 
@@ -257,7 +299,7 @@ def _propose_span(fixed: FixedCosts, spans: Spans, element: int, span: int) -> P
     shift = np.full(len(costs), fixed.shift[unit, element])
     exact = (costs[:, LANES - 1] >= fixed.limit[unit]) | ~fixed.inexact[unit, element]
     found = Proposal(*to_fractions(costs, element, shift, exact.view(np.uint8)))
-    _look_closer(found, rows, fixed.at, fixed.closer.costs(element))
+    _look_closer(found, rows, fixed.at, fixed.closer_costs(element))
     return found
 
 

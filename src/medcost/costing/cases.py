@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medcost._core.key_table import KeyTable
-from medcost._core.sums import add_rows, group_sums
+from medcost._core.sums import add_columns, add_rows, group_sums
 from medcost.allocation_model import LoadedModel
 from medcost.balance import add_at, exact_sums, require_equal
 from medcost.costing.activity_matrix import DIRECT_COST
@@ -223,25 +223,50 @@ def _assemble(
     matrix, cases = items.matrix, book.cases
     carry = loaded.model.cases.work_in_progress == "carry"
     chosen = book.selected[cases.unit] if cases.n else np.zeros(0, np.bool_)
-    cost = np.where(chosen[:, None], cases.opening, 0)
-    charge = np.where(chosen, cases.opening_charge, 0).reshape(-1, 1)
-    own = np.flatnonzero((matrix.row_case >= 0) & ~abroad)
-    add_rows(cost, matrix.row_case[own], row_cost[own])
-    add_rows(charge, matrix.row_case[own], matrix.row_charge[own].reshape(-1, 1))
+    # Cases of other members and no case at all are below 0, and left out.
+    own = np.where(abroad, -1, matrix.row_case)
+    cost, charge = _with_opening(book, chosen, own, row_cost, matrix.row_charge)
     unlinked = np.zeros((len(book.registers.unit_ids), len(ELEMENTS)), np.int64)
     loose = matrix.row_case < 0
-    add_rows(unlinked, matrix.row_unit[loose], row_cost[loose])
+    add_rows(unlinked, matrix.row_unit[loose], np.ascontiguousarray(row_cost[loose]))
     return CaseCosts(
         find_status(book, carry),
         chosen,
         cost,
-        charge[:, 0],
+        charge,
         unlinked,
         members.from_unit,
         members.to_unit,
         members.item,
         member_fen,
     )
+
+
+def _with_opening(
+    book: PeriodBook,
+    chosen: NDArray[np.bool_],
+    case_of: NDArray[np.int64],
+    row_cost: NDArray[np.int64],
+    row_charge: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Openings of the chosen units and the rows of each case, fen [cases, elements] and [cases].
+
+    case_of: the case of each row, -1 for those that are left out.
+    """
+    cases = book.cases
+    if not cases.has_opening and np.array_equal(case_of, np.arange(cases.n)):
+        # Every case has one row, in their order.
+        return row_cost, row_charge
+    cost, charge = (
+        np.zeros((cases.n, len(ELEMENTS)), np.int64, order="F"),
+        np.zeros((cases.n, 1), np.int64),
+    )
+    if cases.has_opening:
+        cost[:] = np.where(chosen[:, None], cases.opening, 0)
+        charge[:, 0] = np.where(chosen, cases.opening_charge, 0)
+    add_columns(cost, case_of, row_cost)
+    add_columns(charge, case_of, row_charge.reshape(-1, 1))
+    return cost, charge[:, 0]
 
 
 def _require_balance(
@@ -259,8 +284,16 @@ def _require_balance(
     require_equal("cases and unlinked services = service items", rows, item_sums)
     cases = exact_sums(book.cases.unit, costs.cost, n)
     other = exact_sums(matrix.row_unit[abroad], row_cost[abroad], n)
-    opening = exact_sums(book.cases.unit, np.where(costs.chosen[:, None], book.cases.opening, 0), n)
+    opening = _opening_sums(book, costs.chosen, n)
     left = cases + costs.unlinked.astype(object) + other
     require_equal("cases = service items + opening work in progress", left, item_sums + opening)
     members = exact_sums(costs.member_from, costs.member_fen, n)
     require_equal("services for other units = their cases", members, other)
+
+
+def _opening_sums(book: PeriodBook, chosen: NDArray[np.bool_], n_units: int) -> NDArray[np.object_]:
+    """Openings of the chosen units' cases, Python integers [units, elements]."""
+    cases = book.cases
+    if not cases.has_opening:
+        return np.zeros((n_units, len(ELEMENTS)), object)
+    return exact_sums(cases.unit, np.where(chosen[:, None], cases.opening, 0), n_units)

@@ -8,7 +8,7 @@ from decimal import Context, Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-from medcost._core.sums import add_rows
+from medcost._core.sums import add_columns, sort_within
 from medcost.book import Book, is_period, period_number
 from medcost.costing.cases import COSTED, CaseCosts
 from medcost.errors import Fault, InputRejected, count_of, quote
@@ -169,18 +169,17 @@ def cost_drg_groups(book: PeriodBook, costs: CaseCosts, priced: PricedCases) -> 
     keys = cases.unit[costed] * len(scheme_labels) + scheme_rank[cases.scheme[costed]]
     keys = keys * len(drg_labels) + drg_rank[cases.drg[costed]]
     places, group = _distinct(keys)
-    count = np.bincount(group, minlength=len(places))
 
     def sums(values: NDArray[np.int64]) -> NDArray[np.int64]:
-        columns = np.ascontiguousarray(values.reshape(len(group), math.prod(values.shape[1:])))
-        totals = np.zeros((len(places), columns.shape[1]), np.int64)
-        add_rows(totals, group, columns)
+        columns = np.asfortranarray(values.reshape(len(group), math.prod(values.shape[1:])))
+        totals = np.zeros((len(places), columns.shape[1]), np.int64, order="F")
+        add_columns(totals, group, columns)
         return totals.reshape(len(places), *values.shape[1:])
 
     cost = costs.cost[costed]
     total = cost.sum(axis=1)
-    ordered = _sorted_within(group, len(places), total)
-    first = np.append(0, np.cumsum(count))[:-1]
+    ordered, starts = sort_within(group, total, len(places))
+    first, count = starts[:-1], np.diff(starts)
     ranks = np.stack([-(-q * count // 100) - 1 for q in QUANTILES], axis=1)
     has_price = priced.has_price[costed]
     price = np.where(has_price, priced.price[costed], 0)
@@ -222,19 +221,6 @@ def _distinct(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.in
     is_there = np.zeros(n_places, np.bool_)
     is_there[keys] = True
     return np.flatnonzero(is_there), (np.cumsum(is_there) - 1)[keys]
-
-
-def _sorted_within(
-    group: NDArray[np.int64], n_groups: int, total: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Totals sorted by group, then by size: by one key where both fit 64 bits."""
-    if not len(total):
-        return total
-    low, high = int(total.min()), int(total.max())
-    width = high - low + 1
-    if n_groups * width >= 1 << 63:
-        return np.asarray(total[np.lexsort((total, group))])
-    return np.sort(group * width + (total - low)) % width + low
 
 
 def _deviations(

@@ -25,7 +25,7 @@ from medcost._core.sums import add_rows, sort_order
 from medcost.balance import add_at, require_equal
 from medcost.costing.activity_matrix import DIRECT_COST, ActivityMatrix, MatrixPart
 from medcost.costing.drg_groups import DrgCosts
-from medcost.costing.exact_rows import narrow_shares, net_entries
+from medcost.costing.exact_rows import net_entries
 from medcost.costing.fixed_costs import base_of_part
 from medcost.costing.service_items import ServiceItemCosts
 from medcost.costing.together import round_fractions
@@ -274,7 +274,7 @@ def _rounded(
     totals: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """What is shared out, cell by cell, rounded to the total of each group, fen [cells]."""
-    pool, net = narrow_shares(items, element)
+    pool, net = (shares[:, element].copy() for shares in items.narrow_shares)
     rates = activity_rates(pool, np.ones_like(pool), net)
     lane = min(element, used.shape[1] - 1)
     whole, part, inexact = rates

@@ -117,9 +117,13 @@ class LookedUp(NamedTuple):
 
 def look_up(items: ServiceItemCosts, rows: Sequence[NDArray[np.int64]]) -> LookedUp:
     """The net entries of all these receivers, each found once."""
-    found = np.sort(np.concatenate([np.empty(0, np.int64), *rows]))
+    rows = [of_one for of_one in rows if len(of_one)]
+    if not rows:
+        none = np.empty(0, np.int64)
+        return LookedUp(none, ExactRows(items, np.zeros(1, np.int64), none, none), {})
+    found = np.sort(np.concatenate(rows))
     # np.unique would import numpy.ma, 7 ms.
-    at = found[np.append(True, found[1:] != found[:-1])[: len(found)]]
+    at = found[np.append(True, found[1:] != found[:-1])]
     place_of = {row: place for place, row in enumerate(at.tolist())}
     return LookedUp(at, rows_of_entries(items, net_entries(items.matrix, at)), place_of)
 
@@ -128,7 +132,7 @@ def wide_rates(
     items: ServiceItemCosts, element: int, activities: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint8]]:
     """Floor of the activities' cost of one unit of measure, in fen and 2^-64 fen."""
-    pool, total = narrow_shares(items, element)
+    pool, total = (shares[:, element] for shares in items.narrow_shares)
     dept = items.matrix.activity_dept[activities]
     weight = items.measures.weight_in(element)[activities]
     try:
@@ -140,18 +144,6 @@ def wide_rates(
     except OverflowError:
         raise InputRejected([out_of_range(element)]) from None
     return whole, part, inexact.astype(np.uint8)
-
-
-def narrow_shares(
-    items: ServiceItemCosts, element: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """What rates in one element are made of: pool x weight / total, int64 [departments].
-
-    The pool is 0 and the total 1 where the department is wide.
-    """
-    measures = items.measures
-    net = np.where(measures.is_wide, 1, np.maximum(measures.net[:, element], 1))
-    return np.where(measures.is_wide, 0, items.pool_left[:, element]), net.astype(np.int64)
 
 
 def wide_shares(

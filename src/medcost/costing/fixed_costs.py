@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medcost._core.part_costs import add_costs, scaled_rates
+from medcost._core.part_costs import add_costs, add_found, scaled_rates
 from medcost.costing.activity_matrix import MatrixPart
 from medcost.costing.exact_rows import (
     ExactRows,
-    narrow_shares,
+    Proposal,
     net_entries,
     rows_of_entries,
     wide_shares,
@@ -69,6 +71,13 @@ class FixedCosts:
     limit: NDArray[np.int64]
     at: NDArray[np.int64]
     closer: ExactRows
+    known: dict[int, Proposal] = field(default_factory=dict)
+
+    def closer_costs(self, element: int) -> Proposal:
+        """What the receivers at cost in one element, from 128-bit sums, found once."""
+        if element not in self.known:
+            self.known[element] = self.closer.costs(element)
+        return self.known[element]
 
 
 def reach_of_units(book: PeriodBook, items: ServiceItemCosts) -> NDArray[np.float64]:
@@ -112,10 +121,7 @@ def _scales(
     whoever takes all that there is. The first has some ten binary digits more.
     """
     matrix, measures = items.matrix, items.measures
-    activities = np.arange(len(matrix.activity_dept))
-    total = matrix.total[activities, measures.kind].astype(np.float64)
-    negative = matrix.negative[activities, measures.kind].astype(np.float64)
-    counted = np.where(measures.counts, (total - 2 * negative) / measures.step[measures.kind], 0)
+    counted = np.where(measures.counts, measures.size, 0)
     gross = np.bincount(items.dept_unit[matrix.activity_dept], counted, len(reach))
     mean = np.full(len(reach), 1.0)
     mean[spans.unit] = np.maximum(gross[spans.unit] / np.diff(spans.starts), 1.0)
@@ -162,9 +168,8 @@ def _fixed_costs(
     def look(part: MatrixPart) -> None:
         activities = matrix.activities_of(part)
         measure, step = base_of_part(items, part, activities)
-        of_part = np.take(rates, activities, axis=0, out=_lanes(len(activities)), mode="clip")
         receivers = matrix.receivers_of(part)
-        entries = part.starts, part.activity, measure, step, of_part
+        entries = part.starts, part.activity, measure, step, activities.astype(np.uint32), rates
         if NEAR_ROWS * len(receivers) > n_receivers:
             # Scattered lines: a part has rows of many receivers, with few entries each.
             if not hasattr(of_thread, "costs"):
@@ -177,20 +182,12 @@ def _fixed_costs(
         found = _lanes(len(receivers))
         add_costs(*entries, np.arange(len(receivers)), found)
         with adding:
-            shared[receivers] = _added_lanes(shared[receivers], found)
+            add_found(found, receivers, shared)
 
     matrix.map_parts(look)
     for more in sums[1:]:
-        shared[:] = _added_lanes(shared, more)
+        add_found(more, np.arange(n_receivers), shared)
     return shared, inexact
-
-
-def _added_lanes(costs: NDArray[np.int64], more: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Sums of both, modulo 2^64; Sum |measure| stays at the largest int64 once it is there."""
-    added = costs + more
-    size = added[:, LANES - 1]
-    size[size < 0] = LARGEST_SIZE
-    return added
 
 
 def _lanes(n: int) -> NDArray[np.int64]:
@@ -206,6 +203,9 @@ def base_of_part(
 ) -> tuple[NDArray[np.signedinteger], int]:
     """What counts of each entry of a part, and what one of it is in steps of the measures."""
     measures = items.measures
+    if len(measures.kinds) == 1:
+        kind = measures.kinds[0]
+        return part.measure(kind), part.step(kind) // int(measures.step[kind])
     counts = measures.counts[activities]
     kinds = np.flatnonzero(np.bincount(measures.kind[activities][counts])).tolist()
     if len(kinds) <= 1:
@@ -226,25 +226,27 @@ def _narrow_rates(
     """Floor of each activity's cost of one unit of measure, in 2^-shift fen [activities, 8]."""
     matrix, measures, unit = items.matrix, items.measures, items.dept_unit
     dept = matrix.activity_dept
-    inexact = np.zeros(shift.shape, np.bool_)
     # An activity whose entries are all zero costs nobody anything, whatever its rate.
-    every = np.arange(len(dept))
-    idle = (measures.base == 0) & (matrix.negative[every, measures.kind] == 0)
+    weight = np.where((measures.size == 0)[:, None], 0, measures.weight)
+    pools, totals = items.narrow_shares
+    shifts = shift[unit]
+    rates = _lanes(len(dept))
+    cuts = [len(dept) * i // matrix.threads for i in range(matrix.threads + 1)]
 
-    def rates_in(element: int) -> NDArray[np.int64]:
-        weight = np.where(idle, 0, measures.weight_in(element))
-        pool, total = narrow_shares(items, element)
-        scale = shift[:, element]
-        rates, has_rest = scaled_rates(dept, weight, pool, total, scale[unit])
-        inexact[unit[has_rest != 0], element] = True
-        for a, numerator, net in wide_shares(items, element, every):
-            if not idle[a]:
-                rates[a], left = divmod(numerator << int(scale[unit[dept[a]]]), net)
-                inexact[unit[dept[a]], element] |= left != 0
-        return rates
+    def scale(span: slice) -> NDArray[np.uint8]:
+        return scaled_rates(dept[span], weight[span], pools, totals, shifts, rates[span])
 
-    rates = each_element(matrix.threads, rates_in)
-    return np.stack([*rates, np.zeros(len(dept), np.int64)], axis=1), inexact
+    has_rest = np.zeros(pools.shape, np.bool_)
+    for found in map_in_threads(scale, [slice(*ends) for ends in pairwise(cuts)], matrix.threads):
+        has_rest |= found != 0
+    for element in range(len(ELEMENTS)) if measures.is_wide.any() else ():
+        for a, numerator, net in wide_shares(items, element, np.arange(len(dept))):
+            if weight[a].any():
+                rates[a, element], rest = divmod(numerator << int(shifts[dept[a], element]), net)
+                has_rest[dept[a], element] |= rest != 0
+    inexact = np.zeros(shift.shape, np.bool_)
+    np.logical_or.at(inexact, unit, has_rest)
+    return rates, inexact
 
 
 def each_element(threads: int, work: Callable[[int], Made]) -> list[Made]:

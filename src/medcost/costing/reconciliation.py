@@ -69,7 +69,9 @@ def reconcile(
         # A slice takes no copy of every case.
         chosen = slice(None) if cases.chosen.all() else np.flatnonzero(cases.chosen)
         unit_of, status_of = book.cases.unit[chosen], cases.status[chosen]
-        amounts["opening_work_in_progress"] = -by_unit(unit_of, book.cases.opening[chosen])
+        if book.cases.has_opening:
+            opening = book.cases.opening[chosen]
+            amounts["opening_work_in_progress"] = -by_unit(unit_of, opening)
         amounts["unlinked_service"] = cases.unlinked
         amounts["other_unit"] = by_unit(cases.member_from, cases.member_fen)
         places = status_of * n + unit_of

@@ -45,16 +45,18 @@ class Measures:
 
     kind: the measure that counts of each activity's entries, a position in MEASURES
     [activities]; step: what one unit of each measure is, in 1e-4 services or fen [measures];
-    base: its net sum, 0 for direct items [activities]; weight: of each activity and element
-    [activities, elements], or [activities, 1] where all elements weigh the same; net, gross: of
-    each department and element, Sum base x weight and Sum |base of entries| x weight, as Python
-    integers; is_wide: departments whose gross measure needs more than 64 bits, which are costed
-    in Python integers. Common divisors are taken out: only ratios within a department matter.
+    base: its net sum, 0 for direct items, and size: the sum of |entries| [activities];
+    weight: of each activity and element [activities, elements], or [activities, 1] where all
+    elements weigh the same; net, gross: of each department and element, Sum base x weight and
+    Sum |base of entries| x weight, as Python integers; is_wide: departments whose gross measure
+    needs more than 64 bits, which are costed in Python integers. Common divisors are taken out:
+    only ratios within a department matter.
     """
 
     kind: NDArray[np.int64]
     step: NDArray[np.int64]
     base: NDArray[np.int64]
+    size: NDArray[np.int64]
     weight: NDArray[np.int64]
     net: NDArray[np.object_]
     gross: NDArray[np.object_]
@@ -64,6 +66,11 @@ class Measures:
     def counts(self) -> NDArray[np.bool_]:
         """Whether the entries of each activity count at all, bool [activities]."""
         return np.asarray(self.weight.any(axis=1), np.bool_)
+
+    @cached_property
+    def kinds(self) -> tuple[int, ...]:
+        """The measures that count of any activity, positions in MEASURES."""
+        return tuple(np.flatnonzero(np.bincount(self.kind[self.counts])).tolist())
 
     def base_of(
         self, activity: NDArray[np.int64], measures: NDArray[np.int64]
@@ -96,6 +103,19 @@ class ServiceItemCosts:
     no_activity: NDArray[np.int64]
     volume: NDArray[np.int64]
     charge: NDArray[np.int64]
+
+    @cached_property
+    def narrow_shares(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """What rates are made of: pool x weight / total, int64 [departments, elements].
+
+        The pool is 0 and the total 1 where the department is wide.
+        """
+        measures = self.measures
+        is_wide = measures.is_wide[:, None]
+        net = measures.net[:, :1] if measures.weight.shape[1] == 1 else measures.net
+        totals = np.where(is_wide, 1, np.maximum(net, 1)).astype(np.int64)
+        pools = np.where(is_wide, 0, self.pool_left)
+        return pools, np.ascontiguousarray(np.broadcast_to(totals, pools.shape))
 
 
 def cost_service_items(
@@ -202,6 +222,7 @@ def _measures(
         kind,
         step,
         net_base,
+        gross_base,
         weight,
         np.broadcast_to(net_exact, shape),
         np.broadcast_to(gross_exact, shape),
@@ -263,7 +284,8 @@ def _split_pools(
     matrix: ActivityMatrix, measures: Measures, pool_left: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Split each pool over its department's activities by net measure, element by element."""
-    cost = np.zeros((len(matrix.activity_dept), len(ELEMENTS)), np.int64)
+    # In Fortran's order, as tables want the columns.
+    cost = np.zeros((len(matrix.activity_dept), len(ELEMENTS)), np.int64, order="F")
     first, counts = _departments_of(matrix.activity_dept)
     depts = matrix.activity_dept[first]
     narrow = ~measures.is_wide[depts]
@@ -271,15 +293,20 @@ def _split_pools(
     # Elements that are measured alike are split together: their weights are added up once.
     groups = [list(range(len(ELEMENTS)))] if alike else [[e] for e in range(len(ELEMENTS))]
     for elements in groups:
-        amounts = pool_left[depts][:, elements]
+        amounts = np.ascontiguousarray(pool_left[depts][:, elements])
         shared = amounts.any(axis=1) & narrow
+        weights = measures.base * measures.weight_in(elements[0])
+        if shared.all() and alike:
+            starts = np.append(first, len(weights)).astype(np.int64)
+            _split_in_threads(amounts, starts, weights, cost, matrix.threads)
+            continue
         rows = np.repeat(shared, counts)
         starts = np.concatenate([[0], np.cumsum(counts[shared])]).astype(np.int64)
-        weights = (measures.base * measures.weight_in(elements[0]))[rows]
-        parts = _split_in_threads(
-            np.ascontiguousarray(amounts[shared]), starts, weights, matrix.threads
-        )
-        cost[np.flatnonzero(rows)[:, None], elements] = parts
+        parts = np.empty((int(starts[-1]), len(elements)), np.int64, order="F")
+        amounts = np.ascontiguousarray(amounts[shared])
+        _split_in_threads(amounts, starts, weights[rows], parts, matrix.threads)
+        for place, element in enumerate(elements):
+            cost[rows, element] = parts[:, place]
     for i in np.flatnonzero(~narrow).tolist():
         of_dept = np.arange(first[i], first[i] + counts[i])
         for element in np.flatnonzero(pool_left[depts[i]]).tolist():
@@ -291,18 +318,23 @@ def _split_pools(
 
 
 def _split_in_threads(
-    amounts: NDArray[np.int64], starts: NDArray[np.int64], weights: NDArray[np.int64], threads: int
-) -> NDArray[np.int64]:
-    """split_rows, with about as many receivers for each thread."""
+    amounts: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    weights: NDArray[np.int64],
+    parts: NDArray[np.int64],
+    threads: int,
+) -> None:
+    """split_rows into parts, with about as many receivers for each thread."""
     cuts = np.searchsorted(starts, len(weights) * np.arange(1, threads) // threads)
     bounds = [0, *cuts.tolist(), len(amounts)]
 
-    def split(span: tuple[int, int]) -> NDArray[np.int64]:
+    def split(span: tuple[int, int]) -> None:
         first, end = span
-        of_span = weights[starts[first] : starts[end]]
-        return split_rows(amounts[first:end], starts[first : end + 1] - starts[first], of_span)
+        of_span = slice(int(starts[first]), int(starts[end]))
+        of_rows = starts[first : end + 1] - starts[first]
+        split_rows(amounts[first:end], of_rows, weights[of_span], parts[of_span])
 
-    return np.concatenate(map_in_threads(split, list(pairwise(bounds)), threads))
+    map_in_threads(split, list(pairwise(bounds)), threads)
 
 
 def _require_balance(

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from medcost._core.fixed_point import first_cut, give_largest
+from medcost._core.fixed_point import first_cut, give_largest, round_clear
 from medcost.errors import InvariantBroken
 
 # Pieces are compared in 2^-62 fen, so that a signed piece fits int64.
@@ -65,6 +65,35 @@ class OpenFen(NamedTuple):
     places: NDArray[np.int64]
     n: int
     step: int
+
+
+def round_clearly(
+    costs: NDArray[np.int64],
+    lane: int,
+    shift: int,
+    is_exact: bool,
+    limit: int,
+    total: int,
+    cut: NDArray[np.int64],
+) -> OpenFen | None:
+    """Round one lane of fixed-point costs to total, into cut, as far as it is certain which.
+
+    The arguments are those of the kernel round_clear. Returns the fen that are open, to no places
+    where all are given; None, and then cut means nothing, where cutting takes a closer look. Time
+    O(costs).
+    """
+    if abs(total) > LARGEST_COST:
+        return None
+    found = round_clear(costs, lane, shift, is_exact, limit, total, cut)
+    if found is None:
+        return None
+    places, n = found
+    return OpenFen(places, n, _direction(cut, total) if n else 1)
+
+
+def _direction(cut: NDArray[np.int64], total: int) -> int:
+    """Whether fen are lacking or too many; some of those lacking may have been given."""
+    return 1 if total > sum_exactly(cut) else -1
 
 
 def hand_out(
