@@ -1,5 +1,5 @@
 """python -m medcost."""
 
-from medcost.cli import console
+from medcost.program import console
 
 console()

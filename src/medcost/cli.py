@@ -6,7 +6,6 @@ import errno
 import gc
 import os
 import sys
-from contextlib import suppress
 from importlib import import_module
 
 # Our threads are over files and row groups; BLAS threads beside them only get in the way.
@@ -157,25 +156,6 @@ def main() -> None:
         ignore_signals()
         # Python would look through everything once more before it ends, 50 ms.
         gc.freeze()
-
-
-def console() -> None:
-    """The program medcost: main, and an end without a look back.
-
-    Everything is written, synced and closed by then; taking Python's modules down again would
-    cost as much as costing a small month.
-    """
-    try:
-        main()
-        code = 0
-    except SystemExit as ended:
-        if not isinstance(ended.code, int):
-            raise
-        code = ended.code
-    with suppress(OSError):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(code)
 
 
 def _require_streams() -> None:

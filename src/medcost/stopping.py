@@ -58,5 +58,10 @@ def _watch(reading: int) -> None:
             code = _CODES.get(signal.Signals(number))
             if code is not None:
                 time.sleep(PATIENCE_SECONDS)
-                print("Stopped. Nothing new was published.", file=sys.stderr, flush=True)  # noqa: T201
+                say_stopped()
                 os._exit(code)
+
+
+def say_stopped() -> None:
+    """Say that the program ends without having published."""
+    print("Stopped. Nothing new was published.", file=sys.stderr, flush=True)  # noqa: T201

@@ -176,6 +176,30 @@ def test_a_signal_in_any_stage_ends_the_run_within_two_seconds(
     assert min(waits) < 2
 
 
+SIGNALS_AN_IMPORT = """
+import os, sys
+number = int(sys.argv[1])
+class Signals:
+    @staticmethod
+    def find_spec(name, *_):
+        if name == "click":
+            os.kill(os.getpid(), number)
+sys.meta_path.insert(0, Signals)
+from medcost.program import console
+console()
+"""
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_while_the_commands_are_imported_ends_the_program_by_a_line(
+    sent: signal.Signals, code: int
+) -> None:
+    command = [sys.executable, "-c", SIGNALS_AN_IMPORT, str(int(sent))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (code, "") == (done.returncode, done.stdout)
+    assert done.stderr == "Stopped. Nothing new was published.\n"
+
+
 DEAF = """
 import hashlib
 from medcost.stopping import stop_on_signals
