@@ -195,8 +195,8 @@ def sole_texts_call(n: int, _rng: Rng) -> Call:
 def join_frames_call(n: int, rng: Rng) -> Call:
     """Pages of 100 bytes, each one frame."""
     frame = pa.Codec("zstd").compress(rng.bytes(100), asbytes=True)
-    chunk = np.frombuffer(frame * n, np.uint8)
-    starts = np.arange(n) * len(frame)
+    chunk = np.frombuffer((frame + bytes(20)) * n, np.uint8).copy()
+    starts = np.arange(n) * (len(frame) + 20)
     return partial(join_frames, chunk, starts, np.full(n, len(frame)), np.full(n, 100))
 
 

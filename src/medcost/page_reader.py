@@ -238,10 +238,11 @@ class _Pages:
                 return False
             body = _as_it_lies(self.chunk)
         elif self.codec == "zstd":
-            frames = join_frames(self.chunk, starts, stored_sizes, sizes)
-            if frames is None:
+            together = join_frames(self.chunk, starts, stored_sizes, sizes)
+            if together is None:
                 return False
-            unpacked = self.unpack(pa.py_buffer(frames), int(sizes.sum()))
+            frames = self.buffer.slice(together[0], together[1] - together[0])
+            unpacked = self.unpack(frames, int(sizes.sum()))
             body, starts = np.frombuffer(unpacked, np.uint8), np.cumsum(sizes) - sizes
         else:
             return False

@@ -57,8 +57,10 @@ from medcost.threads import map_in_threads
 from medcost.turns import COPY, announce, next_fence, turn_name
 
 SIGNATURE = "manifest.sig"
-# Tables made and written at once: two are large, the others are done beside them.
+# Tables encoded at once: two are large, the others are done beside them.
 WRITERS = 4
+# Tables on their way beside the stages: each waits for the disk, and for those who compute.
+BESIDE = 8
 # Signs the bytes of a manifest.
 Signer = Callable[[bytes], bytes]
 # Raises InvariantBroken where tables do not tie out; else what they add up to, as text.
@@ -300,7 +302,7 @@ def _write_tables(
         return known[name].result() if name in known else _write_result(folder, name, tables[name])
 
     longest_first = sorted(tables, key=lambda name: -tables[name].num_rows)
-    written = map_in_threads(write, longest_first, _n_writers())
+    written = map_in_threads(write, longest_first, min(os.cpu_count() or 1, WRITERS))
     return sorted(written, key=lambda record: record.name)
 
 
@@ -314,12 +316,8 @@ def _write_result(folder: Path, name: str, table: pa.Table) -> FileRecord:
 
 
 def writing_threads() -> ThreadPoolExecutor:
-    """Threads that write tables beside the stages."""
-    return ThreadPoolExecutor(_n_writers())
-
-
-def _n_writers() -> int:
-    return min(os.cpu_count() or 1, WRITERS)
+    """Threads that make and write tables beside the stages; most of the time they wait."""
+    return ThreadPoolExecutor(BESIDE)
 
 
 def described(name: str, table: pa.Table) -> pa.Table:

@@ -111,6 +111,34 @@ def test_an_index_beyond_the_dictionary_is_refused_wherever_it_stands() -> None:
             read_rows(column_of(5), page_of(3, [(True, indices)]), 40)
 
 
+@pytest.mark.parametrize("extreme", [2**31 - 1, 2**31, -(2**31), -(2**31) - 1, 2**63 - 1])
+@pytest.mark.parametrize("place", [0, 4_999])
+def test_numbers_of_a_large_dictionary_keep_all_their_bits(extreme: int, place: int) -> None:
+    """5,000 entries, one of which just fits 32 bits or does not; rows without a value are 0."""
+    rng = np.random.default_rng(3)
+    entries = rng.integers(-(2**31), 2**31, 5_000)
+    entries[place] = extreme
+    states = np.zeros(5_000, np.uint8)
+    states[[place, 7]] = 2
+    present = (rng.random(200) < 0.8).astype(int).tolist()
+    indices = [place, 7, *rng.integers(0, 5_000, sum(present) - 2).tolist()]
+    packed = indices + [0] * (-len(indices) % 8)
+    body = levels_of(present) + page_of(13, [(True, packed)])
+    expected = [int(entries[i]) for i in indices]
+    marks = [int(states[i]) for i in indices]
+    for wanted in (states, None):
+        column = PageColumn(False, True, 200)
+        column.set_dictionary(entries, wanted)
+        start = column.open_page(array(body), 200)
+        column.set_indices(array(body), start)
+        assert fill_block([column], 200, True) == -1
+        at = np.flatnonzero(present)
+        assert expected == column.values[at].tolist()
+        assert not column.values[np.array(present) == 0].any()
+        assert (marks if wanted is not None else [0] * len(at)) == column.states[at].tolist()
+        assert (column.states[np.array(present) == 0] == 1).all()
+
+
 def test_levels_put_values_where_rows_have_them() -> None:
     """Levels 1 0 1 1 0 0 0 1 over the indices 3 2 1 0; -2 is an empty text."""
     levels = twins.pack_run(1, True, [1, 0, 1, 1, 0, 0, 0, 1])

@@ -23,19 +23,33 @@ def content_of(size: int, seed: int = 0) -> bytes:
     return noise + bytes(size - len(noise))
 
 
-def joined(frames: list[bytes], sizes: list[int], gap: bytes = b"??") -> NDArray[np.uint8] | None:
-    """Return the frames joined from a chunk in which a header of two bytes is before each."""
-    chunk = b"".join(gap + one for one in frames)
+def joined(
+    frames: list[bytes], sizes: list[int], gap: bytes = b"a header"
+) -> NDArray[np.uint8] | None:
+    """Return the frames joined in a chunk in which a header is before each, None where not.
+
+    What cannot be joined is checked to be as it was, and only headers between frames to change.
+    """
+    before = b"".join(gap + one for one in frames)
     stored = np.array([len(one) for one in frames], np.int64)
     starts = np.cumsum(stored + len(gap)) - stored
-    array = np.frombuffer(chunk, np.uint8)
-    return join_frames(array, starts, stored, np.array(sizes, np.int64))
+    chunk = np.frombuffer(before, np.uint8).copy()
+    found = join_frames(chunk, starts, stored, np.array(sizes, np.int64))
+    if found is None:
+        assert chunk.tobytes() == before
+        return None
+    assert (starts[0], len(before)) == found
+    for start, size in zip(starts.tolist(), stored.tolist(), strict=True):
+        assert before[start : start + size] == chunk[start : start + size].tobytes()
+    assert before[: len(gap)] == chunk[: len(gap)].tobytes()
+    return chunk[found[0] : found[1]]
 
 
+@pytest.mark.parametrize("gap", [b"8" * 8, b"x" * 9, bytes(300)])
 @pytest.mark.parametrize("level", [1, 3, 19])
-def test_frames_of_every_size_unpack_together_as_one_by_one(level: int) -> None:
+def test_frames_of_every_size_unpack_together_as_one_by_one(level: int, gap: bytes) -> None:
     contents = [content_of(size, seed) for seed, size in enumerate(SIZES)]
-    found = joined([frame(one, level) for one in contents], list(SIZES))
+    found = joined([frame(one, level) for one in contents], list(SIZES), gap)
     assert found is not None
     unpacked = pa.Codec("zstd").decompress(pa.py_buffer(found), sum(SIZES))
     assert b"".join(contents) == unpacked.to_pybytes()
@@ -96,13 +110,42 @@ def test_damaged_frames_are_not_joined_or_refused_by_zstd(
     assert alone + b"next page" == unpacked
 
 
+def test_frames_with_too_little_between_them_are_not_joined() -> None:
+    """A frame to skip has a header of eight bytes; alone, a page needs none."""
+    sound = frame(b"x" * 40)
+    for gap in (b"", b"7" * 7):
+        assert joined([sound, sound], [40, 40], gap) is None
+        assert joined([sound], [40], gap) is not None
+
+
+def test_frames_that_overlap_or_go_back_are_not_joined() -> None:
+    one = frame(b"x" * 40)
+    chunk = np.frombuffer((one + bytes(20)) * 3, np.uint8).copy()
+    step = len(one) + 20
+    sizes, stored = np.full(2, 40), np.full(2, len(one))
+    for starts in ([0, 0], [step, 0], [2 * step, step], [0, 2 * step + 1]):
+        assert join_frames(chunk, np.array(starts), stored, sizes) is None
+    assert (0, 2 * step + len(one)) == join_frames(chunk, np.array([0, 2 * step]), stored, sizes)
+    unpacked = pa.Codec("zstd").decompress(pa.py_buffer(chunk[: 2 * step + len(one)]), 80)
+    assert b"x" * 80 == unpacked.to_pybytes()
+
+
 @pytest.mark.parametrize(
     ("start", "stored"), [(-1, 5), (0, 1000), (5, -1), (2**40, 5), (0, 0), (26, 0)]
 )
 def test_pages_outside_their_chunk_are_not_joined(start: int, stored: int) -> None:
-    chunk = frozen(np.frombuffer(frame(b"y" * 40), np.uint8))
+    chunk = np.frombuffer(frame(b"y" * 40), np.uint8).copy()
     numbers = [np.array([n], np.int64) for n in (start, stored, 40)]
     assert join_frames(chunk, *numbers) is None
+    nothing = np.empty(0, np.int64)
+    assert join_frames(chunk, nothing, nothing, nothing) is None
+
+
+def test_a_chunk_that_must_not_change_is_refused() -> None:
+    chunk = frozen(np.frombuffer(frame(b"y" * 40), np.uint8))
+    one = np.array([0], np.int64)
+    with pytest.raises(ValueError, match="read-only"):
+        join_frames(chunk, one, np.array([len(chunk)]), np.array([40]))
 
 
 def test_columns_of_unequal_length_are_refused() -> None:

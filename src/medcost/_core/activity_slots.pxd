@@ -1,4 +1,4 @@
-"""Activities of a stretch of lines by key, numbered as they come, with their sums."""
+"""Activities of a stretch of lines by key, numbered as they come."""
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport free
@@ -22,12 +22,6 @@ cdef struct Slot:
     uint32_t number
 
 
-cdef struct Sums:
-    # Quantity and charge of an activity; purchase costs are added up apart, few have any.
-    int64_t quantity
-    int64_t charge
-
-
 cdef struct Activities:
     # Open addressing, at most half of the slots taken: a key is looked for from the highest bits
     # of its product.
@@ -37,7 +31,6 @@ cdef struct Activities:
     bint is_wide
     # By number, from 0; last_entry is the activity's latest.
     int64_t *keys
-    Sums *sums
     int32_t *last_entry
     int64_t n
 
@@ -47,10 +40,9 @@ cdef inline bint start_activities(Activities *table, int bits, int64_t n_keys) n
     cdef int64_t size = <int64_t>1 << bits
     table.slots = <Slot *>large_malloc(size * sizeof(Slot))
     table.keys = <int64_t *>large_malloc(size // 2 * sizeof(int64_t))
-    table.sums = <Sums *>large_malloc(size // 2 * sizeof(Sums))
     table.last_entry = <int32_t *>large_malloc(size // 2 * sizeof(int32_t))
     table.bits, table.is_wide = bits, n_keys >> 32 != 0
-    if table.slots == NULL or table.keys == NULL or table.sums == NULL or table.last_entry == NULL:
+    if table.slots == NULL or table.keys == NULL or table.last_entry == NULL:
         free_activities(table)
         return False
     reset_activities(table)
@@ -60,9 +52,8 @@ cdef inline bint start_activities(Activities *table, int bits, int64_t n_keys) n
 cdef inline void free_activities(Activities *table) noexcept nogil:
     free(table.slots)
     free(table.keys)
-    free(table.sums)
     free(table.last_entry)
-    table.slots, table.keys, table.sums, table.last_entry = NULL, NULL, NULL, NULL
+    table.slots, table.keys, table.last_entry = NULL, NULL, NULL
 
 
 cdef inline void reset_activities(Activities *table) noexcept nogil:
@@ -105,7 +96,6 @@ cdef inline bint grow_activities(Activities *table) noexcept nogil:
         at = free_place(&larger, product)
         larger.slots[at].product, larger.slots[at].number = product, <uint32_t>i
     memcpy(larger.keys, table.keys, table.n * sizeof(int64_t))
-    memcpy(larger.sums, table.sums, table.n * sizeof(Sums))
     memcpy(larger.last_entry, table.last_entry, table.n * sizeof(int32_t))
     larger.n, larger.is_wide = table.n, table.is_wide
     free_activities(table)
@@ -126,7 +116,6 @@ cdef inline int64_t settle(Activities *table, int64_t key, uint32_t product) noe
         at = free_place(table, product)
     table.slots[at].product, table.slots[at].number = product, <uint32_t>number
     table.keys[number] = key
-    table.sums[number].quantity = table.sums[number].charge = 0
     table.last_entry[number] = -1
     table.n = number + 1
     return number

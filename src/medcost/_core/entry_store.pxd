@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport free
 
 from medcost._core.huge_pages cimport large_malloc
+from medcost._core.wide_loops cimport narrow_values
 
 cdef enum:
     MEASURES = 3
@@ -89,14 +90,9 @@ cdef inline bint append_measure(
     """Write a measure of the next n entries; whether there was memory."""
     cdef Measure *measure = &store.measures[m]
     cdef int32_t *narrow = measure.narrow + store.n
-    cdef int64_t bits = 0, signs = 0, i
-    for i in range(n):
-        bits |= values[i] ^ (values[i] >> 63)
-        signs |= values[i]
-        narrow[i] = <int32_t>values[i]
-    measure.bits |= bits
-    measure.signs |= signs
-    if bits >> 31 and measure.wide == NULL and not widen(store, measure):
+    cdef int64_t i
+    narrow_values(values, n, narrow, &measure.bits, &measure.signs)
+    if measure.bits >> 31 and measure.wide == NULL and not widen(store, measure):
         return False
     if measure.wide != NULL:
         for i in range(n):

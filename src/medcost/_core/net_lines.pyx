@@ -13,7 +13,6 @@ from medcost._core.activity_slots cimport (
     NONE,
     Activities,
     Slot,
-    Sums,
     free_activities,
     number_of,
     product_of,
@@ -47,6 +46,13 @@ from medcost._core.packed_lines cimport (
 )
 from medcost._core.page_headers import PageError
 from medcost._core.pages cimport Column, PageColumn, fill_columns, start_block
+from medcost._core.wide_loops cimport (
+    add_bits,
+    divide_to_int8,
+    divide_to_int16,
+    divide_to_int32,
+    mark_changes,
+)
 
 cdef extern from *:
     void prefetch "__builtin_prefetch"(const void *address) noexcept nogil
@@ -273,8 +279,7 @@ cdef int64_t reach_of(const int64_t *values, Py_ssize_t n) noexcept nogil:
     cdef int64_t bits = 0, size, reach = 0
     if values == NULL:
         return 0
-    for i in range(n):
-        bits |= values[i] ^ (values[i] >> 63)
+    add_bits(values, n, &bits)
     if bits < <int64_t>1 << 31:
         # Blocks have fewer than 2^31 lines.
         return (bits + 1) * n
@@ -597,10 +602,12 @@ cdef class LineNetter:
         cdef Py_ssize_t at = 0, n_runs = 0
         cdef const uint8_t *next_change
         memset(self.changes, 0, n)
-        mark_changes(c.period, self.changes, n)
-        mark_changes(c.unit, self.changes, n)
-        mark_changes(c.case, self.changes, n)
-        mark_changes(c.case_unit, self.changes, n)
+        mark_changes(c.period, n, self.changes)
+        mark_changes(c.unit, n, self.changes)
+        if c.case != NULL:
+            mark_changes(c.case, n, self.changes)
+        if c.case_unit != NULL:
+            mark_changes(c.case_unit, n, self.changes)
         while at < n:
             self.run_first[n_runs] = <int32_t>at
             n_runs += 1
@@ -731,8 +738,6 @@ cdef class LineNetter:
             values[1] = c.charge[i]
         if c.direct_cost != NULL:
             values[2] = c.direct_cost[i]
-        self.activities.sums[number].quantity += values[0]
-        self.activities.sums[number].charge += values[1]
         self.run_row[self.n_runs] = self.run.row
         self.run_start[self.n_runs] = <uint32_t>store.n
         self.n_runs += 1
@@ -954,10 +959,6 @@ cdef class LineNetter:
         cdef EntryStore *store = &self.entries
         cdef int64_t values[MEASURES]
         cdef int64_t n = self.scratch.n, i
-        cdef const int64_t *quantities = self.scratch.values[0]
-        cdef const int64_t *charges = self.scratch.values[1]
-        cdef const uint32_t *numbers = store.number + store.n
-        cdef Sums *sums = self.activities.sums
         cdef int m
         if n == 0:
             if self.n_runs and self.run_start[self.n_runs - 1] == store.n:
@@ -968,15 +969,11 @@ cdef class LineNetter:
             if self.has[m] and not append_measure(store, m, self.scratch.values[m], n):
                 self.lacks_memory = True
                 return
-        for i in range(n):
-            sums[numbers[i]].quantity += quantities[i]
-            if self.has[1]:
-                sums[numbers[i]].charge += charges[i]
         if self.has[2] or (store.measures[0].signs | store.measures[1].signs) < 0:
             for i in range(n):
                 for m in range(MEASURES):
                     values[m] = self.scratch.values[m][i] if self.has[m] else 0
-                self.add_extras(numbers[i], values)
+                self.add_extras(store.number[store.n + i], values)
         store.n += n
         self.scratch.n = 0
 
@@ -1108,46 +1105,40 @@ cdef class LineNetter:
         row_keys, starts, row_runs = self.rows()
         if self.lacks_memory:
             raise MemoryError
-        keys, totals = self.activity_sums()
+        keys, totals, charges = self.sums_of(starts)
         order = np.argsort(keys)
         rank = np.empty(len(keys), np.uint32)
         rank[order] = np.arange(len(keys), dtype=np.uint32)
-        charges = self.row_charges(starts)
         return keys[order], totals[order], row_keys, row_runs, charges, starts, rank
 
-    cdef activity_sums(self):
-        """Keys of the activities as they came, and their sums."""
-        cdef int64_t number, n = self.activities.n
+    cdef sums_of(self, const int64_t[::1] starts):
+        """Keys of the activities as they came, their sums, and the charge of each row."""
+        cdef int64_t number, row, i, n = self.activities.n, rows = starts.shape[0] - 1
+        cdef const Measure *quantity = &self.entries.measures[0]
+        cdef const Measure *charge = &self.entries.measures[1]
         cdef int m
-        cdef int64_t[::1] keys
+        cdef int64_t[::1] keys, charges
         cdef int64_t[:, ::1] totals
         # Without purchase costs, and without anything below zero, two sums are all there is.
         width = 2 * MEASURES if self.n_extras else 2
         keys_array, totals_array = np.empty(n, np.int64), np.zeros((n, width), np.int64)
-        keys, totals = keys_array, totals_array
+        charges_array = np.zeros(rows, np.int64)
+        keys, totals, charges = keys_array, totals_array, charges_array
         with nogil:
+            # Not line by line while they are netted: much else wants to be in the near cache then.
+            for row in range(rows):
+                for i in range(starts[row], starts[row + 1]):
+                    number = self.entries.number[i]
+                    totals[number, 0] += entry_value(quantity, i)
+                    if self.has[1]:
+                        totals[number, 1] += entry_value(charge, i)
+                        charges[row] += entry_value(charge, i)
             for number in range(n):
                 keys[number] = self.activities.keys[number]
-                totals[number, 0] = self.activities.sums[number].quantity
-                totals[number, 1] = self.activities.sums[number].charge
                 if number < self.n_extras:
                     for m in range(EXTRAS):
                         totals[number, 2 + m] = self.extras[EXTRAS * number + m]
-        return keys_array, totals_array
-
-    cdef row_charges(self, const int64_t[::1] starts):
-        """Sum of the charges of each row."""
-        cdef int64_t row, i, n = starts.shape[0] - 1
-        cdef const Measure *measure = &self.entries.measures[1]
-        cdef int64_t[::1] charges
-        charges_array = np.zeros(n, np.int64)
-        charges = charges_array
-        if self.has[1]:
-            with nogil:
-                for row in range(n):
-                    for i in range(starts[row], starts[row + 1]):
-                        charges[row] += entry_value(measure, i)
-        return charges_array
+        return keys_array, totals_array, charges_array
 
     cdef rows(self):
         """Row keys, where their entries start, and of how many runs each is; rows ascend."""
@@ -1327,27 +1318,26 @@ cdef bint in_any_order(const int32_t *codes, Py_ssize_t n) noexcept nogil:
     return 4 * <int64_t>falls > n
 
 
-cdef void mark_changes(const int32_t *codes, uint8_t *changes, Py_ssize_t n) noexcept nogil:
-    """Mark the lines whose code is not that of the line before."""
-    cdef Py_ssize_t i
-    if codes != NULL:
-        for i in range(1, n):
-            changes[i] |= codes[i] != codes[i - 1]
-
-
 cdef bint divide(
     const stored_t *given, int64_t n, bint as_they_are, packed_t *values
 ) noexcept nogil:
     """Write values as they are, or in whole services; whether all of them are such."""
     cdef int64_t i
-    cdef stored_t quotient, rest = 0
+    cdef stored_t quotient
+    cdef int32_t rest = 0
     if as_they_are:
         for i in range(n):
             values[i] = <packed_t>given[i]
         return True
-    for i in range(n):
-        # A constant divisor is a multiplication.
-        quotient = given[i] // 10000
-        values[i] = <packed_t>quotient
-        rest |= given[i] - quotient * 10000
+    if stored_t is int32_t and packed_t is int8_t:
+        divide_to_int8(given, n, values, &rest)
+    elif stored_t is int32_t and packed_t is int16_t:
+        divide_to_int16(given, n, values, &rest)
+    elif stored_t is int32_t and packed_t is int32_t:
+        divide_to_int32(given, n, values, &rest)
+    else:
+        for i in range(n):
+            quotient = given[i] // WHOLE_SERVICE
+            values[i] = <packed_t>quotient
+            rest |= given[i] != quotient * WHOLE_SERVICE
     return rest == 0

@@ -19,6 +19,8 @@ cdef struct Runs:
 cdef struct Table:
     const int32_t *codes
     const int64_t *values
+    # The values once more, where they are many and have 32 bits: more of them are near.
+    const int32_t *narrow
     const uint8_t *states
     int64_t n_entries
     int64_t capacity
@@ -49,6 +51,7 @@ cdef struct Column:
     bint is_faulty
     int32_t *codes
     int64_t *values
+    int32_t *narrow
     uint8_t *states
     uint8_t *present
     uint8_t *marks
@@ -69,7 +72,7 @@ cdef class PageColumn:
     cdef readonly object codes, values, states
     cdef object dictionary_arrays, page_arrays, page_bytes, level_bytes
     cdef uint8_t[::1] present, marks, states_view
-    cdef int32_t[::1] codes_view
+    cdef int32_t[::1] codes_view, narrow
     cdef int64_t[::1] values_view
     cdef Py_ssize_t n_opened
     cdef object _set_table(self, Table *table, entries, states, bint pad)

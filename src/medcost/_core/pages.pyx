@@ -13,12 +13,15 @@ from medcost._core.bit_unpack cimport (
     unpack_uint8,
 )
 from medcost._core.page_headers import PageError
+from medcost._core.wide_loops cimport widen_values
 
 cdef enum:
     EMPTY = -2
     ROW_EMPTY = 1
     MOST_COLUMNS = 64
     WIDEST = 32
+    # Values of a dictionary that are narrowed: fewer are near in any width.
+    MANY_ENTRIES = 1 << 12
     # Eight indices of the widest kind, and the 8 bytes that a load may reach beyond.
     SPARE_BYTES = WIDEST_UNPACKED + 8
 
@@ -214,7 +217,11 @@ cdef bint fill_values(
     cdef Runs indices = column.indices
     cdef int64_t n_taken = column.n_taken, i
     cdef uint8_t any_mark = 0
-    if not take_values(column, table, table.values, out, n_present):
+    if table.narrow != NULL:
+        if not take_values(column, table, table.narrow, column.narrow, n_present):
+            return False
+        widen_values(column.narrow, n_present, out)
+    elif not take_values(column, table, table.values, out, n_present):
         return False
     if table.states == NULL and n_present == n:
         return True
@@ -336,9 +343,9 @@ cdef class PageColumn:
             return
         self.values, self.states = np.empty(block_rows, np.int64), np.empty(block_rows, np.uint8)
         self.values_view, self.states_view = self.values, self.states
-        self.marks = np.empty(block_rows, np.uint8)
+        self.marks, self.narrow = np.empty(block_rows, np.uint8), np.empty(block_rows, np.int32)
         self.column.values, self.column.states = &self.values_view[0], &self.states_view[0]
-        self.column.marks = &self.marks[0]
+        self.column.marks, self.column.narrow = &self.marks[0], &self.narrow[0]
 
     @property
     def is_faulty(self):
@@ -376,12 +383,16 @@ cdef class PageColumn:
             return entries
         values = entries
         table.values = &values[0]
+        narrow = _narrowed(values, n) if pad and n >= MANY_ENTRIES else None
+        if narrow is not None:
+            codes = narrow
+            table.narrow = &codes[0]
         if states is not None:
             marks = states
             if len(states) != len(entries):
                 raise ValueError("entries and states must have the same length")
             table.states = &marks[0]
-        return entries, states
+        return entries, narrow, states
 
     def set_dictionary(self, entries, states=None):
         """Take the chunk's dictionary, translated; see pages.pyi."""
@@ -478,6 +489,20 @@ cdef class PageColumn:
         self.column.is_indexed = False
         self.column.n_taken = 0
         self.column.n_left, self.n_opened = self.n_opened, 0
+
+
+cdef object _narrowed(const int64_t[::1] values, Py_ssize_t n):
+    """The first n values in 32 bits, None where one has more."""
+    cdef Py_ssize_t i
+    cdef int64_t lost = 0
+    cdef int32_t[::1] narrow
+    narrowed = np.zeros(values.shape[0], np.int32)
+    narrow = narrowed
+    with nogil:
+        for i in range(n):
+            narrow[i] = <int32_t>values[i]
+            lost |= values[i] ^ narrow[i]
+    return None if lost else narrowed
 
 
 cdef object _padded(entries, Py_ssize_t capacity):

@@ -8,11 +8,13 @@ def join_frames(
     starts: NDArray[np.int64],
     stored_sizes: NDArray[np.int64],
     sizes: NDArray[np.int64],
-) -> NDArray[np.uint8] | None:
-    """The stored bytes of some pages one after the other, uint8, to be unpacked at once.
+) -> tuple[int, int] | None:
+    """Let some pages be unpacked at once where they lie; from where to where they do.
 
-    starts, stored_sizes: where each page lies in the chunk; sizes: what it unpacks to. None
-    where a page is not exactly one frame that says it unpacks to just its size, or lies outside
+    chunk: changed in place: each header between two pages becomes a frame that zstd skips.
+    starts, stored_sizes: where each page lies in the chunk; sizes: what it unpacks to. None, and
+    nothing changed, where a page is not exactly one frame that says it unpacks to just its size,
+    where less than 8 bytes, or nothing, or another page is between two, or where one lies outside
     the chunk. Frames that follow each other unpack to what they unpack to one by one, and each
     is held to what it says, so no byte can change pages. Raises ValueError where lengths differ.
     """

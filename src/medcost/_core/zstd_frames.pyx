@@ -1,7 +1,5 @@
 """Where frames of zstd begin and end, and what they unpack to, by their headers (RFC 8878)."""
 
-import numpy as np
-
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
@@ -11,8 +9,11 @@ cdef enum:
     # Kinds of blocks: bytes as they are, one byte repeated, packed; the fourth is reserved.
     REPEATED = 1
     RESERVED = 3
+    # The header of a frame to be skipped: its magic number, and how many bytes follow.
+    SKIPPED_BYTES = 8
 
 cdef uint32_t MAGIC = 0xFD2FB528
+cdef uint32_t SKIPPED_MAGIC = 0x184D2A50
 
 
 cdef bint is_frame_of(const uint8_t *at, int64_t n, int64_t size) noexcept nogil:
@@ -56,37 +57,38 @@ cdef bint is_frame_of(const uint8_t *at, int64_t n, int64_t size) noexcept nogil
 
 
 def join_frames(
-    const uint8_t[::1] chunk not None,
+    uint8_t[::1] chunk not None,
     const int64_t[::1] starts not None,
     const int64_t[::1] stored_sizes not None,
     const int64_t[::1] sizes not None,
 ):
-    """Frames one after the other, None where one is not what it should be; see zstd_frames.pyi."""
+    """Make what lies between frames a frame to skip; see zstd_frames.pyi."""
     cdef Py_ssize_t i, n = starts.shape[0]
-    cdef int64_t total = 0, at = 0
-    cdef bint sound = True
-    cdef uint8_t[::1] joined
+    cdef int64_t end = 0
+    cdef uint32_t between
+    cdef bint sound = n > 0
     if stored_sizes.shape[0] != n or sizes.shape[0] != n:
         raise ValueError("starts and sizes must have the same length")
     with nogil:
         for i in range(n):
             if not 0 <= starts[i] <= chunk.shape[0] or not (
-                0 <= stored_sizes[i] <= chunk.shape[0] - starts[i]
+                0 < stored_sizes[i] <= chunk.shape[0] - starts[i]
             ):
                 sound = False
                 break
-            if not stored_sizes[i] or not is_frame_of(
-                &chunk[starts[i]], stored_sizes[i], sizes[i]
-            ):
+            if i and not SKIPPED_BYTES <= starts[i] - end < <int64_t>1 << 32:
                 sound = False
                 break
-            total += stored_sizes[i]
+            if not is_frame_of(&chunk[starts[i]], stored_sizes[i], sizes[i]):
+                sound = False
+                break
+            end = starts[i] + stored_sizes[i]
+        if sound:
+            for i in range(n - 1):
+                end = starts[i] + stored_sizes[i]
+                between = <uint32_t>(starts[i + 1] - end - SKIPPED_BYTES)
+                memcpy(&chunk[end], &SKIPPED_MAGIC, 4)
+                memcpy(&chunk[end + 4], &between, 4)
     if not sound:
         return None
-    joined_array = np.empty(total, np.uint8)
-    joined = joined_array
-    with nogil:
-        for i in range(n):
-            memcpy(&joined[at], &chunk[starts[i]], stored_sizes[i])
-            at += stored_sizes[i]
-    return joined_array
+    return starts[0], starts[n - 1] + stored_sizes[n - 1]
