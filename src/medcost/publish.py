@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -53,7 +53,7 @@ from medcost.published_balance import require_published_balance
 from medcost.records import dataclass
 from medcost.run_results import RUN_RESULTS, build_run_results
 from medcost.tables import file_metadata, load_table, table_names
-from medcost.threads import map_in_threads
+from medcost.threads import begin, map_in_threads
 from medcost.turns import COPY, announce, next_fence, turn_name
 
 SIGNATURE = "manifest.sig"
@@ -309,10 +309,8 @@ def _write_tables(
 def _write_result(folder: Path, name: str, table: pa.Table) -> FileRecord:
     """Write and sync one result table in a folder, which is made where it is not there."""
     path = folder / f"{name}.parquet"
-    encoded = encode_table(described(name, table))
     folder.mkdir(parents=True, exist_ok=True)
-    write_durably(path, encoded.content)
-    return FileRecord(path.name, table.num_rows, encoded.sha256)
+    return FileRecord(path.name, table.num_rows, write_table(described(name, table), path))
 
 
 def writing_threads() -> ThreadPoolExecutor:
@@ -326,17 +324,11 @@ def described(name: str, table: pa.Table) -> pa.Table:
 
 
 def write_table(table: pa.Table, path: Path) -> str:
-    """Write one Parquet file, sync it to disk and return its SHA-256."""
-    encoded = encode_table(table)
-    write_durably(path, encoded.content)
-    return encoded.sha256
-
-
-class EncodedTable(NamedTuple):
-    """A table as the bytes of its Parquet file, and their SHA-256."""
-
-    content: pa.Buffer
-    sha256: str
+    """Write one Parquet file, sync it to disk and return its SHA-256, found meanwhile."""
+    content = encode_table(table)
+    hashed = begin(hashlib.sha256, content)
+    write_durably(path, content)
+    return hashed.result().hexdigest()
 
 
 class TablesBeside:
@@ -360,7 +352,7 @@ class TablesBeside:
         return _write_result(self.folder, name, made.result())
 
 
-def encode_table(table: pa.Table) -> EncodedTable:
+def encode_table(table: pa.Table) -> pa.Buffer:
     """The bytes of a table's Parquet file.
 
     Labels that repeat are dictionaries, which need no statistics: the dictionary says what the
@@ -386,8 +378,7 @@ def encode_table(table: pa.Table) -> EncodedTable:
     with writer:
         writer.write_table(table)
         writer.add_key_value_metadata(table.schema.metadata or {})
-    content = encoded.getvalue()
-    return EncodedTable(content, hashlib.sha256(content).hexdigest())
+    return encoded.getvalue()
 
 
 def _complete_run(
