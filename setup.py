@@ -22,7 +22,6 @@ KERNELS = [
     "group_cells",
     "fixed_point",
     "memory",
-    "sha256",
     "page_headers",
     "footers",
     "plain_values",
