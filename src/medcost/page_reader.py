@@ -30,7 +30,7 @@ from medcost.line_blocks import ROW_FAULT, LineBlock
 from medcost.parquet_input import READ_ERRORS, SourceFile, decode_number
 from medcost.tables import Column
 
-BLOCK_ROWS = 1 << 14
+BLOCK_ROWS = 1 << 12
 MOST_CHUNK_BYTES = 1 << 28
 MOST_PAGE_BYTES = 1 << 27
 # Bytes of pages that are unpacked at once: each call costs as much as unpacking some thousands.
@@ -185,7 +185,7 @@ class _Pages:
             _require_text(metadata, name, self.number)
         self.is_nullable = described.max_definition_level == 1
         self.rows = PageColumn(is_text, self.is_nullable, BLOCK_ROWS)
-        self.memory = bytearray()
+        self.memory = np.empty(0, np.uint8)
 
     def open_chunk(self, file: int, place: NDArray[np.int64]) -> None:
         """Read a row group's chunk of the column; its pages are then to come."""
@@ -200,10 +200,10 @@ class _Pages:
             raise PageError("the file ends before its pages")
         if len(self.memory) < size:
             # Read into the same memory again and again: its pages are there already.
-            self.memory = bytearray(size + size // 4)
-        if os.preadv(file, [memoryview(self.memory)[:size]], start) != size:
+            self.memory = np.empty(size + size // 4, np.uint8)
+        self.chunk = self.memory[:size]
+        if size and os.preadv(file, [self.chunk], start) != size:
             raise PageError("the file ends before its pages")
-        self.chunk = np.frombuffer(self.memory, np.uint8, size)
         self.buffer = pa.py_buffer(self.chunk)
         self.codec = CODECS[codec]
         self.unpack = _unpacker(self.codec)
