@@ -53,7 +53,7 @@ check: $(VENV)/ready
 		medcost._core.labels medcost._core.page_headers medcost._core.footers \
 		medcost._core.plain_values medcost._core.text_hashes medcost._core.zstd_frames medcost._core.pages \
 		medcost._core.key_table medcost._core.net_lines medcost._core.part_costs medcost._core.group_cells \
-		medcost._core.fixed_point medcost._core.memory
+		medcost._core.fixed_point medcost._core.memory medcost._core.sha256
 	$(BIN)/lint-imports
 	$(BIN)/python docs/build_reference.py --check
 

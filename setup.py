@@ -22,6 +22,7 @@ KERNELS = [
     "group_cells",
     "fixed_point",
     "memory",
+    "sha256",
     "page_headers",
     "footers",
     "plain_values",

@@ -8,6 +8,8 @@ those of the lines and of the activity matrix stand in line_kernels.
 
 from __future__ import annotations
 
+import hashlib
+from array import array
 from collections.abc import Callable
 from functools import partial
 from math import isqrt
@@ -21,6 +23,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks.line_kernels import LINE_KERNELS
 from medcost._core.case_cost import activity_rates, case_costs
 from medcost._core.residual import add_corrections, residuals
+from medcost._core.sha256 import add_blocks, is_supported
 from medcost._core.split import split_rows, weight_totals
 from medcost._core.step_down import step_down
 from medcost._core.sums import (
@@ -32,7 +35,9 @@ from medcost._core.sums import (
     narrow_codes,
     sort_order,
     sort_within,
+    union_of,
 )
+from medcost.file_hashes import START
 
 N_ELEMENTS = 7
 SIZES = (10_000, 1_000_000)
@@ -96,6 +101,19 @@ def find_ascending_call(n: int, rng: np.random.Generator) -> Call:
     """Every second of n keys."""
     keys = np.cumsum(rng.integers(1, 99, n))
     return partial(find_ascending, keys, keys[::2].copy())
+
+
+def union_of_call(n: int, rng: np.random.Generator) -> Call:
+    """Keys of ten pieces, one in eight of a span."""
+    return partial(union_of, [rng.integers(0, n, n // 10) for _ in range(10)], 0, n)
+
+
+def add_blocks_call(n: int, rng: np.random.Generator) -> Call:
+    """SHA-256 of two messages of 32 n bytes each, where the processor can."""
+    data = rng.bytes(n // 2 * 64)
+    if not is_supported():
+        return partial(hashlib.sha256, data)
+    return partial(add_blocks, array("I", START), data, array("I", START), data)
 
 
 def sort_within_call(n: int, rng: np.random.Generator) -> Call:
@@ -170,6 +188,8 @@ KERNELS: dict[str, Callable[[int, np.random.Generator], Call]] = {
     "half_sums": half_sums_call,
     "find_ascending": find_ascending_call,
     "sort_within": sort_within_call,
+    "add_blocks": add_blocks_call,
+    "union_of": union_of_call,
     "narrow_codes": narrow_codes_call,
     "step_down": step_down_call,
     "residuals": residuals_call,

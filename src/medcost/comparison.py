@@ -32,17 +32,21 @@ LEVELS = (
 MILLION = 10**6
 
 
-def compare_tables(before: Mapping[str, pa.Table], after: Mapping[str, pa.Table]) -> pa.Table:
+def compare_level(table: str, before: pa.Table, after: pa.Table) -> Moved:
+    """What is not the same in one of the tables of LEVELS.
+
+    before, after: of one period, as they were read or as they will be written. Time O(rows log
+    rows).
+    """
+    level, _, column = next(one for one in LEVELS if one[1] == table)
+    return _compare(level, before, after, column)
+
+
+def comparison_of(found: Sequence[Moved], after: Mapping[str, pa.Table]) -> pa.Table:
     """out_comparison: every department, item and group whose cost is not the same.
 
-    before, after: result tables by name, of one period, as they were read or as they will be
-    written. Time O(rows log rows).
+    found: of levels, in their order; after: the result tables by name that one side is of.
     """
-    found = [
-        _compare(level, before[table], after[table], column)
-        for level, table, column in LEVELS
-        if table in before and table in after
-    ]
     old = np.concatenate([moved.before for moved in found])
     new = np.concatenate([moved.after for moved in found])
     months = {month for table in after.values() for month in labels_of(table, "period")[0]}
@@ -59,7 +63,7 @@ def compare_tables(before: Mapping[str, pa.Table], after: Mapping[str, pa.Table]
     return build_table("comparison", columns)
 
 
-def _key_column(found: Sequence[_Moved], key: str) -> Coded:
+def _key_column(found: Sequence[Moved], key: str) -> Coded:
     """A key of the rows of all levels, empty where a level or a row does not have it."""
     distinct = sorted({label for moved in found for label in moved.labels.get(key, ())} - {""})
     place = {label: i for i, label in enumerate(distinct)} | {"": -1}
@@ -90,7 +94,7 @@ def levels_of(tables: Collection[str]) -> set[str]:
 
 
 @dataclass(frozen=True)
-class _Moved:
+class Moved:
     """What is not the same in one level: keys, and fen before and after [rows].
 
     labels: of each key that the level has, '' for none; codes: positions among them [rows].
@@ -103,7 +107,7 @@ class _Moved:
     after: NDArray[np.int64]
 
 
-def _compare(level: str, before: pa.Table, after: pa.Table, column: str) -> _Moved:
+def _compare(level: str, before: pa.Table, after: pa.Table, column: str) -> Moved:
     names = [key for key in KEYS if key in after.schema.names]
     labels: dict[str, list[str]] = {}
     place = np.zeros(before.num_rows + after.num_rows, np.int64)
@@ -125,4 +129,4 @@ def _compare(level: str, before: pa.Table, after: pa.Table, column: str) -> _Mov
     for name in reversed(names):
         codes[name] = rest % len(labels[name])
         rest = rest // len(labels[name])
-    return _Moved(level, labels, codes, sums[moved, 0].copy(), sums[moved, 1].copy())
+    return Moved(level, labels, codes, sums[moved, 0].copy(), sums[moved, 1].copy())

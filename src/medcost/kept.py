@@ -18,7 +18,7 @@ from medcost.costing.activity import Activity
 from medcost.costing.activity_matrix import load_matrix, write_matrix
 from medcost.costing.orders import Orders
 from medcost.durable_files import syncing
-from medcost.file_hashes import file_sha256
+from medcost.file_hashes import files_sha256
 from medcost.manifest import FileRecord
 from medcost.output_folder import ACTIVITY, BOOK, MODEL
 
@@ -78,10 +78,14 @@ def record_kept(kept: Path, known: Mapping[str, str] | None = None) -> tuple[Fil
     new = [path for name, path in paths.items() if name not in known]
     # They wait for the disk while this thread hashes.
     with syncing(new):
-        return tuple(
-            FileRecord(name, path.stat().st_size, known.get(name) or file_sha256(path))
-            for name, path in paths.items()
-        )
+        digests = dict(zip(new, files_sha256(new), strict=True))
+    for digest in digests.values():
+        if isinstance(digest, OSError):
+            raise digest
+    return tuple(
+        FileRecord(name, path.stat().st_size, known.get(name) or str(digests[path]))
+        for name, path in paths.items()
+    )
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -202,7 +202,7 @@ class _Pages:
             # Read into the same memory again and again: its pages are there already.
             self.memory = np.empty(size + size // 4, np.uint8)
         self.chunk = self.memory[:size]
-        if size and os.preadv(file, [self.chunk.data], start) != size:
+        if os.preadv(file, [self.chunk.data], start) != size:
             raise PageError("the file ends before its pages")
         self.buffer = pa.py_buffer(self.chunk)
         self.codec = CODECS[codec]

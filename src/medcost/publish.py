@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -53,12 +53,14 @@ from medcost.published_balance import require_published_balance
 from medcost.records import dataclass
 from medcost.run_results import RUN_RESULTS, build_run_results
 from medcost.tables import file_metadata, load_table, table_names
-from medcost.threads import map_in_threads
+from medcost.threads import begin, map_in_threads
 from medcost.turns import COPY, announce, next_fence, turn_name
 
 SIGNATURE = "manifest.sig"
-# Tables made and written at once: two are large, the others are done beside them.
+# Tables encoded at once: two are large, the others are done beside them.
 WRITERS = 4
+# Tables on their way beside the stages: each waits for the disk, and for those who compute.
+BESIDE = 8
 # Signs the bytes of a manifest.
 Signer = Callable[[bytes], bytes]
 # Raises InvariantBroken where tables do not tie out; else what they add up to, as text.
@@ -300,26 +302,20 @@ def _write_tables(
         return known[name].result() if name in known else _write_result(folder, name, tables[name])
 
     longest_first = sorted(tables, key=lambda name: -tables[name].num_rows)
-    written = map_in_threads(write, longest_first, _n_writers())
+    written = map_in_threads(write, longest_first, min(os.cpu_count() or 1, WRITERS))
     return sorted(written, key=lambda record: record.name)
 
 
 def _write_result(folder: Path, name: str, table: pa.Table) -> FileRecord:
     """Write and sync one result table in a folder, which is made where it is not there."""
     path = folder / f"{name}.parquet"
-    encoded = encode_table(described(name, table))
     folder.mkdir(parents=True, exist_ok=True)
-    write_durably(path, encoded.content)
-    return FileRecord(path.name, table.num_rows, encoded.sha256)
+    return FileRecord(path.name, table.num_rows, write_table(described(name, table), path))
 
 
 def writing_threads() -> ThreadPoolExecutor:
-    """Threads that write tables beside the stages."""
-    return ThreadPoolExecutor(_n_writers())
-
-
-def _n_writers() -> int:
-    return min(os.cpu_count() or 1, WRITERS)
+    """Threads that make and write tables beside the stages; most of the time they wait."""
+    return ThreadPoolExecutor(BESIDE)
 
 
 def described(name: str, table: pa.Table) -> pa.Table:
@@ -328,17 +324,11 @@ def described(name: str, table: pa.Table) -> pa.Table:
 
 
 def write_table(table: pa.Table, path: Path) -> str:
-    """Write one Parquet file, sync it to disk and return its SHA-256."""
-    encoded = encode_table(table)
-    write_durably(path, encoded.content)
-    return encoded.sha256
-
-
-class EncodedTable(NamedTuple):
-    """A table as the bytes of its Parquet file, and their SHA-256."""
-
-    content: pa.Buffer
-    sha256: str
+    """Write one Parquet file, sync it to disk and return its SHA-256, found meanwhile."""
+    content = encode_table(table)
+    hashed = begin(hashlib.sha256, content)
+    write_durably(path, content)
+    return hashed.result().hexdigest()
 
 
 class TablesBeside:
@@ -362,7 +352,7 @@ class TablesBeside:
         return _write_result(self.folder, name, made.result())
 
 
-def encode_table(table: pa.Table) -> EncodedTable:
+def encode_table(table: pa.Table) -> pa.Buffer:
     """The bytes of a table's Parquet file.
 
     Labels that repeat are dictionaries, which need no statistics: the dictionary says what the
@@ -388,8 +378,7 @@ def encode_table(table: pa.Table) -> EncodedTable:
     with writer:
         writer.write_table(table)
         writer.add_key_value_metadata(table.schema.metadata or {})
-    content = encoded.getvalue()
-    return EncodedTable(content, hashlib.sha256(content).hexdigest())
+    return encoded.getvalue()
 
 
 def _complete_run(

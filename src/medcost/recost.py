@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,19 @@ from medcost.allocation_model import LoadedModel, load_model
 from medcost.book import open_book
 from medcost.checkpoints import TABLES
 from medcost.closed_periods import find_changes
-from medcost.comparison import compare_tables, tables_compared
+from medcost.comparison import Moved, compare_level, comparison_of, tables_compared
 from medcost.costing.activity import Activity
 from medcost.errors import Fault, InputRejected, named_errors, quote
 from medcost.kept import load_activity, record_kept
 from medcost.kept_run import kept_as_written, kept_manifest, not_kept
 from medcost.manifest import FileRecord, RunOptions, record_inputs
-from medcost.month_end import PeriodResult, cost_activity, needs_lines, table_faults
+from medcost.month_end import (
+    MakeTable,
+    PeriodResult,
+    cost_activity,
+    needs_lines,
+    table_faults,
+)
 from medcost.output_folder import ACTIVITY, BOOK, KEPT, MODEL, OutputFolder
 from medcost.parquet_input import READ_ERRORS
 from medcost.period_book import read_period
@@ -90,7 +97,7 @@ def _cost_again(
     through, period, units = manifest["through"], manifest["period"], manifest["units"]
     loaded = load_model(model or str(kept / MODEL), through)
     with named_errors(staging):
-        _stage_book(kept / BOOK, staged / BOOK, replaced)
+        linked = _stage_book(kept / BOOK, staged / BOOK, replaced)
     book = open_book(staged / BOOK, through, has_lines=False)
     period_book = read_period(book, period, units)
     activity = _activity_for(run, threads) if needs_lines(loaded, through) else None
@@ -98,22 +105,22 @@ def _cost_again(
     faults += _measure_faults(run, loaded, activity)
     if faults:
         raise InputRejected(faults)
-    # Tables are written while later ones are computed and all are compared.
     options = RunOptions(period, tuple(units), through, manifest["run"])
+    # Tables are written and compared while later ones are computed.
     with writing_threads() as writer:
+        original = writer.submit(read_run_tables, run, manifest, tables_compared())
+        keeping = writer.submit(_keep, kept, staged, manifest, loaded, linked, activity is not None)
+        recording = writer.submit(record_inputs, book.files)
         beside = TablesBeside(writer, staged.parent / TABLES)
-        result = cost_activity(book, period_book, loaded, activity, through, {}, beside.make_table)
-        original = read_run_tables(run, manifest, tables_compared())
-        comparison = compare_tables(original, result.tables)
+        comparing = _Comparing(beside, writer, original)
+        result = cost_activity(
+            book, period_book, loaded, activity, through, {}, comparing.make_table
+        )
+        comparison = comparing.comparison(result.tables)
         result.tables["comparison"] = comparison
         beside.make_table("comparison", lambda: comparison)
         with named_errors(staging):
-            (staged / MODEL).write_bytes(loaded.content)
-            linked = _link_all(kept / ACTIVITY, staged / ACTIVITY) if activity is not None else []
-            names = {path.relative_to(staged.parent).as_posix() for path in linked}
-            known = {one["name"]: one["sha256"] for one in manifest["kept"] if one["name"] in names}
-            records = record_kept(staged, known)
-            inputs = record_inputs(book.files)
+            records, inputs = keeping.result(), recording.result()
         tables = stage_tables(beside.folder, result.tables, beside.written)
     to_publish = RunToPublish(
         loaded,
@@ -125,6 +132,52 @@ def _cost_again(
         result.n_lines,
     )
     return to_publish, result, inputs
+
+
+class _Comparing:
+    """Tables made beside the stages, each compared with the original run's once it is there."""
+
+    def __init__(
+        self,
+        beside: TablesBeside,
+        writer: ThreadPoolExecutor,
+        original: Future[dict[str, pa.Table]],
+    ) -> None:
+        self._beside, self._writer, self._original = beside, writer, original
+        self._moved: dict[str, Future[Moved | None]] = {}
+
+    def make_table(self, name: str, make: MakeTable) -> MakeTable:
+        """Begin to make a table, to write it and to compare it."""
+        made = self._beside.make_table(name, make)
+        if name in tables_compared():
+            self._moved[name] = self._writer.submit(self._compare, name, made)
+        return made
+
+    def _compare(self, name: str, made: MakeTable) -> Moved | None:
+        """None where the original run has no such table."""
+        original = self._original.result()
+        return compare_level(name, original[name], made()) if name in original else None
+
+    def comparison(self, tables: Mapping[str, pa.Table]) -> pa.Table:
+        """out_comparison of all tables that were made."""
+        found = [self._moved[name].result() for name in tables_compared() if name in self._moved]
+        return comparison_of([moved for moved in found if moved is not None], tables)
+
+
+def _keep(
+    kept: Path,
+    staged: Path,
+    manifest: Mapping[str, Any],
+    loaded: LoadedModel,
+    linked: Sequence[Path],
+    has_activity: bool,
+) -> tuple[FileRecord, ...]:
+    """Keep what the what-if was made of; linked: what of its book are links already."""
+    (staged / MODEL).write_bytes(loaded.content)
+    activity = _link_all(kept / ACTIVITY, staged / ACTIVITY) if has_activity else []
+    names = {path.relative_to(staged.parent).as_posix() for path in (*linked, *activity)}
+    known = {one["name"]: one["sha256"] for one in manifest["kept"] if one["name"] in names}
+    return record_kept(staged, known)
 
 
 def _activity_for(run: Path, threads: int) -> Activity:
@@ -144,9 +197,9 @@ def _measure_faults(run: Path, loaded: LoadedModel, activity: Activity | None) -
     return [Fault("measure-missing", what, (loaded.place("service_items.method"),))]
 
 
-def _stage_book(kept: Path, staged: Path, replaced: Mapping[str, Path]) -> None:
-    """The kept files, other files in the place of the tables replaced."""
-    _link_all(kept, staged)
+def _stage_book(kept: Path, staged: Path, replaced: Mapping[str, Path]) -> list[Path]:
+    """The kept files, other files in the place of the tables replaced; those that are links."""
+    linked = _link_all(kept, staged)
     for table, file in replaced.items():
         (staged / f"{table}.parquet").unlink(missing_ok=True)
         if (staged / table).is_dir():
@@ -155,6 +208,12 @@ def _stage_book(kept: Path, staged: Path, replaced: Mapping[str, Path]) -> None:
             shutil.copytree(file, staged / table)
         else:
             shutil.copyfile(file, staged / f"{table}.parquet")
+    return [path for path in linked if not _is_of(path.relative_to(staged), replaced)]
+
+
+def _is_of(path: Path, replaced: Mapping[str, Path]) -> bool:
+    """Whether a file of the book is one of a table that was replaced."""
+    return path.parts[0].removesuffix(".parquet") in replaced
 
 
 def _link_all(source: Path, target: Path) -> list[Path]:

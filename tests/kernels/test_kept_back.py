@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from kernels.lines import (
     EMPTY,
     Line,
     Netted,
+    World,
     columns_of,
     make_lines,
     make_world,
@@ -62,12 +64,22 @@ def sum_of(found: list[Netted]) -> Netted:
     return total
 
 
-@always_the_same(max_examples=400)
+def in_some_order(world: World, rng: random.Random) -> World:
+    """Return the world with its cases by unit, or each with a label of its own besides."""
+    order = rng.choice(("any", "by unit", "by label"))
+    cases = world.cases if order == "any" else sorted(world.cases)
+    if order == "by label":
+        cases = [(unit, i, dept) for i, (unit, _, dept) in enumerate(cases)]
+        return replace(world, cases=cases, n_case_labels=max(len(cases), 1))
+    return replace(world, cases=cases)
+
+
+@always_the_same(max_examples=600)
 @given(SEEDS)
 def test_lines_kept_back_come_to_what_a_dictionary_says(seed: int) -> None:
     """Pieces with the same or other columns, ranges in spans cut anywhere; faults are counted."""
     rng = seeded(seed)
-    world = make_world(rng)
+    world = in_some_order(make_world(rng), rng)
     places = world.places()
     stretches = [make_lines(world, rng) for _ in range(rng.randint(1, 4))]
     for lines in stretches:
@@ -196,6 +208,18 @@ def test_lines_by_case_are_not_kept_back() -> None:
     no_case = [{k: v for k, v in line().items() if k != "case"}] * 4
     assert kept_by(places, no_case)[0] is None
     assert kept_by(places, [line(case=EMPTY)] * 4)[0] is None
+
+
+def test_nothing_is_kept_back_where_there_is_no_activity() -> None:
+    """A unit with cases, and no department or no item: every line is odd."""
+    for world in (
+        small_world(grid=[[]], is_open=[], is_medtech=[], may_receive=[]),
+        small_world(is_direct=[]),
+    ):
+        lines = [line(dept=-1, item=-1, case=1), line(dept=-1, item=-1, case=0)]
+        kept, netted = kept_by(world.places(), lines)
+        assert kept is None
+        assert (2, 2, {}) == (netted.n_lines, netted.n_odd, netted.entries)
 
 
 def test_kept_back_lines_count_as_announced_ones() -> None:

@@ -48,6 +48,64 @@ def test_a_text_is_found_where_it_stands_or_not_at_all(
     assert len(labels) == table.n_labels
 
 
+def numbered(head: bytes, digits: int, number: int) -> bytes:
+    return head + b"%0*d" % (digits, number)
+
+
+# Ids of a few heads, whose digits are close together or far apart, or hardly digits at all.
+NUMBERED = st.lists(
+    st.one_of(
+        st.builds(
+            numbered,
+            st.sampled_from([b"", b"U1-", b"U2-", b"a" * 15, b"a" * 16, b"a" * 17, b"1"]),
+            st.sampled_from([7, 8, 9]),
+            st.one_of(st.integers(0, 30), st.sampled_from([10**6, 99_999_999, 99_999_998])),
+        ),
+        st.sampled_from([b"0000000/", b":0000001", b"0000a002", b"U1-\xfa0000001", b"U1-0000 003"]),
+    ),
+    max_size=40,
+)
+
+
+@always_the_same(max_examples=500)
+@given(NUMBERED, NUMBERED)
+def test_labels_that_end_in_digits_are_found_by_number_or_not_at_all(
+    given: list[bytes], more: list[bytes]
+) -> None:
+    """Heads up to 16 bytes, 8 digits; neither / nor : nor what a carry may turn into one is one."""
+    labels = sorted(set(given))
+    texts = given + more
+    expected = twins.find_labels(labels, texts)
+    table = table_of(labels)
+    assert expected == table.find(*buffers(texts)).tolist()
+    assert expected == [int(table.find(*buffers([text]))[0]) for text in texts]
+
+
+@pytest.mark.parametrize("n_heads", [1, 13, 64, 65, 300])
+@pytest.mark.parametrize("gap", [1, 4, 5])
+def test_numbers_of_many_heads_are_found(n_heads: int, gap: int) -> None:
+    """Up to 64 heads have numbers, if at most three of four are missing; all others are hashed.
+
+    Of each head every gap-th of 50 times gap numbers is a label, and the others are not.
+    """
+    heads = [b"H%03d-" % h for h in range(n_heads)]
+    labels = sorted(numbered(h, 8, 7 + gap * k) for h in heads for k in range(50))
+    labels = sorted([*labels, b"", b"other", b"H000-1234567x"])
+    texts = [numbered(h, 8, k) for h in [*heads, b"H999-"] for k in range(50 * gap + 20)]
+    table = table_of(labels)
+    for found in (texts, labels):
+        assert twins.find_labels(labels, found) == table.find(*buffers(found)).tolist()
+
+
+def test_every_digit_counts() -> None:
+    """The numbers 10^k and 9 x 10^k of one head, its lowest 0 and its highest 90,000,000."""
+    numbers = sorted({m * 10**k for k in range(8) for m in (1, 9)} | {0})
+    for low in numbers:
+        labels = [numbered(b"", 8, low), numbered(b"", 8, low + 1)]
+        texts = [numbered(b"", 8, n + d) for n in numbers for d in (-1, 0, 1, 2) if n + d >= 0]
+        assert twins.find_labels(labels, texts) == table_of(labels).find(*buffers(texts)).tolist()
+
+
 def test_many_labels_are_all_found() -> None:
     """20,000 labels of 0 to 60 bytes, looked up in another order, and as many that are none."""
     rng = np.random.default_rng(5)

@@ -20,6 +20,7 @@ from medcost._core.sums import (
     narrow_codes,
     sort_order,
     sort_within,
+    union_of,
 )
 
 KEYS = st.lists(
@@ -396,3 +397,19 @@ def test_codes_of_no_label_are_refused(code: int) -> None:
         narrow_codes(int64([0, code]), 3)
     with pytest.raises(ValueError, match="32 bits"):
         narrow_codes(int64([0]), 2**31)
+
+
+@always_the_same(max_examples=200)
+@given(st.lists(st.lists(st.integers(-70, 200), max_size=20), max_size=4))
+def test_the_union_of_keys_is_sorted_and_has_each_once(pieces: list[list[int]]) -> None:
+    arrays = [frozen(int64(piece, len(piece))) for piece in pieces]
+    assert sorted({key for piece in pieces for key in piece}) == union_of(arrays, -70, 271).tolist()
+
+
+@pytest.mark.parametrize(("low", "span"), [(0, 5), (1, 5), (-(2**62), 9), (0, 0)])
+def test_a_key_outside_the_span_is_refused(low: int, span: int) -> None:
+    with pytest.raises(ValueError, match="outside"):
+        union_of([int64([low + min(span - 1, 0)]), int64([low + span])], low, span)
+    with pytest.raises(ValueError, match="outside"):
+        union_of([int64([low - 1])], low, span)
+    assert union_of([], low, span).tolist() == []

@@ -5,6 +5,10 @@ cdef enum:
     GROUP = 32
     INLINE_WORDS = 3
     INLINE_BYTES = 8 * INLINE_WORDS
+    # Labels that end in so many digits are found by their number.
+    DIGITS = 8
+    HEAD_WORDS = INLINE_WORDS - 1
+    HEAD_SLOTS = 128
 
 # A short text is its own key, padded with zeros; a long one has its hash there.
 cdef struct Key:
@@ -17,6 +21,16 @@ cdef struct Slot:
     uint32_t size
     int32_t label
 
+# Labels of one length that differ in their last digits only: where their numbers begin in a table
+# of labels by number. size: of the whole label, 0 in a free slot.
+cdef struct Head:
+    uint64_t words[HEAD_WORDS]
+    uint32_t size
+    uint32_t lowest
+    uint32_t span
+    uint32_t n
+    int64_t first
+
 @cython.final
 cdef class LabelTable:
     cdef readonly Py_ssize_t n_labels
@@ -25,8 +39,16 @@ cdef class LabelTable:
     cdef uint8_t[::1] memory
     cdef Slot *slots
     cdef uint64_t mask
+    cdef Head heads[HEAD_SLOTS]
+    cdef int n_heads
+    cdef int32_t[::1] numbers
 
-    cdef bint _fill(self) noexcept nogil
+    cdef bint _ascends(self) noexcept nogil
+    cdef int64_t _find_heads(self) noexcept nogil
+    cdef Py_ssize_t _number(self) noexcept nogil
+    cdef void _fill(self) noexcept nogil
+    cdef inline Head *head_of(self, const uint8_t *text, uint32_t size, const uint8_t *end) noexcept nogil
+    cdef inline const int32_t *place_of(self, const uint8_t *text, uint32_t size, const uint8_t *end) noexcept nogil
     cdef inline int32_t settle(self, const Key *key, uint64_t position, const uint8_t *text) noexcept nogil
     cdef int32_t find_one(self, const uint8_t *text, Py_ssize_t size) noexcept nogil
     cdef void find_group(

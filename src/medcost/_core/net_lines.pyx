@@ -116,6 +116,10 @@ cdef class Places:
     cdef const int32_t[::1] case_first, case_at, case_unit, case_dept
     # The only case of a label and its unit, side by side; -1 where there is not just one.
     cdef int32_t[:, ::1] only_case
+    # Where the cases of each unit begin, and whether they stand in the order of the units, and of
+    # their labels: then label and case are the same number.
+    cdef int32_t[::1] first_of_unit
+    cdef bint by_unit, by_label
 
     def __init__(
         self,
@@ -164,6 +168,10 @@ cdef class Places:
         only[is_only, 0] = at[first[:-1][is_only]]
         only[is_only, 1] = np.asarray(case_unit)[only[is_only, 0]]
         self.only_case = only
+        units, n_units = np.asarray(case_unit), selected.shape[0]
+        self.first_of_unit = np.searchsorted(units, np.arange(n_units + 1)).astype(np.int32)
+        self.by_unit = bool((units[1:] >= units[:-1]).all())
+        self.by_label = bool((only[:, 0] == np.arange(len(only))).all())
         self.case_unit, self.case_dept = case_unit, case_dept
         self.period = period
         self.orders_known = self.n_cases > 0 and np.max(case_dept) >= 0
@@ -172,6 +180,10 @@ cdef class Places:
         if unit < 0 or label < 0 or label >= self.n_labels or unit >= self.grid.shape[0]:
             return -1
         return self.grid[unit, label]
+
+    cdef inline bint needs_look(self, int64_t dept, int64_t item, uint8_t special) noexcept nogil:
+        """Whether lines of the department and item have one of the special flags."""
+        return (self.dept_flags[dept] | self.item_flags[item] | ALWAYS) & special != 0
 
     cdef int32_t case_of(self, int64_t unit, int64_t label) noexcept nogil:
         """Case of the unit with the label, -1 where there is none."""
@@ -366,7 +378,11 @@ cdef class LineNetter:
             self.make_room(rows)
         if not begin_entries(&self.entries, self.capacity + 1, self.has):
             raise MemoryError
-        self.keeps_back = keep_back and self.packed_lines.layout.n_ranges > 0
+        self.keeps_back = (
+            keep_back
+            and self.packed_lines.layout.n_ranges > 0
+            and min(self.places.n_depts, self.places.n_items, self.places.grid.size) > 0
+        )
         begin_packed(&self.packed_lines, has_direct_cost)
         reset_activities(&self.activities)
         memset(self.extras, 0, self.n_extras * EXTRAS * sizeof(int64_t))
@@ -739,36 +755,47 @@ cdef class LineNetter:
 
     cdef void keep_back(self, Places places, const Columns *c, Py_ssize_t n) noexcept nogil:
         """Pack scattered lines; those that need a closer look are given one."""
-        cdef const int32_t *only_case = &places.only_case[0, 0] if places.n_cases else NULL
-        cdef const uint8_t *selected = &places.selected[0] if places.grid.shape[0] else NULL
-        cdef int64_t n_labels = places.only_case.shape[0], n_units = places.grid.shape[0]
+        cdef const int32_t *grid = &places.grid[0, 0]
+        cdef const int32_t *cases = self.run_case
+        cdef uint32_t n_labels = <uint32_t>places.n_labels, n_items = <uint32_t>places.n_items
+        cdef uint32_t label, item
+        cdef int32_t dept
         cdef uint8_t special = self.special_of(places, c)
-        cdef int64_t unit, label, dept
-        cdef bint is_plain
+        # Most books have no flag that asks for it.
+        cdef bint looks_closer = (special & (places.all_flags | ALWAYS)) != 0
         cdef Py_ssize_t i
+        self.find_only_cases(places, c, n)
         for i in range(n):
-            if i + CASES_AHEAD < n and 0 <= c.case[i + CASES_AHEAD] < n_labels:
-                prefetch(&only_case[2 * c.case[i + CASES_AHEAD]])
-            unit, label = c.unit[i], c.case[i]
-            is_plain = (
-                c.period[i] == places.period
-                and 0 <= unit < n_units
-                and selected[unit]
-                and 0 <= label < n_labels
-                and (c.case_unit == NULL or c.case_unit[i] == EMPTY or c.case_unit[i] == unit)
-                # The only case of its label, and of this unit: -1 is no unit.
-                and only_case[2 * label + 1] == unit
-                and 0 <= c.item[i] < places.n_items
-            )
-            dept = places.dept_of(unit, c.dept[i]) if is_plain else -1
+            # Codes below zero are the largest there are without a sign.
+            label, item, dept = <uint32_t>c.dept[i], <uint32_t>c.item[i], -1
+            if cases[i] >= 0 and (label < n_labels) & (item < n_items):
+                dept = grid[<int64_t>c.unit[i] * n_labels + label]
             if (
                 dept >= 0
-                and not (places.dept_flags[dept] | places.item_flags[c.item[i]] | ALWAYS) & special
-                and self.pack(c, i, only_case[2 * label], dept * places.n_items + c.item[i])
+                and not (looks_closer and places.needs_look(dept, item, special))
+                and self.pack(c, i, cases[i], <int64_t>dept * n_items + item)
             ):
                 self.n_lines += 1
             else:
                 self.keep_or_store(places, c, i)
+
+    cdef void find_only_cases(self, Places places, const Columns *c, Py_ssize_t n) noexcept nogil:
+        """Case of each line of the month and a chosen unit; below zero unless it is the unit's own
+        and the only one of its label.
+        """
+        cdef int32_t *cases = self.run_case
+        cdef Py_ssize_t i
+        if not places.by_unit:
+            for i in range(n):
+                cases[i] = -1
+        elif places.by_label:
+            find_own_cases(places, c, n, True, cases)
+        else:
+            find_own_cases(places, c, n, False, cases)
+        if c.case_unit != NULL:
+            for i in range(n):
+                if c.case_unit[i] != EMPTY and c.case_unit[i] != c.unit[i]:
+                    cases[i] = -1
 
     cdef inline bint pack(
         self, const Columns *c, Py_ssize_t i, int64_t row, int64_t key
@@ -794,7 +821,7 @@ cdef class LineNetter:
         if dept < 0 or not 0 <= item < places.n_items:
             self.n_odd += 1
             return
-        if (places.dept_flags[dept] | places.item_flags[item] | ALWAYS) & self.special_of(places, c):
+        if places.needs_look(dept, item, self.special_of(places, c)):
             self.look_closer(places, c, i, dept, item)
         if self.run.row >= places.n_cases or not self.pack(
             c, i, self.run.row, dept * places.n_items + item
@@ -1257,6 +1284,31 @@ cdef int point_at(
     piece.charges = first_or_null(charges, n)
     piece.direct_costs = first_or_null(direct_costs, n)
     return 0
+
+
+cdef inline void find_own_cases(
+    Places places, const Columns *c, Py_ssize_t n, bint by_label, int32_t *cases
+) noexcept nogil:
+    """The loop of find_only_cases. Inlined, for an order known."""
+    cdef const int32_t *only_case = &places.only_case[0, 0]
+    cdef const int32_t *first_of_unit = &places.first_of_unit[0]
+    cdef const uint8_t *selected = &places.selected[0]
+    cdef uint32_t n_labels = <uint32_t>places.only_case.shape[0]
+    cdef uint32_t n_units = <uint32_t>places.grid.shape[0], label, unit
+    cdef int32_t period = <int32_t>places.period, case
+    cdef bint is_plain
+    cdef Py_ssize_t i
+    for i in range(n):
+        if not by_label and i + CASES_AHEAD < n:
+            label = <uint32_t>c.case[i + CASES_AHEAD]
+            prefetch(&only_case[2 * (label if label < n_labels else 0)])
+        # Codes below zero are the largest there are without a sign.
+        unit, label = <uint32_t>c.unit[i], <uint32_t>c.case[i]
+        is_plain = (c.period[i] == period) & (unit < n_units) & (label < n_labels)
+        unit, label = unit if is_plain else 0, label if is_plain else 0
+        case = <int32_t>label if by_label else only_case[2 * label]
+        is_plain &= (case >= first_of_unit[unit]) & (case < first_of_unit[unit + 1])
+        cases[i] = case if is_plain & selected[unit] else -1
 
 
 cdef bint in_any_order(const int32_t *codes, Py_ssize_t n) noexcept nogil:

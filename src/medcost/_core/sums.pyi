@@ -1,5 +1,7 @@
 """Sums of integers by integer keys, exact and independent of the order of the rows."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,4 +71,10 @@ def narrow_codes(
 
     codes: from -1, for no label, to n_labels - 1 [n]. Raises ValueError where one is not. Time
     O(n + n_labels).
+    """
+
+def union_of(pieces: Sequence[NDArray[np.int64]], low: int, span: int) -> NDArray[np.int64]:
+    """Distinct keys of some arrays, ascending; each key from low to below low + span, below 2^63.
+
+    Raises ValueError where one is not. Time O(keys + span / 64); memory span / 8 bytes.
     """

@@ -7,6 +7,14 @@ from libc.string cimport memset
 
 from medcost._core.int128 cimport add_overflows
 
+cdef extern from *:
+    """
+    static inline int medcost_ones(unsigned long long word) { return __builtin_popcountll(word); }
+    static inline int medcost_lowest(unsigned long long word) { return __builtin_ctzll(word); }
+    """
+    int ones_of "medcost_ones"(uint64_t word) noexcept nogil
+    int lowest_of "medcost_lowest"(uint64_t word) noexcept nogil
+
 cdef enum:
     DIGIT_BITS = 11
     DIGITS = 1 << DIGIT_BITS
@@ -211,6 +219,39 @@ def narrow_codes(const int64_t[::1] codes not None, Py_ssize_t n_labels):
     if outside:
         raise ValueError("a code names no label")
     return narrow_array, used_array[1:].view(np.bool_), n_empty
+
+
+def union_of(pieces not None, int64_t low, Py_ssize_t span):
+    """Return the distinct keys of some arrays, ascending; see sums.pyi."""
+    cdef Py_ssize_t i, n = 0
+    cdef uint64_t word
+    cdef bint outside = False
+    cdef const int64_t[::1] keys
+    cdef uint64_t[::1] bits = np.zeros((span + 63) // 64, np.uint64)
+    cdef int64_t[::1] known
+    for keys in pieces:
+        with nogil:
+            for i in range(keys.shape[0]):
+                outside |= keys[i] < low or keys[i] - low >= span
+            if not outside:
+                for i in range(keys.shape[0]):
+                    bits[(keys[i] - low) >> 6] |= <uint64_t>1 << ((keys[i] - low) & 63)
+        if outside:
+            raise ValueError("a key is outside the span")
+    with nogil:
+        for i in range(bits.shape[0]):
+            n += ones_of(bits[i])
+    result = np.empty(n, np.int64)
+    known = result
+    n = 0
+    with nogil:
+        for i in range(bits.shape[0]):
+            word = bits[i]
+            while word:
+                known[n] = low + 64 * i + lowest_of(word)
+                word &= word - 1
+                n += 1
+    return result
 
 
 def find_ascending(const int64_t[::1] keys not None, const int64_t[::1] wanted not None):

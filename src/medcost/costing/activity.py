@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from medcost._core.key_table import KeyTable
 from medcost._core.labels import LabelTable
 from medcost._core.net_lines import LineNetter, Places
-from medcost._core.sums import add_rows, group_sums
+from medcost._core.sums import add_rows, find_ascending, group_sums, union_of
 from medcost.book import Book, is_period, partition_faults
 from medcost.checks.findings import Finding
 from medcost.checks.service_lines import (
@@ -560,21 +560,16 @@ def _numbered(
         ends = np.cumsum([len(of_piece) for of_piece in keys])
         return together[is_first], np.split(places, ends[:-1])
     low, high = min(int(k[0]) for k in filled), max(int(k[-1]) for k in filled)
-    if high - low >= 4 * n:
+    if high - low >= 64 * n:
         table = KeyTable()
         slots = [table.add(of_piece) for of_piece in keys]
         order = np.argsort(table.known(), kind="stable")
         rank = np.empty_like(order)
         rank[order] = np.arange(len(order))
         return table.known()[order], [rank[slot] for slot in slots]
-    # Keys with few gaps: a table by key is faster than any search.
-    is_there = np.zeros(high - low + 1, np.bool_)
-    for of_piece in filled:
-        is_there[of_piece - low] = True
-    place = np.cumsum(is_there, dtype=np.int32) - 1
-    return np.flatnonzero(is_there) + low, [
-        place[of_piece - low].astype(np.int64) for of_piece in keys
-    ]
+    # A bit for each key between takes less memory than the keys; each piece's ascend.
+    known = union_of(filled, low, high - low + 1)
+    return known, [find_ascending(known, of_piece) for of_piece in keys]
 
 
 def _widened(sums: NDArray[np.int64], width: int) -> NDArray[np.int64]:

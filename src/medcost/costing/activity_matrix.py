@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import field
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -255,11 +255,11 @@ def load_part(path: Path) -> MatrixPart:
 
 
 def write_matrix(matrix: ActivityMatrix, path: Path) -> Path:
-    """Write all but the parts, which have files already; raises OSError."""
-    arrays = {name: getattr(matrix, name) for name in FLAT}
+    """Write all but the parts, which have files already, as narrow as it is; raises OSError."""
+    arrays: dict[str, NDArray[Any]] = {name: _narrowed(getattr(matrix, name)) for name in FLAT}
     arrays["row_is_split"] = matrix.row_is_split.astype(np.uint8)
     arrays |= {
-        f"{name}_{measure}": np.ascontiguousarray(getattr(matrix, name)[:, m])
+        f"{name}_{measure}": _narrowed(getattr(matrix, name)[:, m])
         for name in ("total", "negative")
         for m, measure in enumerate(MEASURES)
     }
@@ -267,19 +267,25 @@ def write_matrix(matrix: ActivityMatrix, path: Path) -> Path:
     return write_arrays(path, arrays, notes)
 
 
+def _narrowed(values: NDArray[np.int64]) -> NDArray[np.signedinteger]:
+    """The values in the narrowest type: each page of a file costs more than the look at them."""
+    low, high = int(values.min(initial=0)), int(values.max(initial=0))
+    return np.ascontiguousarray(values, narrowest(low, high))
+
+
 def load_matrix(path: Path, parts: Sequence[Path], threads: int) -> ActivityMatrix:
     """The matrix from its file and those of its parts, in their order; raises READ_ERRORS.
 
-    All arrays look into the mapped files: memory is touched where a look reads it.
+    The arrays of parts look into the mapped files: memory is touched where a look reads it.
     """
     arrays, notes = read_arrays(path)
     numbers = {name: int(notes[name]) for name in SCALARS}
     columns = {
-        name: np.stack([arrays[f"{name}_{measure}"] for measure in MEASURES], axis=1)
+        name: np.stack([arrays[f"{name}_{m}"] for m in MEASURES], axis=1, dtype=np.int64)
         for name in ("total", "negative")
     }
     return ActivityMatrix(
-        **{name: arrays[name] for name in FLAT},
+        **{name: np.asarray(arrays[name], np.int64) for name in FLAT},
         row_is_split=arrays["row_is_split"].astype(np.bool_),
         **columns,
         parts=tuple(load_part(part) for part in parts),
