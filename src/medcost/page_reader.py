@@ -30,7 +30,7 @@ from medcost.line_blocks import ROW_FAULT, LineBlock
 from medcost.parquet_input import READ_ERRORS, SourceFile, decode_number
 from medcost.tables import Column
 
-BLOCK_ROWS = 1 << 14
+BLOCK_ROWS = 1 << 12
 MOST_CHUNK_BYTES = 1 << 28
 MOST_PAGE_BYTES = 1 << 27
 # Bytes of pages that are unpacked at once: each call costs as much as unpacking some thousands.
@@ -201,9 +201,9 @@ class _Pages:
         if len(self.memory) < size:
             # Read into the same memory again and again: its pages are there already.
             self.memory = np.empty(size + size // 4, np.uint8)
-        if os.preadv(file, [self.memory[:size].data], start) != size:
-            raise PageError("the file ends before its pages")
         self.chunk = self.memory[:size]
+        if os.preadv(file, [self.chunk.data], start) != size:
+            raise PageError("the file ends before its pages")
         self.buffer = pa.py_buffer(self.chunk)
         self.codec = CODECS[codec]
         self.unpack = _unpacker(self.codec)

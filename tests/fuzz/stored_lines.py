@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from medcost import page_reader
 from medcost._core.labels import LabelTable
-from medcost._core.net_lines import LineNetter
+from medcost._core.net_lines import LineNetter, Places
 from medcost.line_blocks import LineBlock, plain_blocks
 from medcost.page_reader import PagesUnsupported
 from medcost.parquet_input import READ_ERRORS, SourceFile, check_columns
@@ -204,10 +205,11 @@ def require_same(pages: Columns, plain: Columns) -> None:
         assert np.array_equal(values, pages[name]), name
 
 
-def world() -> World:
+@cache
+def places() -> Places:
     """Return what the codes of ALL_TEXTS mean: two units chosen, a case in each by its label."""
     n_cases = len(LABELS["case_id"])
-    return World(
+    world = World(
         grid=[[0], [1], [-1]],
         selected=[True, True, False],
         is_open=[True, False],
@@ -218,11 +220,12 @@ def world() -> World:
         n_case_labels=n_cases,
         period=0,
     )
+    return world.places()
 
 
 def netter_of(path: Path, row_groups: list[int]) -> LineNetter:
     """Return a netter that expects the row groups' lines."""
-    netter, metadata = LineNetter(world().places()), pq.read_metadata(path)
+    netter, metadata = LineNetter(places()), pq.read_metadata(path)
     netter.begin(sum(metadata.row_group(i).num_rows for i in row_groups), True)
     return netter
 

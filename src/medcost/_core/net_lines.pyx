@@ -4,7 +4,7 @@ import cython
 import numpy as np
 
 from libc.stdint cimport INT64_MAX, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcpy, memset
 
 from medcost._core.activity_slots cimport (
@@ -42,6 +42,7 @@ from medcost._core.packed_lines cimport (
     pack_line,
     quantity_of_word,
     release_packed,
+    room_for_packed,
     row_of_word,
 )
 from medcost._core.page_headers import PageError
@@ -382,8 +383,7 @@ cdef class LineNetter:
             and self.packed_lines.layout.n_ranges > 0
             and min(self.places.n_depts, self.places.n_items, self.places.grid.size) > 0
         )
-        if not begin_packed(&self.packed_lines, rows if self.keeps_back else 0, has_direct_cost):
-            raise MemoryError
+        begin_packed(&self.packed_lines, has_direct_cost)
         reset_activities(&self.activities)
         memset(self.extras, 0, self.n_extras * EXTRAS * sizeof(int64_t))
         if self.ordered.n:
@@ -402,12 +402,13 @@ cdef class LineNetter:
         cdef int m
         self.capacity = -1
         self.release_scratch()
-        self.run_row = <uint32_t *>large_malloc((rows + 1) * sizeof(uint32_t))
-        self.run_start = <uint32_t *>large_malloc((rows + 2) * sizeof(uint32_t))
+        # Few pages of these are touched where lines are sorted, so pages are small.
+        self.run_row = <uint32_t *>malloc((rows + 1) * sizeof(uint32_t))
+        self.run_start = <uint32_t *>malloc((rows + 2) * sizeof(uint32_t))
         if self.run_row == NULL or self.run_start == NULL:
             raise MemoryError
         for m in range(MEASURES):
-            self.scratch.values[m] = <int64_t *>large_malloc((rows + 1) * sizeof(int64_t))
+            self.scratch.values[m] = <int64_t *>malloc((rows + 1) * sizeof(int64_t))
             if self.scratch.values[m] == NULL:
                 raise MemoryError
         self.capacity = rows
@@ -574,7 +575,10 @@ cdef class LineNetter:
         cdef bint is_scattered
         if self.keeps_back and in_any_order(c.case, n):
             self.end_run()
-            self.keep_back(places, c, n)
+            if room_for_packed(&self.packed_lines, self.capacity):
+                self.keep_back(places, c, n)
+            else:
+                self.lacks_memory = True
             return
         n_runs = self.find_runs(c, n)
         is_scattered = 4 * n_runs > 3 * n

@@ -70,23 +70,26 @@ cdef inline void release_packed(PackedLines *lines) noexcept nogil:
     lines.capacity = lines.n = 0
 
 
-cdef inline bint begin_packed(
-    PackedLines *lines, int64_t capacity, bint has_direct_cost
-) noexcept nogil:
-    """Forget all lines and make room; whether there was memory. It is touched when used."""
-    if capacity > lines.capacity:
-        release_packed(lines)
-        lines.words = <uint64_t *>large_malloc(capacity * sizeof(uint64_t))
-        lines.charges = <int32_t *>large_malloc(capacity * sizeof(int32_t))
-        lines.direct_costs = <int32_t *>large_malloc(capacity * sizeof(int32_t))
-        lines.ranges = <uint16_t *>large_malloc(capacity * sizeof(uint16_t))
-        if lines.words == NULL or lines.charges == NULL or lines.direct_costs == NULL:
-            return False
-        if lines.ranges == NULL:
-            return False
-        lines.capacity = capacity
+cdef inline void begin_packed(PackedLines *lines, bint has_direct_cost) noexcept nogil:
+    """Forget all lines."""
     lines.n, lines.has_direct_cost = 0, has_direct_cost
     memset(lines.counts, 0, sizeof(lines.counts))
+
+
+cdef inline bint room_for_packed(PackedLines *lines, int64_t capacity) noexcept nogil:
+    """Make room before the first line; whether there was memory. It is touched when used."""
+    if capacity <= lines.capacity:
+        return True
+    release_packed(lines)
+    lines.words = <uint64_t *>large_malloc(capacity * sizeof(uint64_t))
+    lines.charges = <int32_t *>large_malloc(capacity * sizeof(int32_t))
+    lines.direct_costs = <int32_t *>large_malloc(capacity * sizeof(int32_t))
+    lines.ranges = <uint16_t *>large_malloc(capacity * sizeof(uint16_t))
+    if lines.words == NULL or lines.charges == NULL or lines.direct_costs == NULL:
+        return False
+    if lines.ranges == NULL:
+        return False
+    lines.capacity = capacity
     return True
 
 

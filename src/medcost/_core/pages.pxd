@@ -19,7 +19,7 @@ cdef struct Runs:
 cdef struct Table:
     const int32_t *codes
     const int64_t *values
-    # The values once more, where they are many and have 32 bits: more of them are near.
+    # The values, where they are many and have 32 bits: more of them are near.
     const int32_t *narrow
     const uint8_t *states
     int64_t n_entries

@@ -370,29 +370,33 @@ cdef class PageColumn:
             capacity *= 2
         memset(table, 0, sizeof(Table))
         table.n_entries = n
+        if states is not None and len(states) != n:
+            raise ValueError("entries and states must have the same length")
         if pad:
             # Any index of the width that n needs leads to memory of ours.
             table.capacity = capacity
-            entries = _padded(entries, capacity)
             states = None if states is None else _padded(states, capacity)
         elif n == 0:
             return None
+        if states is not None:
+            marks = states
+            table.states = &marks[0]
+        narrow = None
+        if pad and self.column.codes == NULL and n >= MANY_ENTRIES:
+            narrow = _narrowed(entries, capacity)
+        if narrow is not None:
+            codes = narrow
+            table.narrow = &codes[0]
+            return narrow, states
+        if pad:
+            entries = _padded(entries, capacity)
         if self.column.codes != NULL:
             codes = entries
             table.codes = &codes[0]
             return entries
         values = entries
         table.values = &values[0]
-        narrow = _narrowed(values, n) if pad and n >= MANY_ENTRIES else None
-        if narrow is not None:
-            codes = narrow
-            table.narrow = &codes[0]
-        if states is not None:
-            marks = states
-            if len(states) != len(entries):
-                raise ValueError("entries and states must have the same length")
-            table.states = &marks[0]
-        return entries, narrow, states
+        return entries, states
 
     def set_dictionary(self, entries, states=None):
         """Take the chunk's dictionary, translated; see pages.pyi."""
@@ -491,15 +495,15 @@ cdef class PageColumn:
         self.column.n_left, self.n_opened = self.n_opened, 0
 
 
-cdef object _narrowed(const int64_t[::1] values, Py_ssize_t n):
-    """The first n values in 32 bits, None where one has more."""
+cdef object _narrowed(const int64_t[::1] values, Py_ssize_t capacity):
+    """The values in 32 bits, then zeros; None where one has more."""
     cdef Py_ssize_t i
     cdef int64_t lost = 0
     cdef int32_t[::1] narrow
-    narrowed = np.zeros(values.shape[0], np.int32)
+    narrowed = np.zeros(capacity, np.int32)
     narrow = narrowed
     with nogil:
-        for i in range(n):
+        for i in range(values.shape[0]):
             narrow[i] = <int32_t>values[i]
             lost |= values[i] ^ narrow[i]
     return None if lost else narrowed
