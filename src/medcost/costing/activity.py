@@ -105,7 +105,7 @@ class _Netted:
 
 
 @dataclass(frozen=True)
-class _Labels:
+class LineLabels:
     """The look-up table of each text column of the lines, and what the codes mean."""
 
     tables: Mapping[str, LabelTable]
@@ -120,20 +120,20 @@ def read_activity(
     progress: Callable[[int], None] | None = None,
     parts_in: Path | None = None,
     memory: int | None = None,
-    cases_ahead: TableAhead | None = None,
+    labels: LineLabels | None = None,
 ) -> Activity:
     """Read the period's lines of the chosen units and net them.
 
     parts_in: a folder for the parts of the matrix; without one they stay in memory. memory:
     bytes that the pass should do with, so far as row groups are not larger. progress is told the
-    rows of each piece read. cases_ahead: the look-up table of all case ids of the book. The result
+    rows of each piece read. labels: what line_labels gives, where it is there already. The result
     does not depend on the number of threads, the order of the rows or their split into files. Time
     O(lines); memory O(receivers + activities) plus one piece a thread, and 12 to 16 bytes for each
     line that is kept back, MOST_LINES of them at most.
     """
     most_rows = piece_rows(memory, threads)
     pieces = list(line_pieces(book, period_book.period, most_rows))
-    labels = _labels(book, period_book, cases_ahead)
+    labels = labels or line_labels(book, period_book)
     keep_back = sum(piece.rows for piece in pieces) >= FEWEST_LINES
     of_thread = threading.local()
 
@@ -202,7 +202,11 @@ def with_cases_of_lines(book: Book, period_book: PeriodBook) -> PeriodBook:
     return replace(period_book, cases=register_cases(np.concatenate([u for u, _ in found]), ids))
 
 
-def _labels(whole: Book, book: PeriodBook, cases_ahead: TableAhead | None) -> _Labels:
+def line_labels(whole: Book, book: PeriodBook, cases_ahead: TableAhead | None = None) -> LineLabels:
+    """What the labels of a period's lines mean.
+
+    cases_ahead: the look-up table of all case ids of the book, which may be of use.
+    """
     registers, cases = book.registers, book.cases
     # A hundred thousand ids and more: their table is made beside the rest, if it is not yet.
     if cases_ahead is None or cases_ahead.labels is not cases.case_labels:
@@ -240,7 +244,7 @@ def _labels(whole: Book, book: PeriodBook, cases_ahead: TableAhead | None) -> _L
         "ordering_dept_id": depts,
     }
     selected = np.append(book.selected, [False, False])
-    return _Labels(tables, places, ChosenLines(places.period, selected))
+    return LineLabels(tables, places, ChosenLines(places.period, selected))
 
 
 def _net_ranges(
@@ -261,7 +265,7 @@ def _net_ranges(
 
 
 def _read_piece(
-    piece: LinePiece, book: PeriodBook, labels: _Labels, netter: LineNetter, keep_back: bool
+    piece: LinePiece, book: PeriodBook, labels: LineLabels, netter: LineNetter, keep_back: bool
 ) -> _Netted:
     """Net the lines of one piece; where some are at fault, look at each."""
     findings: list[Finding] = []
@@ -309,7 +313,7 @@ def _netted(
 
 
 def _net(
-    piece: LinePiece, labels: _Labels, netter: LineNetter, keep_back: bool
+    piece: LinePiece, labels: LineLabels, netter: LineNetter, keep_back: bool
 ) -> tuple[bool, IdHashes | None]:
     """Net the lines of one piece; whether any is at fault or cannot be netted, and their ids."""
     table = load_table("service_lines")
@@ -347,7 +351,7 @@ def _begin(netter: LineNetter, piece: LinePiece, keep_back: bool) -> None:
 def _net_blocks(
     blocks: Iterator[LineBlock],
     piece: LinePiece,
-    labels: _Labels,
+    labels: LineLabels,
     constants: Mapping[str, int],
     netter: LineNetter,
     keep_back: bool,
@@ -484,7 +488,9 @@ def _orders(book: PeriodBook, netted: Sequence[_Netted]) -> Orders:
     )
 
 
-def _with_doubled_ids(activity: Activity, netted: Sequence[_Netted], labels: _Labels) -> Activity:
+def _with_doubled_ids(
+    activity: Activity, netted: Sequence[_Netted], labels: LineLabels
+) -> Activity:
     """Count the lines whose line_id an earlier line of the unit has; no id is shown."""
     ids = [piece.ids for piece in netted if piece.ids is not None]
     try:
