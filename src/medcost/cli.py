@@ -108,7 +108,7 @@ def main() -> None:
     # A batch makes no cyclic garbage worth looking for, least of all while it imports.
     gc.disable()
     # A thread that has hashed or netted a piece asks for the interpreter for a moment only.
-    sys.setswitchinterval(0.001)
+    sys.setswitchinterval(0.0002)
     try:
         cli.main(standalone_mode=False)
         sys.stdout.flush()
