@@ -385,7 +385,8 @@ cdef class LineNetter:
         )
         begin_packed(&self.packed_lines, has_direct_cost)
         reset_activities(&self.activities)
-        memset(self.extras, 0, self.n_extras * EXTRAS * sizeof(int64_t))
+        if self.n_extras:
+            memset(self.extras, 0, self.n_extras * EXTRAS * sizeof(int64_t))
         if self.ordered.n:
             memset(self.order_sums, 0, 2 * self.ordered.n * sizeof(int64_t))
         self.ordered.reset()
