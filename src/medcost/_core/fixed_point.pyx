@@ -79,6 +79,32 @@ def first_cut(
     return cut_array, piece_array, near_array.view(np.bool_)
 
 
+cdef struct Cut:
+    # A cost cut toward zero, what was cut off in 2^-62 fen, and the bound of its error in 2^-64.
+    int64_t cost
+    int64_t piece
+    uint64_t bound
+    bint is_near
+
+
+cdef inline Cut cut_one(int64_t cost, int64_t size, int64_t shift, bint exact) noexcept nogil:
+    """Cut a cost at 2^-shift fen, whose error is below its size at the same scale."""
+    cdef Cut found
+    cdef uint64_t fraction = <uint64_t>cost << (64 - shift)
+    cdef int64_t below = cost < 0 and fraction > 0
+    found.bound = 0 if exact else <uint64_t>size << (64 - shift)
+    # Within the bound of a whole fen on either side, by one comparison.
+    found.is_near = found.bound > 0 and fraction + found.bound < 2 * found.bound
+    found.cost = (cost >> shift) + below
+    found.piece = <int64_t>(fraction >> PIECE_SHIFT) - (below << 62)
+    return found
+
+
+cdef inline int64_t reach_of(uint64_t largest_bound) noexcept nogil:
+    """How far pieces may be off, with two for the digits that the shift cut off."""
+    return <int64_t>(largest_bound >> PIECE_SHIFT) + 2
+
+
 def cut_costs(
     const int64_t[:, ::1] costs not None,
     Py_ssize_t lane,
@@ -91,10 +117,10 @@ def cut_costs(
     """Cut one lane toward zero, span by span; see fixed_point.pyi."""
     cdef Py_ssize_t span, i, n = costs.shape[0], last = costs.shape[1] - 1
     cdef Py_ssize_t n_spans = shifts.shape[0]
-    cdef int64_t shift, cost, below
-    cdef uint64_t fraction, bound, largest, any_near
+    cdef Cut found
+    cdef uint64_t largest
     cdef i128 total
-    cdef bint wrong = False
+    cdef bint wrong = False, any_near
     cdef int64_t[::1] piece, reach, high
     cdef uint64_t[::1] low
     cdef uint8_t[::1] near
@@ -114,25 +140,18 @@ def cut_costs(
             wrong |= not 1 <= shifts[span] <= 62
         if not wrong:
             for span in range(n_spans):
-                shift, largest, any_near, total = shifts[span], 0, 0, 0
+                largest, any_near, total = 0, False, 0
                 for i in range(starts[span], starts[span + 1]):
                     if costs[i, last] >= limits[span]:
                         cut[i] = piece[i] = 0
                         continue
-                    cost = costs[i, lane]
-                    fraction = <uint64_t>cost << (64 - shift)
-                    bound = 0 if exact[span] else <uint64_t>costs[i, last] << (64 - shift)
-                    largest = max(largest, bound)
-                    # Within the bound of a whole fen on either side, by one comparison.
-                    any_near |= bound > 0 and fraction + bound < 2 * bound
-                    below = cost < 0 and fraction > 0
-                    cost = (cost >> shift) + below
-                    cut[i] = cost
-                    total += cost
-                    piece[i] = <int64_t>(fraction >> PIECE_SHIFT) - (below << 62)
-                # Two for the digits that the shift cut off.
-                reach[span] = <int64_t>(largest >> PIECE_SHIFT) + 2
-                near[span] = any_near != 0
+                    found = cut_one(costs[i, lane], costs[i, last], shifts[span], exact[span])
+                    largest = max(largest, found.bound)
+                    any_near |= found.is_near
+                    cut[i], piece[i] = found.cost, found.piece
+                    total += found.cost
+                reach[span] = reach_of(largest)
+                near[span] = any_near
                 high[span], low[span] = <int64_t>(total >> 64), <uint64_t>total
     if wrong:
         raise ValueError("shifts are from 1 to 62")
@@ -144,6 +163,30 @@ cdef inline int64_t bin_of(int64_t piece) noexcept nogil:
     return (piece + PIECE_ONE) >> BIN_SHIFT
 
 
+cdef int64_t piece_of_rank(
+    const int64_t *piece, int64_t *of_bin, Py_ssize_t n, Py_ssize_t rank, int64_t sign
+) noexcept nogil:
+    """The piece of a rank (from 1), counted from the largest; sign: -1 turns pieces round."""
+    cdef int64_t bins[BINS + 1]
+    cdef int64_t signed, low
+    cdef Py_ssize_t i, above = 0, at = 0
+    cdef int64_t turn_bin = BINS
+    memset(bins, 0, sizeof(bins))
+    for i in range(n):
+        bins[bin_of((piece[i] ^ sign) - sign)] += 1
+    while above < rank:
+        turn_bin -= 1
+        above += bins[turn_bin]
+    above -= bins[turn_bin]
+    low = (turn_bin << BIN_SHIFT) - PIECE_ONE
+    for i in range(n):
+        signed = (piece[i] ^ sign) - sign
+        # Written over by the next unless it is of the bin.
+        of_bin[at] = signed
+        at += <uint64_t>(signed - low) >> BIN_SHIFT == 0
+    return kth_largest(of_bin, at, rank - above)
+
+
 def give_largest(
     int64_t[:] cut not None,
     const int64_t[::1] piece not None,
@@ -152,42 +195,25 @@ def give_largest(
     int64_t step,
 ):
     """Give a fen to the pieces that are among the n largest for certain; see fixed_point.pyi."""
-    cdef Py_ssize_t i, at = 0, n_pieces = piece.shape[0], above = 0, n_between = 0
-    cdef int64_t bins[BINS]
-    cdef int64_t signed, turn, low, high, turn_bin = BINS
+    cdef Py_ssize_t i, n_pieces = piece.shape[0], above = 0, n_between = 0
+    cdef int64_t signed, turn, low, high
     cdef bint outside = False
-    cdef int64_t[::1] of_bin, between
+    cdef int64_t[::1] between
     if cut.shape[0] != n_pieces or not 0 < n <= n_pieces or step not in (1, -1):
         raise ValueError("cuts, pieces and fen do not fit")
     if not 0 <= reach <= PIECE_ONE >> 2:
         raise ValueError("pieces are off by less than a quarter of a fen")
-    memset(bins, 0, sizeof(bins))
+    between_array = np.empty(n_pieces, np.int64)
+    between = between_array
     with nogil:
         for i in range(n_pieces):
             outside |= not -PIECE_ONE < piece[i] < PIECE_ONE
         if not outside:
-            for i in range(n_pieces):
-                bins[bin_of(step * piece[i])] += 1
-            while above < n:
-                turn_bin -= 1
-                above += bins[turn_bin]
-            above -= bins[turn_bin]
+            # Room for the pieces of a bin, before it is needed for places.
+            turn = piece_of_rank(&piece[0], &between[0], n_pieces, n, step >> 1)
     if outside:
         raise ValueError("a piece is less than a fen")
-    values = np.empty(bins[turn_bin], np.int64)
-    of_bin = values
-    with nogil:
-        for i in range(n_pieces):
-            signed = step * piece[i]
-            if bin_of(signed) == turn_bin:
-                of_bin[at] = signed
-                at += 1
-    rank = len(values) - (n - above)
-    turn = np.partition(values, rank)[rank]
     low, high = turn - 2 * reach, turn + 2 * reach
-    above = 0
-    between_array = np.empty(n_pieces, np.int64)
-    between = between_array
     with nogil:
         for i in range(n_pieces):
             signed = step * piece[i]
@@ -225,48 +251,21 @@ cdef bint cut_span(
     costs: of the first row, with that of the next eight further on and its size last further on.
     """
     cdef Py_ssize_t i
-    cdef int64_t cost, below, limited = 0
-    cdef uint64_t fraction, bound, largest = 0, any_near = 0
+    cdef Cut found
+    cdef int64_t limited = 0
+    cdef uint64_t largest = 0
+    cdef bint any_near = False
     cdef i128 cuts = 0
     for i in range(n):
         limited |= costs[8 * i + last] >= limit
-        cost = costs[8 * i]
-        fraction = <uint64_t>cost << (64 - shift)
-        bound = 0 if exact else <uint64_t>costs[8 * i + last] << (64 - shift)
-        largest = max(largest, bound)
-        any_near |= bound > 0 and fraction + bound < 2 * bound
-        below = cost < 0 and fraction > 0
-        cost = (cost >> shift) + below
-        cut[i] = cost
-        cuts += cost
-        piece[i] = <int64_t>(fraction >> PIECE_SHIFT) - (below << 62)
-    reach[0] = <int64_t>(largest >> PIECE_SHIFT) + 2
+        found = cut_one(costs[8 * i], costs[8 * i + last], shift, exact)
+        largest = max(largest, found.bound)
+        any_near |= found.is_near
+        cut[i], piece[i] = found.cost, found.piece
+        cuts += found.cost
+    reach[0] = reach_of(largest)
     total[0] = cuts
     return not limited and not any_near
-
-
-cdef int64_t piece_of_rank(
-    const int64_t *piece, int64_t *of_bin, Py_ssize_t n, Py_ssize_t rank, int64_t sign
-) noexcept nogil:
-    """The piece of a rank (from 1), counted from the largest; sign: -1 turns pieces round."""
-    cdef int64_t bins[BINS + 1]
-    cdef int64_t signed, low
-    cdef Py_ssize_t i, above = 0, at = 0
-    cdef int64_t turn_bin = BINS
-    memset(bins, 0, sizeof(bins))
-    for i in range(n):
-        bins[bin_of((piece[i] ^ sign) - sign)] += 1
-    while above < rank:
-        turn_bin -= 1
-        above += bins[turn_bin]
-    above -= bins[turn_bin]
-    low = (turn_bin << BIN_SHIFT) - PIECE_ONE
-    for i in range(n):
-        signed = (piece[i] ^ sign) - sign
-        # Written over by the next unless it is of the bin.
-        of_bin[at] = signed
-        at += <uint64_t>(signed - low) >> BIN_SHIFT == 0
-    return kth_largest(of_bin, at, rank - above)
 
 
 cdef int round_span(
