@@ -138,7 +138,8 @@ cdef class LabelTable:
         self.mask = n_slots - 1
         with nogil:
             memset(self.slots, 0xFF, n_slots * sizeof(Slot))
-            self._fill()
+            if n_hashed:
+                self._fill()
 
     cdef bint _ascends(self) noexcept nogil:
         cdef const uint8_t *data = start_of(self.labels)
