@@ -46,7 +46,7 @@ from medcost.month_end import (
     timed,
     with_known_cases,
 )
-from medcost.output_folder import ACTIVITY, KEPT, OutputFolder, activity_folder, period_folder
+from medcost.output_folder import KEPT, OutputFolder, activity_folder, period_folder
 from medcost.parquet_input import READ_ERRORS
 from medcost.period_book import read_period
 from medcost.publish import (
@@ -249,8 +249,9 @@ def _cost_and_keep(
     """
     book, loaded, options, staging = batch.book, batch.loaded, batch.options, batch.held.staging
     kept = period_folder(staging, period) / KEPT
+    parts_in = activity_folder(staging, period)
     with named_errors(staging):
-        activity_folder(staging, period).mkdir(parents=True, exist_ok=True)
+        parts_in.mkdir(parents=True, exist_ok=True)
     records: list[Future[tuple[FileRecord, ...]]] = []
     tables = TablesBeside(batch.writer, period_folder(staging, period) / TABLES)
     seconds: dict[str, float] = {}
@@ -285,7 +286,7 @@ def _cost_and_keep(
         period,
         options,
         batch.progress,
-        kept / ACTIVITY,
+        parts_in,
         look_on,
         seconds,
         known,

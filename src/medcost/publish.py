@@ -274,11 +274,13 @@ def publish(
             last = _write_restatement(folder, restatement, chain_after(last), signer)
             recorded.append(folder)
         turned = json_bytes({**current, **changed, "fence": fence})
+        staged = [*(held.staging / name for name, _ in to_place), *recorded]
         turn = held.staging / turn_name(fence)
         if changed:
             _write_turn(turn, fence, turned, chain_after(last), signer)
             (held.staging / COPY).write_bytes(turned)
-        _sync_staged(held, [name for name, _ in to_place], recorded, turn if changed else None)
+            staged.append(turn)
+        _sync_staged(held, staged)
         if changed:
             announce(out, turn, bool(recorded))
         for name, _ in to_place:
@@ -485,25 +487,18 @@ def _assemble(held: OutputFolder, name: str, run: RunToPublish) -> None:
         os.rename(run.kept.folder, folder / run.kept.folder.name)
 
 
-def _sync_staged(
-    held: OutputFolder, names: Sequence[str], restatements: Sequence[Path], turn: Path | None
-) -> None:
-    """Sync what stands in staging and is not on disk yet: small files, and the names in folders.
+def _sync_staged(held: OutputFolder, folders: Sequence[Path]) -> None:
+    """Sync the small files of staged folders and of staging, and the names in the folders.
 
     Tables, differences and what is kept were synced when they were written.
     """
-    runs = [held.staging / name for name in names]
-    turns = [] if turn is None else [turn]
-    files = [
-        path
-        for folder in (*runs, *restatements, *turns)
-        for path in (folder / name for name in (RUN_RESULTS, MANIFEST, SIGNATURE, COPY))
-        if path.exists()
+    small = [
+        folder / name
+        for folder in (held.staging, *folders)
+        for name in (RUN_RESULTS, MANIFEST, SIGNATURE, COPY)
     ]
-    if turns:
-        files.append(held.staging / COPY)
-    folders = [*(path for run in runs for path in folders_of(run)), *restatements, *turns]
-    with syncing([*files, *folders]):
+    files = [path for path in small if path.exists()]
+    with syncing([*files, *(path for folder in folders for path in folders_of(folder))]):
         pass
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import field
 from itertools import pairwise
 
@@ -19,12 +19,12 @@ from medcost.costing.exact_rows import (
     rows_of_entries,
     wide_shares,
 )
-from medcost.costing.service_items import ServiceItemCosts
+from medcost.costing.service_items import ServiceItemCosts, kinds_of
 from medcost.costing.together import ROUGH
 from medcost.period_book import PeriodBook
 from medcost.records import dataclass
 from medcost.tables import ELEMENTS
-from medcost.threads import Made, map_in_threads
+from medcost.threads import map_in_threads
 
 LANES = 8
 LARGEST_SHIFT = 40
@@ -202,12 +202,9 @@ def base_of_part(
     items: ServiceItemCosts, part: MatrixPart, activities: NDArray[np.int64]
 ) -> tuple[NDArray[np.signedinteger], int]:
     """What counts of each entry of a part, and what one of it is in steps of the measures."""
-    measures = items.measures
-    if len(measures.kinds) == 1:
-        kind = measures.kinds[0]
-        return part.measure(kind), part.step(kind) // int(measures.step[kind])
-    counts = measures.counts[activities]
-    kinds = np.flatnonzero(np.bincount(measures.kind[activities][counts])).tolist()
+    measures, kinds = items.measures, items.measures.kinds
+    if len(kinds) > 1:
+        kinds = kinds_of(measures.kind[activities], measures.counts[activities])
     if len(kinds) <= 1:
         kind = kinds[0] if kinds else 0
         return part.measure(kind), part.step(kind) // int(measures.step[kind])
@@ -247,8 +244,3 @@ def _narrow_rates(
     inexact = np.zeros(shift.shape, np.bool_)
     np.logical_or.at(inexact, unit, has_rest)
     return rates, inexact
-
-
-def each_element(threads: int, work: Callable[[int], Made]) -> list[Made]:
-    """What work makes of each element: they have nothing to do with each other."""
-    return map_in_threads(work, range(len(ELEMENTS)), threads)

@@ -39,6 +39,11 @@ from medcost.threads import map_in_threads
 LARGEST_MEASURE = 2.0**62
 
 
+def kinds_of(kind: NDArray[np.int64], counts: NDArray[np.bool_]) -> tuple[int, ...]:
+    """The measures that count of some activities, positions in MEASURES, ascending."""
+    return tuple(np.flatnonzero(np.bincount(kind[counts])).tolist())
+
+
 @dataclass(frozen=True)
 class Measures:
     """How the shared services of a period are measured, integers.
@@ -70,7 +75,7 @@ class Measures:
     @cached_property
     def kinds(self) -> tuple[int, ...]:
         """The measures that count of any activity, positions in MEASURES."""
-        return tuple(np.flatnonzero(np.bincount(self.kind[self.counts])).tolist())
+        return kinds_of(self.kind, self.counts)
 
     def base_of(
         self, activity: NDArray[np.int64], measures: NDArray[np.int64]
