@@ -33,12 +33,8 @@ def table_of(labels: list[bytes]) -> LabelTable:
     return LabelTable(*buffers(labels))
 
 
-@always_the_same(max_examples=500)
-@given(TEXTS, TEXTS)
-def test_a_text_is_found_where_it_stands_or_not_at_all(
-    given: list[bytes], more: list[bytes]
-) -> None:
-    """The last text of the buffer may end where its memory ends."""
+def require_found(given: list[bytes], more: list[bytes]) -> None:
+    """Some texts are labels, and all are looked up, together and one by one."""
     labels = sorted(set(given))
     texts = given + more
     expected = twins.find_labels(labels, texts)
@@ -46,6 +42,15 @@ def test_a_text_is_found_where_it_stands_or_not_at_all(
     assert expected == table.find(*buffers(texts)).tolist()
     assert expected == [int(table.find(*buffers([text]))[0]) for text in texts]
     assert len(labels) == table.n_labels
+
+
+@always_the_same(max_examples=500)
+@given(TEXTS, TEXTS)
+def test_a_text_is_found_where_it_stands_or_not_at_all(
+    given: list[bytes], more: list[bytes]
+) -> None:
+    """The last text of the buffer may end where its memory ends."""
+    require_found(given, more)
 
 
 def numbered(head: bytes, digits: int, number: int) -> bytes:
@@ -73,12 +78,7 @@ def test_labels_that_end_in_digits_are_found_by_number_or_not_at_all(
     given: list[bytes], more: list[bytes]
 ) -> None:
     """Heads up to 16 bytes, 8 digits; neither / nor : nor what a carry may turn into one is one."""
-    labels = sorted(set(given))
-    texts = given + more
-    expected = twins.find_labels(labels, texts)
-    table = table_of(labels)
-    assert expected == table.find(*buffers(texts)).tolist()
-    assert expected == [int(table.find(*buffers([text]))[0]) for text in texts]
+    require_found(given, more)
 
 
 @pytest.mark.parametrize("n_heads", [1, 13, 64, 65, 300])

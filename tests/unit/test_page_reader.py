@@ -1,8 +1,9 @@
 """The page reader against the plain one: on every storage, and on files that lie."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 
 import pyarrow as pa
@@ -23,6 +24,7 @@ from fuzz.stored_lines import (
     CODECS,
     LINES,
     NUMBER_TYPES,
+    Netted,
     Storage,
     by_arrow,
     by_pages,
@@ -71,9 +73,15 @@ def storages(draw: st.DrawFn) -> Storage:
     )
 
 
-def test_both_readers_say_the_same(tmp_path: Path) -> None:
-    """Codes, values and states are equal on every storage; only three types are declined."""
-    path = tmp_path / "lines.parquet"
+Found = TypeVar("Found")
+
+
+def on_every_storage(
+    path: Path,
+    read: Callable[[Path, list[int]], Found | None],
+    require: Callable[[list[int], Found], None],
+) -> None:
+    """Read lines in every storage, in blocks of any size; only three types are declined."""
 
     @settings(
         max_examples=400,
@@ -90,14 +98,22 @@ def test_both_readers_say_the_same(tmp_path: Path) -> None:
             return
         groups = list(range(pq.read_metadata(path).num_row_groups))
         with mock.patch.object(page_reader, "BLOCK_ROWS", block_rows):
-            found = by_pages(path, groups)
+            found = read(path, groups)
         if {storage.quantity, storage.charge} & set(FALLS_BACK):
             assert found is None or storage.n == 0
         else:
             assert found is not None
-            require_same(found, by_arrow(path, groups))
+            require(groups, found)
 
     compare()
+
+
+def test_both_readers_say_the_same(tmp_path: Path) -> None:
+    """Codes, values and states are equal on every storage; only three types are declined."""
+    path = tmp_path / "lines.parquet"
+    on_every_storage(
+        path, by_pages, lambda groups, found: require_same(found, by_arrow(path, groups))
+    )
 
 
 def test_lines_netted_page_by_page_come_to_what_the_plain_reader_says(tmp_path: Path) -> None:
@@ -105,29 +121,11 @@ def test_lines_netted_page_by_page_come_to_what_the_plain_reader_says(tmp_path: 
     path = tmp_path / "lines.parquet"
     outcomes: Counter[bool] = Counter()
 
-    @settings(
-        max_examples=400,
-        derandomize=True,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(storages(), st.integers(0, 9), st.sampled_from([5, 8, 64, 100, 1 << 14]))
-    def compare(storage: Storage, seed: int, block_rows: int) -> None:
-        try:
-            path.write_bytes(stored(storage, seed))
-        except pa.ArrowNotImplementedError:
-            return
-        groups = list(range(pq.read_metadata(path).num_row_groups))
-        with mock.patch.object(page_reader, "BLOCK_ROWS", block_rows):
-            found = netted_by_pages(path, groups)
-        if {storage.quantity, storage.charge} & set(FALLS_BACK):
-            assert found is None or storage.n == 0
-            return
+    def require(groups: list[int], found: Netted | str) -> None:
         assert netted_by_arrow(path, groups) == found
         outcomes[found != "too large" and bool(found.entries)] += 1
 
-    compare()
+    on_every_storage(path, netted_by_pages, require)
     assert outcomes[True] > 100
 
 

@@ -31,6 +31,22 @@ LOTS = {
 }
 
 
+def three_members_in_lots():
+    """Two villages and their lead, which owe 5,000 at most, draw in lots and keep a floor."""
+    data = cash(
+        [[5000, 700, 6100], [4700, 1000, 7700], [-11400, -8600, -7500]],
+        [25800, 11600, 15000],
+        basic=10_000,
+        kinds=("village", "village", "lead"),
+        limit=[20_000, 30_000, 20_000],
+        bank=[0, 0, 40_000],
+        debt=[0, 0, 5000],
+        days=DAYS,
+    )
+    rules = terms(**LOTS | {"pool_floor_months": Fraction(1)})
+    return data, rules
+
+
 def planned(data, rules):
     """The plan of one scenario, its rules held in integers once more."""
     plan = make_plan(data, rules, Means())
@@ -44,17 +60,7 @@ def test_fen_kept_back_from_a_repayment_leave_room_for_the_lots_drawn_next():
     So it must owe nothing at the end of January, though rounding to fen asks for some fen more.
     In March nothing is repaid, and the limit is kept to the fen.
     """
-    data = cash(
-        [[5000, 700, 6100], [4700, 1000, 7700], [-11400, -8600, -7500]],
-        [25800, 11600, 15000],
-        basic=10_000,
-        kinds=("village", "village", "lead"),
-        limit=[20_000, 30_000, 20_000],
-        bank=[0, 0, 40_000],
-        debt=[0, 0, 5000],
-        days=DAYS,
-    )
-    rules = terms(**LOTS | {"pool_floor_months": Fraction(1)})
+    data, rules = three_members_in_lots()
     debt = planned(data, rules).ledgers[0].debt[2]
     assert debt.tolist() == [0, 2_000_000, 2_000_000]
 
@@ -112,17 +118,7 @@ def test_lots_that_leave_a_member_without_a_loan_are_told_in_words(bank, fits):
 
 def test_lots_of_the_money_goals_are_held_where_the_search_for_fairness_finds_none(monkeypatch):
     """The search is wrong then: an answer is at hand. Money's goals stay as they were."""
-    data = cash(
-        [[5000, 700, 6100], [4700, 1000, 7700], [-11400, -8600, -7500]],
-        [25800, 11600, 15000],
-        basic=10_000,
-        kinds=("village", "village", "lead"),
-        limit=[20_000, 30_000, 20_000],
-        bank=[0, 0, 40_000],
-        debt=[0, 0, 5000],
-        days=DAYS,
-    )
-    rules = terms(**LOTS | {"pool_floor_months": Fraction(1)})
+    data, rules = three_members_in_lots()
     monkeypatch.setattr(plan_module, "reach_alone", lambda *_: None)
     found = {goal.name: goal.value for goal in planned(data, rules).goals}
     calls = []
