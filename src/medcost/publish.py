@@ -197,6 +197,7 @@ def stage_tables(
     CannotPublish.
     """
     totals = tie_out(tables)
+    _make_folder(folder)
     with named_errors(folder):
         outputs = _write_tables(tables, folder, written or {})
     return StagedTables(folder, tuple(outputs), totals)
@@ -308,10 +309,15 @@ def _write_tables(
     return sorted(written, key=lambda record: record.name)
 
 
+def _make_folder(folder: Path) -> None:
+    """Make the folder of a period's tables, before threads write to it; raises CannotPublish."""
+    with named_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 def _write_result(folder: Path, name: str, table: pa.Table) -> FileRecord:
-    """Write and sync one result table in a folder, which is made where it is not there."""
+    """Write and sync one result table."""
     path = folder / f"{name}.parquet"
-    folder.mkdir(parents=True, exist_ok=True)
     return FileRecord(path.name, table.num_rows, write_table(described(name, table), path))
 
 
@@ -336,10 +342,12 @@ def write_table(table: pa.Table, path: Path) -> str:
 class TablesBeside:
     """A period's result tables by name, each made, encoded, written and synced beside the stages.
 
-    The folder is one of the staging folder: nothing in it is published before it ties out.
+    The folder is one of the staging folder: nothing in it is published before it ties out. Raises
+    CannotPublish where it cannot be made.
     """
 
     def __init__(self, writer: ThreadPoolExecutor, folder: Path) -> None:
+        _make_folder(folder)
         self._writer = writer
         self.folder = folder
         self.written: dict[str, Future[FileRecord]] = {}
