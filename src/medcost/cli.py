@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import sys
 from importlib import import_module
@@ -14,7 +13,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import click
 
 from medcost import __version__
-from medcost._core.memory import keep_freed_memory
 from medcost.commands.endings import REJECTED, UNBALANCED, UNPUBLISHED, end, show_error
 from medcost.errors import CannotPublish, InputRejected, InvariantBroken
 from medcost.stopping import (
@@ -99,14 +97,9 @@ def main() -> None:
     """Run the command and turn every expected error into its exit code, without a traceback."""
     stop_on_signals()
     _require_streams()
-    # Before the first thread: one that is there already goes on with an arena of its own, and
-    # what it frees is of use to no other.
-    keep_freed_memory()
     # Arrow takes its memory where everything else does, from what was freed.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     sys.meta_path.insert(0, _NotNeeded)
-    # A batch makes no cyclic garbage worth looking for, least of all while it imports.
-    gc.disable()
     # A thread that has hashed or netted a piece asks for the interpreter for a moment only.
     sys.setswitchinterval(0.0002)
     try:
@@ -154,8 +147,6 @@ def main() -> None:
     finally:
         # How it ended is decided: a signal that comes now changes nothing any more.
         ignore_signals()
-        # Python would look through everything once more before it ends, 50 ms.
-        gc.freeze()
 
 
 def _require_streams() -> None:

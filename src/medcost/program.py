@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from contextlib import suppress
 
+from medcost._core.memory import keep_freed_memory
 from medcost.stopping import INTERRUPTED, TERMINATED, Terminated, say_stopped, stop_on_signals
 
 
@@ -16,6 +18,11 @@ def console() -> None:
     small month. A signal that comes while the commands are imported ends the program, too, by a
     line and not by a traceback.
     """
+    # A batch makes no cyclic garbage worth looking for, least of all while it imports.
+    gc.disable()
+    # Before the first thread, which hears of signals: one that is there already goes on with an
+    # arena of its own, and what it frees is of use to no other.
+    keep_freed_memory()
     try:
         stop_on_signals()
         from medcost.cli import main

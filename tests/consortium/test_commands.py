@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import signal
 import sys
@@ -76,8 +75,6 @@ def medcost(*arguments: object) -> int:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["medcost", *map(str, arguments)])
         patch.setattr(sys, "meta_path", [*sys.meta_path])
-        patch.setattr(gc, "disable", lambda: None)
-        patch.setattr(gc, "freeze", lambda: None)
         # What the command sets up logs to a stream that is closed when the test ends.
         patch.setattr(LOG, "handlers", [])
         try:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import builtins
 import errno
-import gc
 import io
 import os
 import re
@@ -149,9 +148,6 @@ def medcost(arguments: Sequence[object], injector: Injector | None = None) -> in
         with pytest.MonkeyPatch.context() as patch, at_work:
             patch.setattr(sys, "argv", ["medcost", *map(str, arguments)])
             patch.setattr(sys, "meta_path", [*sys.meta_path])
-            # A process that goes on needs its garbage collected.
-            patch.setattr(gc, "disable", lambda: None)
-            patch.setattr(gc, "freeze", lambda: None)
             cli.main()
     except SystemExit as ended:
         return int(ended.code or 0)
