@@ -20,7 +20,7 @@ from medcost.book import open_book
 from medcost.errors import Fault, InputRejected
 from medcost.month_end import BatchOptions
 from medcost.output_folder import output_folder
-from medcost.publish import published_runs
+from medcost.run_folders import published_runs
 from medcost.variance.control import load_control
 from medcost.variance_run import periods_chosen, read_budget, runs_in, vary
 

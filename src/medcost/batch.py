@@ -49,21 +49,16 @@ from medcost.month_end import (
 from medcost.output_folder import KEPT, OutputFolder, activity_folder, period_folder
 from medcost.parquet_input import READ_ERRORS
 from medcost.period_book import read_period
-from medcost.publish import (
-    KeptFiles,
-    PublishedRun,
-    RunToPublish,
-    Signer,
+from medcost.publish import KeptFiles, PublishedRun, RunToPublish, Signer, publish
+from medcost.records import dataclass
+from medcost.run_folders import published_runs, read_tables
+from medcost.staged_tables import (
     StagedTables,
     TablesBeside,
     add_tables,
-    publish,
-    published_runs,
-    read_tables,
     stage_tables,
     writing_threads,
 )
-from medcost.records import dataclass
 
 LOG = logging.getLogger("medcost")
 

@@ -24,8 +24,9 @@ from medcost.errors import CannotPublish, Fault, InputRejected, count_of, quote
 from medcost.money import format_yuan
 from medcost.output_folder import read_current
 from medcost.parquet_input import READ_ERRORS
-from medcost.publish import Restatement, RunToPublish, read_run_manifest, run_name
+from medcost.publish import Restatement, RunToPublish, run_name
 from medcost.result_tables import fen_of
+from medcost.run_folders import read_run_manifest
 
 VARIANCE = "budget_variance.parquet"
 NOT_CARRIED = '"reason": "not_carried_further"'

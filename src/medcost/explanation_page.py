@@ -13,7 +13,7 @@ from medcost.explanation import Explanation
 from medcost.explanation_picture import draw_origins, shown
 from medcost.figure_words import ELEMENT_NAMES, FIGURE_NAMES, path_name, share_of
 from medcost.money import format_yuan
-from medcost.publish import write_table
+from medcost.staged_tables import write_table
 from medcost.whole_files import replace_file
 
 ROWS, LONG_LABEL = 8, 60

@@ -21,8 +21,8 @@ from medcost.manifest import find_damaged
 from medcost.output_folder import BOOK, CURRENT, KEPT, MODEL
 from medcost.parquet_input import READ_ERRORS
 from medcost.period_book import PeriodBook, read_period
-from medcost.publish import published_runs, read_run_manifest
 from medcost.records import dataclass
+from medcost.run_folders import published_runs, read_run_manifest
 from medcost.threads import begin
 
 # Result tables that hold the figures to explain and to compare.

@@ -8,15 +8,12 @@ follows CURRENT.json sees the old runs or the new ones, whole.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from medcost.chain import (
     MANIFEST,
@@ -29,7 +26,7 @@ from medcost.chain import (
     last_link,
     link_of,
 )
-from medcost.durable_files import folders_of, json_bytes, swap, sync, syncing, write_durably
+from medcost.durable_files import folders_of, json_bytes, swap, sync, syncing
 from medcost.errors import named_errors
 from medcost.manifest import (
     FileRecord,
@@ -38,33 +35,24 @@ from medcost.manifest import (
     build_manifest,
     find_damaged,
     run_id,
-    totals_of,
     utc_now,
 )
 from medcost.output_folder import (
     CONSORTIUM,
     RUNS,
     OutputFolder,
-    read_current,
     require_fence,
     turn_current,
 )
-from medcost.published_balance import require_published_balance
 from medcost.records import dataclass
+from medcost.run_folders import read_run_manifest
 from medcost.run_results import RUN_RESULTS, build_run_results
-from medcost.tables import file_metadata, load_table, table_names
-from medcost.threads import begin, map_in_threads
+from medcost.staged_tables import WRITERS, StagedTables, described, write_table
 from medcost.turns import COPY, announce, next_fence, turn_name
 
 SIGNATURE = "manifest.sig"
-# Tables encoded at once: two are large, the others are done beside them.
-WRITERS = 4
-# Tables on their way beside the stages: each waits for the disk, and for those who compute.
-BESIDE = 8
 # Signs the bytes of a manifest.
 Signer = Callable[[bytes], bytes]
-# Raises InvariantBroken where tables do not tie out; else what they add up to, as text.
-TieOut = Callable[[Mapping[str, pa.Table]], dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -73,15 +61,6 @@ class KeptFiles:
 
     folder: Path
     records: tuple[FileRecord, ...]
-
-
-@dataclass(frozen=True)
-class StagedTables:
-    """A period's result tables as files in a folder of their own, and what they add up to."""
-
-    folder: Path
-    outputs: tuple[FileRecord, ...]
-    totals: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -129,113 +108,6 @@ class PublishedRun:
     period: str
     folder: Path
     is_new: bool
-
-
-def read_run_manifest(run: Path) -> dict[str, Any] | None:
-    """manifest.json of a run folder, None where it cannot be read."""
-    try:
-        content: dict[str, Any] = json.loads((run / "manifest.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content
-
-
-def read_run_tables(
-    run: Path, manifest: Mapping[str, Any], wanted: Mapping[str, Sequence[str]]
-) -> dict[str, pa.Table]:
-    """Some columns of a run's result tables by name, text as dictionaries; raises READ_ERRORS."""
-    there = {str(output["name"]).removesuffix(".parquet") for output in manifest["outputs"]}
-    tables = {}
-    for name, columns in wanted.items():
-        if name in there:
-            # pq.read_table would import Arrow's datasets and compute functions, 60 ms.
-            with pq.ParquetFile(
-                run / f"{name}.parquet", read_dictionary=list(columns), pre_buffer=False
-            ) as file:
-                tables[name] = file.read(list(columns), use_threads=False)
-    return tables
-
-
-def published_runs(folder: Path) -> dict[str, dict[str, Path]]:
-    """Run folders by period and unit, of an output folder or, by its manifest, of one run.
-
-    Empty where the folder is neither; a result of the consortium is no run of costing.
-    """
-    manifest = read_run_manifest(folder)
-    try:
-        if manifest is not None:
-            units = () if "kind" in manifest else manifest["units"]
-            return {str(manifest["period"]): dict.fromkeys(units, folder)} if units else {}
-        return folders_in(folder, read_current(folder)[RUNS])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
-
-
-def folders_in(out: Path, published: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, Path]]:
-    """The folders that a part of an output folder's CURRENT.json names."""
-    return {
-        str(period): {str(of): out / name for of, name in names.items()}
-        for period, names in published.items()
-    }
-
-
-def tie_out_costs(tables: Mapping[str, pa.Table]) -> dict[str, str]:
-    """Require that a period's costs tie out; the totals of their reconciliation, if it has one."""
-    require_published_balance(tables)
-    return totals_of(tables["reconciliation"]) if "reconciliation" in tables else {}
-
-
-def stage_tables(
-    folder: Path,
-    tables: Mapping[str, pa.Table],
-    written: Mapping[str, Future[FileRecord]] | None = None,
-    tie_out: TieOut = tie_out_costs,
-) -> StagedTables:
-    """Check that a period's tables tie out, and write and sync them to a folder of their own.
-
-    written: tables by name that are being written there already. Raises InvariantBroken, or
-    CannotPublish.
-    """
-    totals = tie_out(tables)
-    _make_folder(folder)
-    with named_errors(folder):
-        outputs = _write_tables(tables, folder, written or {})
-    return StagedTables(folder, tuple(outputs), totals)
-
-
-def add_tables(staged: StagedTables, tables: Mapping[str, pa.Table]) -> StagedTables:
-    """Check further tables of a period, and write and sync them beside those that are staged.
-
-    Raises InvariantBroken, or CannotPublish.
-    """
-    require_published_balance(tables)
-    with named_errors(staged.folder):
-        added = _write_tables(tables, staged.folder, {})
-    outputs = sorted([*staged.outputs, *added], key=lambda record: record.name)
-    return StagedTables(staged.folder, tuple(outputs), staged.totals)
-
-
-def read_tables(folder: Path, files: Iterable[str]) -> dict[str, pa.Table]:
-    """Result tables by name as the stages make them: labels as dictionaries, decimals in 64 bits.
-
-    Files that are no result table are left out. Raises READ_ERRORS.
-    """
-    tables = {}
-    for file in files:
-        name = file.removesuffix(".parquet")
-        if f"out_{name}" in table_names():
-            columns = load_table(f"out_{name}").columns
-            texts = [column.name for column in columns if column.type == "string"]
-            with pq.ParquetFile(folder / file, read_dictionary=texts, pre_buffer=False) as found:
-                table = found.read(use_threads=False)
-            fields = [
-                pa.field(f.name, pa.decimal64(f.type.precision, f.type.scale))
-                if pa.types.is_decimal(f.type)
-                else f
-                for f in table.schema
-            ]
-            tables[name] = table.cast(pa.schema(fields))
-    return tables
 
 
 def run_name(run: RunToPublish) -> str:
@@ -294,101 +166,6 @@ def publish(
             sync(out)
     new = {name for name, _ in to_place}
     return [PublishedRun(run.options.period, out / name, name in new) for name, run in named]
-
-
-def _write_tables(
-    tables: Mapping[str, pa.Table], folder: Path, known: Mapping[str, Future[FileRecord]]
-) -> list[FileRecord]:
-    """Write every table; records in the order of the names. Arrow encodes outside the GIL."""
-
-    def write(name: str) -> FileRecord:
-        return known[name].result() if name in known else _write_result(folder, name, tables[name])
-
-    longest_first = sorted(tables, key=lambda name: -tables[name].num_rows)
-    written = map_in_threads(write, longest_first, min(os.cpu_count() or 1, WRITERS))
-    return sorted(written, key=lambda record: record.name)
-
-
-def _make_folder(folder: Path) -> None:
-    """Make the folder of a period's tables, before threads write to it; raises CannotPublish."""
-    with named_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-
-
-def _write_result(folder: Path, name: str, table: pa.Table) -> FileRecord:
-    """Write and sync one result table."""
-    path = folder / f"{name}.parquet"
-    return FileRecord(path.name, table.num_rows, write_table(described(name, table), path))
-
-
-def writing_threads() -> ThreadPoolExecutor:
-    """Threads that make and write tables beside the stages; most of the time they wait."""
-    return ThreadPoolExecutor(BESIDE)
-
-
-def described(name: str, table: pa.Table) -> pa.Table:
-    """The table with what its file says of its columns."""
-    return table.replace_schema_metadata(file_metadata(f"out_{name}"))
-
-
-def write_table(table: pa.Table, path: Path) -> str:
-    """Write one Parquet file, sync it to disk and return its SHA-256, found meanwhile."""
-    content = encode_table(table)
-    hashed = begin(hashlib.sha256, content)
-    write_durably(path, content)
-    return hashed.result().hexdigest()
-
-
-class TablesBeside:
-    """A period's result tables by name, each made, encoded, written and synced beside the stages.
-
-    The folder is one of the staging folder: nothing in it is published before it ties out. Raises
-    CannotPublish where it cannot be made.
-    """
-
-    def __init__(self, writer: ThreadPoolExecutor, folder: Path) -> None:
-        _make_folder(folder)
-        self._writer = writer
-        self.folder = folder
-        self.written: dict[str, Future[FileRecord]] = {}
-
-    def make_table(self, name: str, make: Callable[[], pa.Table]) -> Callable[[], pa.Table]:
-        """Begin to make a table and to write it; what is given waits for the table alone."""
-        made = self._writer.submit(make)
-        self.written[name] = self._writer.submit(self._write, name, made)
-        return made.result
-
-    def _write(self, name: str, made: Future[pa.Table]) -> FileRecord:
-        return _write_result(self.folder, name, made.result())
-
-
-def encode_table(table: pa.Table) -> pa.Buffer:
-    """The bytes of a table's Parquet file.
-
-    Labels that repeat are dictionaries, which need no statistics: the dictionary says what the
-    column holds. Whole numbers are differences in as few bits as they need, which leaves zstd
-    nothing to find. Without the Arrow schema readers see plain text and decimals; the metadata of
-    the table's schema goes to the file's.
-    """
-    texts = [f.name for f in table.schema if pa.types.is_dictionary(f.type)]
-    plain = [f.name for f in table.schema if pa.types.is_string(f.type) or f.type == pa.float64()]
-    numbers = [name for name in table.column_names if name not in {*texts, *plain}]
-    encoded = pa.BufferOutputStream()
-    writer = pq.ParquetWriter(
-        encoded,
-        table.schema,
-        compression={n: "NONE" if n in numbers else "ZSTD" for n in table.column_names},
-        use_dictionary=texts,
-        column_encoding=dict.fromkeys(numbers, "DELTA_BINARY_PACKED"),
-        write_statistics=[*numbers, *plain],
-        store_decimal_as_integer=True,
-        write_page_index=True,
-        store_schema=False,
-    )
-    with writer:
-        writer.write_table(table)
-        writer.add_key_value_metadata(table.schema.metadata or {})
-    return encoded.getvalue()
 
 
 def _complete_run(

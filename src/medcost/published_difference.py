@@ -9,7 +9,7 @@ import pyarrow as pa
 from medcost.difference import compare_runs
 from medcost.errors import Fault, InputRejected, quote
 from medcost.parquet_input import READ_ERRORS
-from medcost.publish import read_run_manifest
+from medcost.run_folders import read_run_manifest
 
 
 def published_difference(old: Path, new: Path) -> pa.Table:

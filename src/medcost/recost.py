@@ -36,17 +36,10 @@ from medcost.month_end import (
 from medcost.output_folder import ACTIVITY, BOOK, KEPT, MODEL, OutputFolder
 from medcost.parquet_input import READ_ERRORS
 from medcost.period_book import read_period
-from medcost.publish import (
-    KeptFiles,
-    PublishedRun,
-    RunToPublish,
-    TablesBeside,
-    publish,
-    read_run_tables,
-    stage_tables,
-    writing_threads,
-)
+from medcost.publish import KeptFiles, PublishedRun, RunToPublish, publish
 from medcost.records import dataclass
+from medcost.run_folders import read_run_tables
+from medcost.staged_tables import TablesBeside, stage_tables, writing_threads
 
 REPLACEABLE = ("ledger", "drivers", "item_weights", "drg_groups", "drg_prices")
 

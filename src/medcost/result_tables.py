@@ -1,7 +1,7 @@
 """Results as the contract's tables: sorted by key, rows without any amount left out.
 
 In memory, labels are dictionary-encoded and decimals 64 bits wide, which costs no copy of a stage's
-arrays; the files hold plain text and decimals (publish.write_table).
+arrays; the files hold plain text and decimals (staged_tables.write_table).
 """
 
 from __future__ import annotations

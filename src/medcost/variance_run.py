@@ -27,8 +27,10 @@ from medcost.kept_run import kept_as_written, kept_manifest
 from medcost.manifest import FileRecord, RunOptions
 from medcost.output_folder import BOOK, KEPT, MODEL, OutputFolder, period_folder
 from medcost.parquet_input import READ_ERRORS, SourceFile, files_at
-from medcost.publish import PublishedRun, RunToPublish, publish, published_runs, stage_tables
+from medcost.publish import PublishedRun, RunToPublish, publish
 from medcost.records import dataclass
+from medcost.run_folders import published_runs
+from medcost.staged_tables import stage_tables
 from medcost.variance.control import LoadedControl, exact
 from medcost.variance.months import read_months
 from medcost.variance.stage import MonthVariance, month_variance

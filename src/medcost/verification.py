@@ -24,8 +24,10 @@ from medcost.output_folder import (
     require_form,
 )
 from medcost.parquet_input import READ_ERRORS
-from medcost.publish import SIGNATURE, read_tables, tie_out_costs
+from medcost.publish import SIGNATURE
 from medcost.records import dataclass
+from medcost.run_folders import read_tables
+from medcost.staged_tables import tie_out_costs
 from medcost.threads import map_in_threads
 from medcost.turns import TURNING, fence_of, is_turned_to, numbered, seen_turn, turned_to
 

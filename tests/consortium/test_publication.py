@@ -21,7 +21,8 @@ from medcost.consortium.publication import (
     summary_of,
 )
 from medcost.errors import InputRejected, InvariantBroken, quote
-from medcost.publish import PublishedRun, published_runs, read_run_manifest
+from medcost.publish import PublishedRun
+from medcost.run_folders import published_runs, read_run_manifest
 from medcost.tables import load_table
 from medcost.verification import verify_folder
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from medcost.publish import TablesBeside, stage_tables, writing_threads
+from medcost.staged_tables import TablesBeside, stage_tables, writing_threads
 
 NAMES = ("case_cost", "department_cost", "drg_cost", "reconciliation", "service_item_cost")
 

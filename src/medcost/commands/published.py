@@ -114,8 +114,8 @@ def variance(
     from medcost import terminal, variance_run
     from medcost.messages import LOG
     from medcost.output_folder import output_folder
-    from medcost.publish import published_runs
     from medcost.result_tables import as_written
+    from medcost.run_folders import published_runs
 
     set_up(json_log, quiet)
     policy = loaded_control(control)
@@ -211,8 +211,8 @@ def diff(run_a: Path, run_b: Path, out: Path | None, json_log: bool, quiet: bool
     """Show which table, key and column of two run folders differ, old and new."""
     from medcost import terminal
     from medcost.errors import named_errors
-    from medcost.publish import described, write_table
     from medcost.published_difference import published_difference
+    from medcost.staged_tables import described, write_table
 
     set_up(json_log, quiet)
     found = published_difference(run_a, run_b)

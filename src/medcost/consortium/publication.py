@@ -23,18 +23,10 @@ from medcost.kept import record_kept
 from medcost.manifest import FileRecord, RunOptions, record_inputs
 from medcost.output_folder import BOOK, CONSORTIUM, KEPT, OutputFolder, period_folder, read_current
 from medcost.parquet_input import READ_ERRORS
-from medcost.publish import (
-    KeptFiles,
-    PublishedRun,
-    RunToPublish,
-    Signer,
-    folders_in,
-    publish,
-    published_runs,
-    read_run_manifest,
-    stage_tables,
-)
+from medcost.publish import KeptFiles, PublishedRun, RunToPublish, Signer, publish
 from medcost.records import dataclass
+from medcost.run_folders import folders_in, published_runs, read_run_manifest
+from medcost.staged_tables import stage_tables
 
 LOG = logging.getLogger("medcost")
 POLICY = "policy.toml"

@@ -20,9 +20,9 @@ from medcost._core.sums import group_sums
 from medcost.consortium.publication import published_consortium
 from medcost.errors import Fault, InputRejected, quote
 from medcost.parquet_input import decode_number
-from medcost.publish import published_runs
 from medcost.report.kept_names import Key, Names, kept_of
 from medcost.report.published_runs import Run, runs_of, verified
+from medcost.run_folders import published_runs
 from medcost.tables import CONSORTIUM_RESULTS, load_table
 
 Sums = dict[Key, list[int]]

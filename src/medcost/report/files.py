@@ -7,13 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from medcost.errors import named_errors
-from medcost.publish import read_run_manifest
 from medcost.report.contents import compose
 from medcost.report.figures import Figures
 from medcost.report.index_page import build_index
 from medcost.report.page import build_page
 from medcost.report.words import Language
 from medcost.report.workbook import build_workbook
+from medcost.run_folders import read_run_manifest
 from medcost.whole_files import replace_file
 
 REPORTS, INDEX = "reports", "index.html"

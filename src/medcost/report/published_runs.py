@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from medcost.book import is_period
 from medcost.errors import Fault, InputRejected, quote
 from medcost.parquet_input import READ_ERRORS
-from medcost.publish import read_run_manifest
+from medcost.run_folders import read_run_manifest
 
 
 @dataclass(frozen=True)

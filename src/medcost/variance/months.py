@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from medcost.errors import Fault, InputRejected, quote
 from medcost.parquet_input import READ_ERRORS
-from medcost.publish import read_run_manifest, read_run_tables
 from medcost.records import dataclass
 from medcost.result_tables import labels_of, scaled_as_read
+from medcost.run_folders import read_run_manifest, read_run_tables
 from medcost.tables import ELEMENTS, load_table
 from medcost.variance.cells import ELEMENT_NAMES
 

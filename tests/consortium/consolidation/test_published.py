@@ -25,7 +25,7 @@ from medcost.consortium.publication import (
 )
 from medcost.errors import InputRejected
 from medcost.output_folder import output_folder
-from medcost.publish import stage_tables
+from medcost.staged_tables import stage_tables
 from medcost.verification import verify_folder
 
 LINES = """

@@ -16,8 +16,8 @@ import pyarrow as pa
 from medcost.errors import Fault, InputRejected, quote
 from medcost.manifest import find_damaged
 from medcost.parquet_input import READ_ERRORS
-from medcost.publish import read_run_manifest, read_run_tables
 from medcost.result_tables import fen_as_read, labels_of
+from medcost.run_folders import read_run_manifest, read_run_tables
 
 COSTING = "costing"
 

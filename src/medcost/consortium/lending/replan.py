@@ -12,9 +12,9 @@ from medcost.book import period_label, period_number
 from medcost.consortium.lending.cash import Cash
 from medcost.consortium.lending.position import Opening
 from medcost.consortium.lending.whole_fen import Ledger
-from medcost.publish import read_tables
 from medcost.records import dataclass
 from medcost.result_tables import fen_of
+from medcost.run_folders import read_tables
 
 ITEMS = {
     "balance": "closing_balance",
