@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from medcost.book import Book
-from medcost.costing.activity import Activity, line_labels, read_activity
+from medcost.costing.activity import Activity, read_activity
+from medcost.costing.line_labels import line_labels
 from medcost.errors import named_errors
 from medcost.line_blocks import table_ahead
 from medcost.output_folder import OutputFolder, activity_folder

@@ -15,8 +15,7 @@ from books import MONTH, NEXT_MONTH, Row, Tables, items, joined, line, of_unit, 
 from medcost._core import text_hashes
 from medcost.book import open_book
 from medcost.checks.findings import faults_of
-from medcost.costing import activity as activity_module
-from medcost.costing import line_ids, line_pieces
+from medcost.costing import line_ids, line_pieces, netted_pieces
 from medcost.costing.activity import Activity, read_activity
 from medcost.errors import InvariantBroken
 from medcost.page_reader import PagesUnsupported
@@ -53,7 +52,7 @@ def no_look(*_: object) -> Any:
 @pytest.fixture
 def only_fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing but the hashes tell."""
-    monkeypatch.setattr(activity_module, "_look_at_lines", no_look)
+    monkeypatch.setattr(netted_pieces, "_look_at_lines", no_look)
 
 
 @pytest.mark.usefixtures("only_fast")
@@ -150,7 +149,7 @@ def test_both_readers_find_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def declined(*_: object) -> Any:
         raise PagesUnsupported("not here")
 
-    monkeypatch.setattr(activity_module, "page_blocks", declined)
+    monkeypatch.setattr(netted_pieces, "page_blocks", declined)
     assert 1 == activity_of(folder).line_ids_doubled
 
 
