@@ -17,7 +17,7 @@ from medcost.explanation_page import build_page
 from medcost.explanation_picture import _width, fitted
 from medcost.figure_found import Question
 from medcost.figure_words import share_of
-from medcost.terminal import show_explanation
+from medcost.terminal_costs import show_explanation
 
 HOSTILE = [
     '<script>alert("x")</script>',

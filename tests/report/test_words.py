@@ -20,7 +20,7 @@ from medcost.report.labels import (
 from medcost.report.notes import in_words
 from medcost.report.words import all_words, word
 from medcost.tables import CLASSES, ELEMENTS, load_table
-from medcost.terminal import CLASS_NAMES
+from medcost.terminal_costs import CLASS_NAMES
 from report.published import report_of
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"

@@ -137,15 +137,15 @@ def answer(asked: Asked, question: Question) -> None:
             _end_unsolved(failure.kind, failure.what, policy.file, asked.json_log)
         placed = publish_results(held, results, inputs, policy, signs)
     if not asked.quiet:
-        from medcost import terminal
+        from medcost.terminal import make_console, show_files
 
-        console = terminal.make_console()
+        console = make_console()
         for result, place in zip(results, placed, strict=True):
             console.print(
                 f"[bold]{result.period}[/]: {len(result.members)} members, {policy.header.currency}"
             )
             question.show(console, inputs, result)
-            terminal.show_files(console, asked.out / place.folder.name, place.is_new)
+            show_files(console, asked.out / place.folder.name, place.is_new)
         click.echo(summary_of(results, placed))
 
 

@@ -146,23 +146,25 @@ def run(
 
 
 def _show_result(opened: Any, result: Any, folder: Path, is_new: bool, currency: str) -> None:
-    from medcost import terminal
     from medcost.result_tables import as_written
+    from medcost.terminal import make_console, show_files
+    from medcost.terminal_costs import show_departments, show_drg_groups, show_reconciliation
+    from medcost.terminal_variance import show_budget_execution
 
-    console = terminal.make_console()
+    console = make_console()
     lines = f", {result.n_lines:,} service lines" if result.n_lines else ""
     console.print(f"[bold]{result.period}[/]: {len(result.units)} units{lines}, {currency}\n")
     shown = ("department_cost", "drg_cost", "reconciliation")
     tables = {name: as_written(result.tables[name]) for name in shown if name in result.tables}
     names = opened.tables["departments"].names("unit_id", "dept_id")
-    terminal.show_departments(console, tables, names)
+    show_departments(console, tables, names)
     if "drg_cost" in tables:
-        terminal.show_drg_groups(console, tables, _group_names(opened))
-    terminal.show_reconciliation(console, tables)
+        show_drg_groups(console, tables, _group_names(opened))
+    show_reconciliation(console, tables)
     if "budget_variance" in result.tables:
         executed = as_written(result.tables["budget_variance"])
-        terminal.show_budget_execution(console, executed)
-    terminal.show_files(console, folder, is_new)
+        show_budget_execution(console, executed)
+    show_files(console, folder, is_new)
 
 
 def _group_names(opened: Any) -> dict[str, str]:

@@ -74,9 +74,10 @@ def explain(
 
         write_explanation(found, out)
     if not quiet:
-        from medcost import terminal
+        from medcost.terminal import make_console
+        from medcost.terminal_costs import show_explanation
 
-        terminal.show_explanation(terminal.make_console(), found)
+        show_explanation(make_console(), found)
         if out is not None:
             click.echo(f"written to {out}")
 
@@ -111,11 +112,13 @@ def variance(
     quiet: bool,
 ) -> None:
     """Hold the published costs of FOLDER against a budget."""
-    from medcost import terminal, variance_run
+    from medcost import variance_run
     from medcost.messages import LOG
     from medcost.output_folder import output_folder
     from medcost.result_tables import as_written
     from medcost.run_folders import published_runs
+    from medcost.terminal import make_console, show_files
+    from medcost.terminal_variance import show_variance
 
     set_up(json_log, quiet)
     policy = loaded_control(control)
@@ -137,13 +140,13 @@ def variance(
         for note in varied.variance.notes:
             LOG.warning("%s: %s", varied.variance.period, note)
     if not quiet:
-        console = terminal.make_console()
+        console = make_console()
         for varied in found:
             one = varied.variance
             tables = {name: as_written(table) for name, table in one.tables.items()}
-            terminal.show_variance(console, one.period, tables)
+            show_variance(console, one.period, tables)
         for place in placed:
-            terminal.show_files(console, out / place.folder.name, place.is_new)
+            show_files(console, out / place.folder.name, place.is_new)
     summary = variance_run.summary_of(found, placed)
     verdict = "published" if placed else "shown"
     LOG.info(summary, extra={"fields": {"event": "summary", "verdict": verdict, "exit_code": 0}})
@@ -209,10 +212,11 @@ def _folders_of(folder: Path, runs: Any) -> set[Path]:
 @common_options
 def diff(run_a: Path, run_b: Path, out: Path | None, json_log: bool, quiet: bool) -> None:
     """Show which table, key and column of two run folders differ, old and new."""
-    from medcost import terminal
     from medcost.errors import named_errors
     from medcost.published_difference import published_difference
     from medcost.staged_tables import described, write_table
+    from medcost.terminal import make_console
+    from medcost.terminal_costs import show_difference
 
     set_up(json_log, quiet)
     found = published_difference(run_a, run_b)
@@ -221,7 +225,7 @@ def diff(run_a: Path, run_b: Path, out: Path | None, json_log: bool, quiet: bool
             out.mkdir(parents=True, exist_ok=True)
             write_table(described("difference", found), out / "difference.parquet")
     if not quiet:
-        terminal.show_difference(terminal.make_console(), found, run_a.name, run_b.name)
+        show_difference(make_console(), found, run_a.name, run_b.name)
         if out is not None:
             click.echo(f"written to {out}")
 

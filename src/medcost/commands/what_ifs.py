@@ -84,14 +84,15 @@ def recost(
 
 
 def _show_what_if(done: Any, out: Path) -> None:
-    from medcost import terminal
     from medcost.comparison import levels_of
     from medcost.result_tables import as_written
+    from medcost.terminal import make_console, show_files
+    from medcost.terminal_costs import show_comparison, show_reconciliation
 
-    console = terminal.make_console()
+    console = make_console()
     levels = levels_of(done.result.tables)
-    terminal.show_comparison(console, done.comparison, done.original.name, levels)
-    terminal.show_reconciliation(
+    show_comparison(console, done.comparison, done.original.name, levels)
+    show_reconciliation(
         console, {"reconciliation": as_written(done.result.tables["reconciliation"])}
     )
-    terminal.show_files(console, out / done.place.folder.name, done.place.is_new)
+    show_files(console, out / done.place.folder.name, done.place.is_new)
