@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -63,6 +63,7 @@ REQUIRED_TABLES = {
 FOUNDATION = ("units", "departments", "ledger", "drivers")
 MAY_BE_EMPTY = frozenset({"drivers"})
 IntArray: TypeAlias = NDArray[np.int64]
+Scalar = TypeVar("Scalar", bound=np.generic)
 PERIOD_PATTERN = r"[0-9]{4}-(0[1-9]|1[0-2])"
 
 
@@ -100,7 +101,7 @@ class TableRows:
         """Codes of a text column; all -1 where the table does not have it."""
         if name in self.text:
             return self.text[name].codes
-        return np.full(self.n, -1, np.int32)
+        return constant_rows(np.int32(-1), self.n)
 
     def labels(self, name: str) -> list[str]:
         """Sorted labels of a text column; none where the table does not have it."""
@@ -108,7 +109,9 @@ class TableRows:
 
     def values(self, name: str) -> NDArray[np.int64]:
         """Values of a number column; all 0 where the table does not have it."""
-        return self.numbers[name].values if name in self.numbers else np.zeros(self.n, np.int64)
+        if name in self.numbers:
+            return self.numbers[name].values
+        return constant_rows(np.int64(0), self.n)
 
     def names(self, *keys: str) -> dict[str, str]:
         """Display names by key, the parts of a key joined by NUL; '' where a row has none."""
@@ -124,7 +127,7 @@ class TableRows:
         """Where a number column has a value."""
         if name in self.numbers:
             return self.numbers[name].present
-        return np.zeros(self.n, np.bool_)
+        return constant_rows(np.False_, self.n)
 
 
 @dataclass(frozen=True)
@@ -224,6 +227,18 @@ class Registers:
     def department_of(self, units: NDArray[np.int64], column: TextColumn) -> NDArray[np.int64]:
         """Department of each row's unit and dept_id, -1 where not listed."""
         return self.dept_grid[units, codes_in(column, self.dept_labels)].astype(np.int64)
+
+
+def constant_rows(value: Scalar, n: int) -> NDArray[Scalar]:
+    """The same value in n rows, in the memory of one: a page's first touch costs more."""
+    return np.broadcast_to(value, n)
+
+
+def wide_codes(codes: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Codes in 64 bits; those of a column that is not there take no memory."""
+    if codes.strides == (0,) and len(codes):
+        return constant_rows(np.int64(codes[0]), len(codes))
+    return codes.astype(np.int64)
 
 
 def service_groups(book: Book) -> tuple[str, ...]:

@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 from medcost.book import (
     Book,
     Registers,
+    Scalar,
     TableRows,
     codes_in,
+    constant_rows,
     is_period,
     period_number,
     position_in,
+    wide_codes,
 )
 from medcost.records import dataclass
 from medcost.tables import ELEMENTS, load_table
@@ -265,37 +268,43 @@ def _cases(book: Book, period: str) -> CaseRegister:
     labels = _labels_of(book, {"cases": listed_rows, "opening_work_in_progress": opened_rows})
     width = max(len(labels), 1)
 
-    def keys(name: str, rows: NDArray[np.int64], units: NDArray[np.int64]) -> NDArray[np.int64]:
+    def label_of(name: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         if not len(rows):
             return np.empty(0, np.int64)
-        return units * width + codes_in(book.tables[name].text["case_id"], labels)[rows]
+        found = codes_in(book.tables[name].text["case_id"], labels)
+        return found if len(rows) == len(found) else found[rows]
 
-    case_keys = keys("cases", listed_rows, listed)
-    opening_keys = keys("opening_work_in_progress", opened_rows, opened)
+    label = label_of("cases", listed_rows)
     # Of rows that share a key, a fault by itself, the first stands.
-    case_at, first = _distinct(case_keys)
-    unique, _ = _distinct(np.concatenate([case_at, opening_keys]))
-    n = len(unique)
+    unique, first = _distinct(listed * width + label)
+    opening_keys = opened * width + label_of("opening_work_in_progress", opened_rows)
+    at: NDArray[np.int64] | slice = slice(None)
+    if len(opening_keys):
+        listed_keys = unique
+        unique, _ = _distinct(np.concatenate([listed_keys, opening_keys]))
+        at = np.searchsorted(unique, listed_keys)
+    n, rows = len(unique), listed_rows[first]
     table = book.tables.get("cases")
-    rows = listed_rows[first]
-    at = np.arange(n) if n == len(case_at) else np.searchsorted(unique, case_at)
-    is_sorted = table is not None and table.n == n == len(rows) and (np.diff(rows) == 1).all()
+    # The table's rows are the cases, in their order.
+    is_sorted = table is not None and table.n == n == len(rows) and isinstance(first, slice)
+    unit, label = (listed, label) if is_sorted else (unique // width, unique % width)
 
-    def column(values: NDArray[np.int64], default: int) -> NDArray[np.int64]:
+    def column(values: NDArray[Scalar], default: int) -> NDArray[Scalar]:
         if is_sorted:
-            # The table's rows are the cases, in their order.
             return values
-        out = np.full(n, default, np.int64)
+        out = np.full(n, default, values.dtype)
         out[at] = values[rows] if len(rows) else 0
         return out
 
     opening, opening_charge = _opening(book, opened_rows, np.searchsorted(unique, opening_keys), n)
     if table is None:
-        return _bare_cases(labels, unique, opening, opening_charge)
-    units = registers.unit_of(table.text["unit_id"])
-    discharged = np.where(table.present("discharged"), table.values("discharged"), NO_DATE)
-    dept = np.full(table.n, -1, np.int64)
+        return _bare_cases(labels, unit, label, opening, opening_charge)
+    has_date, discharged = table.present("discharged"), table.values("discharged")
+    if not has_date.all():
+        discharged = np.where(has_date, discharged, NO_DATE)
+    dept = constant_rows(np.int64(-1), table.n)
     if "dept_id" in table.text:
+        units = registers.unit_of(table.text["unit_id"])
         dept = registers.department_of(units, table.text["dept_id"])
     scheme, scheme_labels = _schemes(book, table)
     return CaseRegister(
@@ -303,17 +312,17 @@ def _cases(book: Book, period: str) -> CaseRegister:
         tuple(table.labels("drg_id")),
         scheme_labels,
         tuple(table.labels("payer")),
-        unique // width,
-        unique % width,
-        column(np.ones(table.n, np.int64), 0).astype(np.bool_),
+        unit,
+        label,
+        column(constant_rows(np.True_, table.n), 0),
         column(position_in(table, "setting", SETTINGS), -1),
         column(dept, -1),
-        column(table.codes("drg_id").astype(np.int64), -1),
+        column(wide_codes(table.codes("drg_id")), -1),
         column(scheme, -1),
-        column(table.codes("payer").astype(np.int64), -1),
+        column(wide_codes(table.codes("payer")), -1),
         column(discharged, NO_DATE),
         column(table.values("bed_days"), 0),
-        column(table.present("bed_days").astype(np.int64), 0).astype(np.bool_),
+        column(table.present("bed_days"), 0),
         opening,
         opening_charge,
     )
@@ -336,13 +345,13 @@ def _labels_of(book: Book, rows_of: dict[str, NDArray[np.int64]]) -> pa.Array:
     return text_array(sorted({label for labels in found for label in labels.to_pylist()}))
 
 
-def _distinct(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Distinct keys, ascending, and the first position of each.
+def _distinct(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64] | slice]:
+    """Distinct keys, ascending, and the first position of each; of ascending keys all of them.
 
     np.unique that is asked for the keys alone imports numpy.ma, 15 ms.
     """
     if (keys[1:] > keys[:-1]).all():
-        return keys, np.arange(len(keys))
+        return keys, slice(None)
     unique, first = np.unique(keys, return_index=True)
     return unique, first.astype(np.int64)
 
@@ -353,27 +362,30 @@ def register_cases(units: NDArray[np.int64], ids: pa.ChunkedArray) -> CaseRegist
     labels = sorted(set(texts))
     place = {label: i for i, label in enumerate(labels)}
     codes = np.array([place[text] for text in texts], np.int64)
-    unique, _ = _distinct(units * max(len(labels), 1) + codes)
+    width = max(len(labels), 1)
+    unique, _ = _distinct(units * width + codes)
     n = len(unique)
     no_opening = np.zeros((n, len(ELEMENTS)), np.int64)
-    return _bare_cases(text_array(labels), unique, no_opening, np.zeros(n, np.int64))
+    no_charge = np.zeros(n, np.int64)
+    return _bare_cases(text_array(labels), unique // width, unique % width, no_opening, no_charge)
 
 
 def _bare_cases(
     labels: pa.Array,
-    unique: NDArray[np.int64],
+    unit: NDArray[np.int64],
+    label: NDArray[np.int64],
     opening: NDArray[np.int64],
     opening_charge: NDArray[np.int64],
 ) -> CaseRegister:
-    n, width = len(unique), max(len(labels), 1)
+    n = len(unit)
     none, no = np.full(n, -1, np.int64), np.zeros(n, np.bool_)
     return CaseRegister(
         labels,
         drg_labels=(),
         scheme_labels=(),
         payer_labels=(),
-        unit=unique // width,
-        label=unique % width,
+        unit=unit,
+        label=label,
         listed=no,
         setting=none,
         dept=none,
@@ -397,19 +409,18 @@ def _period_rows(
     units = registers.unit_of(rows.text["unit_id"])
     usable = in_period(rows, period) & (units >= 0) & (rows.codes("case_id") >= 0)
     found = np.flatnonzero(usable)
-    return units[found], found
+    return units if len(found) == rows.n else units[found], found
 
 
 def _opening(
     book: Book, rows: NDArray[np.int64], at: NDArray[np.int64], n: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Opening fen [cases, elements] and charge [cases]."""
-    charge = np.zeros(n, np.int64)
     table = book.tables.get("opening_work_in_progress")
     if table is None or not len(rows):
         # Zeros that take no memory.
-        return np.broadcast_to(np.int64(0), (n, len(ELEMENTS))), charge
-    cost = np.zeros((n, len(ELEMENTS)), np.int64)
+        return np.broadcast_to(np.int64(0), (n, len(ELEMENTS))), constant_rows(np.int64(0), n)
+    cost, charge = np.zeros((n, len(ELEMENTS)), np.int64), np.zeros(n, np.int64)
     for element, name in enumerate(ELEMENTS):
         cost[at, element] = table.values(name)[rows]
     charge[at] = table.values("charge")[rows]
@@ -419,10 +430,13 @@ def _opening(
 def _schemes(book: Book, table: TableRows) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Scheme of each case row; where it is empty, the only one of drg_groups."""
     labels = table.labels("scheme")
-    codes = table.codes("scheme").astype(np.int64)
+    codes = wide_codes(table.codes("scheme"))
     known = book.tables["drg_groups"].labels("scheme") if "drg_groups" in book.tables else []
     if len(known) == 1:
         if known[0] not in labels:
             labels.append(known[0])
-        codes = np.where(codes < 0, labels.index(known[0]), codes)
+        only = labels.index(known[0])
+        if "scheme" not in table.text:
+            return constant_rows(np.int64(only), table.n), tuple(labels)
+        codes = np.where(codes < 0, only, codes)
     return codes, tuple(labels)

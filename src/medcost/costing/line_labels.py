@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from medcost._core.labels import LabelTable
 from medcost._core.net_lines import Places
 from medcost.book import Book, is_period
 from medcost.costing.line_ids import ChosenLines
 from medcost.line_blocks import TableAhead, label_table, table_ahead
-from medcost.period_book import PeriodBook
+from medcost.period_book import CaseRegister, PeriodBook
 from medcost.records import dataclass
 from medcost.tables import CLINICAL, MEDTECH
 
@@ -42,11 +43,7 @@ def line_labels(whole: Book, book: PeriodBook, cases_ahead: TableAhead | None = 
     n_depts = len(registers.dept_ids)
     is_medtech = registers.dept_class == MEDTECH
     may_receive = (registers.dept_class == CLINICAL) & registers.open_in(book.period)
-    by_label = np.arange(cases.n)
-    if (cases.label[1:] <= cases.label[:-1]).any():
-        by_label = np.lexsort((cases.unit, cases.label))
-    first = np.zeros(len(cases.case_labels) + 1, np.int32)
-    np.cumsum(np.bincount(cases.label, minlength=len(cases.case_labels)), out=first[1:])
+    by_label, first = _cases_of_labels(cases)
     places = Places(
         np.ascontiguousarray(registers.dept_grid[:-1, :-1]),
         book.selected.astype(np.uint8),
@@ -55,7 +52,7 @@ def line_labels(whole: Book, book: PeriodBook, cases_ahead: TableAhead | None = 
         is_medtech.astype(np.uint8),
         may_receive.astype(np.uint8) if n_depts else np.empty(0, np.uint8),
         first,
-        by_label.astype(np.int32),
+        by_label,
         cases.unit.astype(np.int32),
         cases.dept.astype(np.int32),
         months.index(book.period),
@@ -71,3 +68,17 @@ def line_labels(whole: Book, book: PeriodBook, cases_ahead: TableAhead | None = 
     }
     selected = np.append(book.selected, [False, False])
     return LineLabels(tables, places, ChosenLines(places.period, selected))
+
+
+def _cases_of_labels(cases: CaseRegister) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Cases by label, then unit [cases], and the first place of each label in them [labels + 1]."""
+    n, n_labels = cases.n, len(cases.case_labels)
+    if (cases.label[1:] > cases.label[:-1]).all():
+        by_label = np.arange(n, dtype=np.int32)
+        if n == n_labels:
+            return by_label, np.arange(n + 1, dtype=np.int32)
+    else:
+        by_label = np.lexsort((cases.unit, cases.label)).astype(np.int32)
+    first = np.zeros(n_labels + 1, np.int32)
+    np.cumsum(np.bincount(cases.label, minlength=n_labels), out=first[1:])
+    return by_label, first
