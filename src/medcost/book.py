@@ -35,7 +35,6 @@ from medcost.parquet_input import (
 from medcost.records import dataclass
 from medcost.tables import CLASSES, ELEMENTS, Table, load_table
 from medcost.text_labels import text_array
-from medcost.threads import map_in_threads
 
 SMALL_TABLES = (
     "units",
@@ -325,15 +324,8 @@ def open_book(folder: Path, through: str = "cases", has_lines: bool = True) -> B
     tables: dict[str, TableRows] = {}
     files: dict[str, tuple[SourceFile, ...]] = {}
 
-    def find_and_read(name: str) -> _Read:
-        return _find_and_read(folder, name, name != "service_lines")
-
-    names = (*SMALL_TABLES, "service_lines")
-    # The largest first: what is short fits in beside it.
-    longest_first = sorted(names, key=lambda name: name != "cases")
-    reads = dict(zip(longest_first, map_in_threads(find_and_read, longest_first, 2), strict=True))
-    for name in names:
-        read = reads[name]
+    for name in (*SMALL_TABLES, "service_lines"):
+        read = _find_and_read(folder, name, name != "service_lines")
         faults += [*read.problems, *read.faults]
         files[name] = read.files
         if not read.files and name in needed and not read.problems:
