@@ -164,12 +164,15 @@ def cost_service_items(
 def _kinds_and_weights(
     book: PeriodBook, loaded: LoadedModel, matrix: ActivityMatrix
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """What counts of each activity, its weights (0: nothing), and where one is missing."""
+    """What counts of each activity, its weights (0: nothing), and where one is missing.
+
+    Weights and missing [activities, elements], or [activities, 1] where the elements are alike.
+    """
     settings = loaded.model.service_items
     direct = book.registers.item_direct[matrix.activity_item]
-    shape = (len(matrix.activity_dept), len(ELEMENTS))
-    kind = np.full(shape[0], CHARGE if settings.method == "income" else QUANTITY)
-    weight, missing = np.ones((shape[0], 1), np.int64), np.zeros((shape[0], 1), np.bool_)
+    n = len(matrix.activity_dept)
+    kind = np.full(n, CHARGE if settings.method == "income" else QUANTITY)
+    weight, missing = np.ones((n, 1), np.int64), np.zeros((n, 1), np.bool_)
     if settings.method == "weights":
         weight, missing = find_weights(book, matrix.activity_dept, matrix.activity_item)
         missing &= ~direct[:, None]
@@ -184,7 +187,7 @@ def _kinds_and_weights(
     weight[direct] = 0
     if (weight == weight[:, :1]).all():
         weight = np.ascontiguousarray(weight[:, :1])
-    return kind, weight, np.broadcast_to(missing, shape)
+    return kind, weight, missing
 
 
 def _measures(
@@ -250,6 +253,8 @@ def _missing_faults(
     missing: NDArray[np.bool_],
 ) -> list[Fault]:
     """Performed items whose weight rows fit no element of a pool that holds money."""
+    if not missing.any():
+        return []
     at_stake = missing & (left[matrix.activity_dept] != 0)
     places = []
     for activity in np.flatnonzero(at_stake.any(axis=1)).tolist():

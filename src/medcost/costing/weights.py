@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,13 +16,18 @@ def find_weights(
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Weight in 1e-6 of each activity and element, and where rows exist but none fits.
 
-    dept, item: [activities]; both results [activities, elements]. A row with an element wins
-    over one without, then with a dept_id, then with a unit_id, then the latest month that has
-    begun. An item without any row weighs 1.
+    dept, item: [activities]; both results [activities, elements], or [activities, 1] where no row
+    names an element. A row with an element wins over one without, then with a dept_id, then with a
+    unit_id, then the latest month that has begun. An item without any row weighs 1.
     """
     registers, rows = book.registers, book.weights
     n_depts, n_units = len(registers.dept_labels), len(registers.unit_ids)
-    shape = (len(item), len(ELEMENTS))
+    begun = np.flatnonzero(rows.begins >= 0)
+    names_element, names_dept, names_unit = (
+        named[begun] >= 0 for named in (rows.element, rows.dept, rows.unit)
+    )
+    used = np.bincount(4 * names_element + 2 * names_dept + names_unit, minlength=8) > 0
+    shape = (len(item), len(ELEMENTS) if names_element.any() else 1)
     weights = np.full(shape, WEIGHT_ONE, np.int64)
     has_rows = np.zeros(len(registers.item_ids) + 1, np.bool_)
     has_rows[rows.item] = True
@@ -39,7 +42,6 @@ def find_weights(
         place = (item * (n_units + 1) + unit + 1) * (n_depts + 1) + dept + 1
         return place * (len(ELEMENTS) + 1) + element + 1
 
-    begun = np.flatnonzero(rows.begins >= 0)
     if not len(begun):
         return weights, ~fitted
     row_keys = key(rows.item, rows.unit, rows.dept, rows.element)[begun]
@@ -47,17 +49,10 @@ def find_weights(
     order = np.lexsort((rows.begins[begun], row_keys))
     last = np.append(row_keys[order][1:] != row_keys[order][:-1], True)
     known, weight = row_keys[order][last], rows.weight[begun][order][last]
-    used = {
-        (bool(e), bool(d), bool(u))
-        for e, d, u in zip(
-            rows.element[begun] >= 0, rows.dept[begun] >= 0, rows.unit[begun] >= 0, strict=True
-        )
-    }
     unit_of = registers.dept_unit[dept]
     label_of = registers.dept_grid_labels[dept]
-    for by_element, by_dept, by_unit in sorted(product((False, True), repeat=3)):
-        if (by_element, by_dept, by_unit) not in used:
-            continue
+    for place in np.flatnonzero(used).tolist():
+        by_element, by_dept, by_unit = place & 4, place & 2, place & 1
         # Rows that name nothing but an item are looked up once an item.
         only_item = not by_dept and not by_unit
         looked_up = np.arange(len(registers.item_ids)) if only_item else item
