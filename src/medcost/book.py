@@ -70,7 +70,8 @@ PERIOD_PATTERN = r"[0-9]{4}-(0[1-9]|1[0-2])"
 class TableRows:
     """One table read: columns by name and, for messages, where each row came from.
 
-    first_rows: the index of each file's first row and, last, the number of rows.
+    first_rows: the index of each file's first row and, last, the number of rows. Columns are to be
+    read only: those that the table does not have take the memory of one value.
     """
 
     table: Table
@@ -229,12 +230,15 @@ class Registers:
 
 
 def constant_rows(value: Scalar, n: int) -> NDArray[Scalar]:
-    """The same value in n rows, in the memory of one: a page's first touch costs more."""
+    """The same value in all rows [n], read only, in the memory of one.
+
+    The first touch of a page costs more than what is done with it.
+    """
     return np.broadcast_to(value, n)
 
 
 def wide_codes(codes: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Codes in 64 bits; those of a column that is not there take no memory."""
+    """Codes [rows] in 64 bits; rows that share one value, whoever made them, go on to share it."""
     if codes.strides == (0,) and len(codes):
         return constant_rows(np.int64(codes[0]), len(codes))
     return codes.astype(np.int64)

@@ -85,7 +85,8 @@ class CaseRegister:
     Arrays [cases]: unit; label, a position in case_labels; listed; setting; dept of the case in
     its unit (-1: none); drg, scheme and payer, positions in the label tuples (-1: none);
     bed_days in 1e-2 and where present; discharged in days since 1970 (NO_DATE: empty);
-    opening fen [cases, elements] and opening_charge.
+    opening fen [cases, elements] and opening_charge. To be read only: a column may be the table's
+    own, or one value in the memory of one.
     """
 
     case_labels: pa.Array
@@ -285,12 +286,12 @@ def _cases(book: Book, period: str) -> CaseRegister:
         at = np.searchsorted(unique, listed_keys)
     n, rows = len(unique), listed_rows[first]
     table = book.tables.get("cases")
-    # The table's rows are the cases, in their order.
-    is_sorted = table is not None and table.n == n == len(rows) and isinstance(first, slice)
-    unit, label = (listed, label) if is_sorted else (unique // width, unique % width)
+    # In the order of their keys, of which first takes all: columns are the cases' as they are.
+    rows_are_cases = table is not None and table.n == n == len(rows) and isinstance(first, slice)
+    unit, label = (listed, label) if rows_are_cases else (unique // width, unique % width)
 
     def column(values: NDArray[Scalar], default: int) -> NDArray[Scalar]:
-        if is_sorted:
+        if rows_are_cases:
             return values
         out = np.full(n, default, values.dtype)
         out[at] = values[rows] if len(rows) else 0
@@ -346,7 +347,9 @@ def _labels_of(book: Book, rows_of: dict[str, NDArray[np.int64]]) -> pa.Array:
 
 
 def _distinct(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64] | slice]:
-    """Distinct keys, ascending, and the first position of each; of ascending keys all of them.
+    """Distinct keys, ascending, and where each stands first [distinct keys].
+
+    Where the keys ascend already these are all, as a slice.
 
     np.unique that is asked for the keys alone imports numpy.ma, 15 ms.
     """
@@ -403,7 +406,10 @@ def _bare_cases(
 def _period_rows(
     rows: TableRows | None, period: str, registers: Registers
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Unit and row number of each row of the period whose unit and case_id are known."""
+    """Unit and row number, ascending, of the rows of the period whose unit and case_id are known.
+
+    Both [such rows].
+    """
     if rows is None:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     units = registers.unit_of(rows.text["unit_id"])

@@ -7,7 +7,6 @@ import os
 import sys
 from contextlib import suppress
 
-from medcost._core.memory import keep_freed_memory
 from medcost.stopping import INTERRUPTED, TERMINATED, Terminated, say_stopped, stop_on_signals
 
 
@@ -20,10 +19,12 @@ def console() -> None:
     """
     # A batch makes no cyclic garbage worth looking for, least of all while it imports.
     gc.disable()
-    # Before the first thread, which hears of signals: one that is there already goes on with an
-    # arena of its own, and what it frees is of use to no other.
-    keep_freed_memory()
     try:
+        from medcost._core.memory import keep_freed_memory
+
+        # Before the first thread, the one that hears of signals: a thread that has begun goes on
+        # with an arena of its own, and what it frees is of use to no other.
+        keep_freed_memory()
         stop_on_signals()
         from medcost.cli import main
     except KeyboardInterrupt:

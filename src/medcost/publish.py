@@ -37,13 +37,7 @@ from medcost.manifest import (
     run_id,
     utc_now,
 )
-from medcost.output_folder import (
-    CONSORTIUM,
-    RUNS,
-    OutputFolder,
-    require_fence,
-    turn_current,
-)
+from medcost.output_folder import CONSORTIUM, RUNS, OutputFolder, require_fence, turn_current
 from medcost.records import dataclass
 from medcost.run_folders import read_run_manifest
 from medcost.run_results import RUN_RESULTS, build_run_results

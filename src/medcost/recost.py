@@ -26,13 +26,7 @@ from medcost.errors import Fault, InputRejected, named_errors, quote
 from medcost.kept import load_activity, record_kept
 from medcost.kept_run import kept_as_written, kept_manifest, not_kept
 from medcost.manifest import FileRecord, RunOptions, record_inputs
-from medcost.month_end import (
-    MakeTable,
-    PeriodResult,
-    cost_activity,
-    needs_lines,
-    table_faults,
-)
+from medcost.month_end import MakeTable, PeriodResult, cost_activity, needs_lines, table_faults
 from medcost.output_folder import ACTIVITY, BOOK, KEPT, MODEL, OutputFolder
 from medcost.parquet_input import READ_ERRORS
 from medcost.period_book import read_period

@@ -22,7 +22,7 @@ MOST_THREADS = 1024
 
 def begin(work: Callable[Given, Made], *given: Given.args, **named: Given.kwargs) -> Future[Made]:
     """Begin some work beside the caller's; result() waits for what it makes or raises."""
-    return _helpers().submit(work, *given, **named)
+    return _kept_threads().submit(work, *given, **named)
 
 
 def map_in_threads(
@@ -36,37 +36,44 @@ def map_in_threads(
     """
     if threads == 1 or len(things) < 2:
         return [work(thing) for thing in things]
-    shared = _SharedOut(work, things)
+    shared = _SharedWork(work, things)
     helping: list[Future[None]] = []
     try:
         for _ in range(min(threads, len(things)) - 1):
-            helping.append(_helpers().submit(shared.take))
+            helping.append(_kept_threads().submit(shared.take))
         shared.take()
-    finally:
-        # A signal may have come: nothing begins any more, and what has begun is waited for.
-        shared.leave_the_rest()
         for helper in helping:
             if not helper.cancel():
                 helper.result()
+    finally:
+        # A signal raises in the main thread at any moment, the wait above among them: nothing
+        # begins any more, and what has begun is waited for before anyone lets go of what it needs.
+        shared.leave_the_rest()
+        for helper in helping:
+            if not helper.cancel():
+                helper.exception()
     return shared.made_in_order()
 
 
-class _SharedOut(Generic[Thing, Made]):
+class _SharedWork(Generic[Thing, Made]):
     """Things that several threads take one after the other, and what became of them."""
 
     def __init__(self, work: Callable[[Thing], Made], things: Sequence[Thing]) -> None:
         self._work, self._things = work, things
         self._made: dict[int, Made] = {}
-        self._failed: dict[int, BaseException] = {}
+        self._failed: dict[int, Exception] = {}
         self._next = 0
         self._lock = threading.Lock()
 
     def take(self) -> None:
-        """Work on the next thing until there is none; a thing that fails is the last of all."""
-        while (place := self._take_place()) < len(self._things):
+        """Work on the next thing until there is none; after a failure no thread takes another.
+
+        A signal is no failure of a thing: it leaves at once.
+        """
+        while (place := self._next_place()) < len(self._things):
             try:
                 self._made[place] = self._work(self._things[place])
-            except BaseException as error:
+            except Exception as error:
                 self._failed[place] = error
                 self.leave_the_rest()
 
@@ -77,11 +84,15 @@ class _SharedOut(Generic[Thing, Made]):
 
     def made_in_order(self) -> list[Made]:
         """What was made of every thing; raises the error of the first that failed."""
-        if self._failed:
-            raise self._failed[min(self._failed)]
-        return [self._made[place] for place in range(len(self._things))]
+        failed, made = self._failed, self._made
+        # An error holds the frames it came through, and so this: without a garbage collector
+        # what they refer to would stay for good.
+        self._failed, self._made = {}, {}
+        if failed:
+            raise failed.pop(min(failed))
+        return [made[place] for place in range(len(self._things))]
 
-    def _take_place(self) -> int:
+    def _next_place(self) -> int:
         with self._lock:
             place = self._next
             self._next = place + 1
@@ -89,10 +100,10 @@ class _SharedOut(Generic[Thing, Made]):
 
 
 @cache
-def _helpers() -> ThreadPoolExecutor:
+def _kept_threads() -> ThreadPoolExecutor:
     """The threads of this process."""
     return ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="medcost")
 
 
 # A forked process has none of its parent's threads.
-os.register_at_fork(after_in_child=_helpers.cache_clear)
+os.register_at_fork(after_in_child=_kept_threads.cache_clear)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import signal
 import threading
 import time
+import weakref
 from concurrent.futures import Future
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -115,6 +119,85 @@ def test_a_signal_in_the_callers_work_waits_for_what_has_begun() -> None:
     with pytest.raises(KeyboardInterrupt):
         map_in_threads(work, range(100), 2)
     assert ended.is_set()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_signal_in_the_last_wait_leaves_no_thread_at_work(
+    fails: bool,
+) -> None:
+    """Whoever is told of it lets go of the lock: nobody may write to the folder then."""
+    main = threading.get_ident()
+    has_begun, ended = threading.Event(), threading.Event()
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def work(_: int) -> None:
+        if threading.get_ident() == main:
+            assert has_begun.wait(10)
+            return
+        has_begun.set()
+        # By then the caller has nothing left to do but to wait.
+        time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        time.sleep(0.05)
+        ended.set()
+        if fails:
+            raise Failed
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            map_in_threads(work, [0, 1], 2)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert ended.is_set()
+
+
+def test_a_signal_is_not_told_as_the_error_of_an_earlier_thing() -> None:
+    """The helper fails at its first thing while the caller is at a later one, and is stopped."""
+    main = threading.get_ident()
+    helper_begun, caller_later = threading.Event(), threading.Event()
+
+    def work(_: int) -> None:
+        if threading.get_ident() != main:
+            helper_begun.set()
+            assert caller_later.wait(10)
+            raise Failed
+        if helper_begun.is_set():
+            caller_later.set()
+            time.sleep(0.02)
+            raise KeyboardInterrupt
+        assert helper_begun.wait(10)
+
+    with pytest.raises(KeyboardInterrupt):
+        map_in_threads(work, range(4), 2)
+
+
+def test_what_failed_is_let_go_of_without_a_garbage_collector() -> None:
+    class Large:
+        pass
+
+    large = Large()
+    kept = weakref.ref(large)
+
+    def work(_: int, held: Large = large) -> None:
+        raise Failed
+
+    gc.disable()
+    try:
+        # pytest.raises would hold the error, and so all that it came through.
+        with suppress(Failed):
+            map_in_threads(work, range(8), 2)
+        del work, large
+        # A helper that has ended is a moment later done with what it was given.
+        for _ in range(1000):
+            if kept() is None:
+                break
+            time.sleep(0.01)
+        assert kept() is None
+    finally:
+        gc.enable()
 
 
 def test_a_forked_process_begins_threads_of_its_own() -> None:

@@ -19,19 +19,10 @@ from numpy.typing import NDArray
 from medcost._core.net_lines import LineNetter
 from medcost.book import Book
 from medcost.checks.findings import Finding
-from medcost.checks.service_lines import (
-    named_cases,
-)
-from medcost.costing.activity_matrix import (
-    ActivityMatrix,
-    MatrixPart,
-    write_part,
-)
+from medcost.checks.service_lines import named_cases
+from medcost.costing.activity_matrix import ActivityMatrix, MatrixPart, write_part
 from medcost.costing.joined_pieces import join_matrix, join_orders
-from medcost.costing.line_ids import (
-    count_doubled,
-    write_hashes,
-)
+from medcost.costing.line_ids import count_doubled, write_hashes
 from medcost.costing.line_labels import LineLabels, line_labels
 from medcost.costing.line_pieces import LinePiece, line_pieces, piece_rows
 from medcost.costing.netted_pieces import NettedPiece, net_ranges, overflow_fault, read_piece

@@ -14,12 +14,7 @@ from numpy.typing import NDArray
 
 from medcost._core.key_table import KeyTable
 from medcost._core.sums import add_rows, find_ascending, group_sums, union_of
-from medcost.costing.activity_matrix import (
-    MEASURES,
-    WHOLE_SERVICE,
-    ActivityMatrix,
-    MatrixPart,
-)
+from medcost.costing.activity_matrix import MEASURES, WHOLE_SERVICE, ActivityMatrix, MatrixPart
 from medcost.costing.netted_pieces import NettedPiece
 from medcost.costing.orders import Orders
 from medcost.period_book import PeriodBook

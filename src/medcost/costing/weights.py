@@ -17,8 +17,9 @@ def find_weights(
     """Weight in 1e-6 of each activity and element, and where rows exist but none fits.
 
     dept, item: [activities]; both results [activities, elements], or [activities, 1] where no row
-    names an element. A row with an element wins over one without, then with a dept_id, then with a
-    unit_id, then the latest month that has begun. An item without any row weighs 1.
+    that has begun names an element. A row with an element wins over one without, then with a
+    dept_id, then with a unit_id, then the latest month that has begun. An item without any row
+    weighs 1.
     """
     registers, rows = book.registers, book.weights
     n_depts, n_units = len(registers.dept_labels), len(registers.unit_ids)
