@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import count, repeat
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from medcost._core.net_lines import LineNetter
+from medcost._core.net_lines import LineNetter, Places
 from medcost.book import Book
 from medcost.checks.findings import Finding
 from medcost.checks.service_lines import named_cases
@@ -75,13 +76,6 @@ def read_activity(
     pieces = list(line_pieces(book, period_book.period, most_rows))
     labels = labels or line_labels(book, period_book)
     keep_back = sum(piece.rows for piece in pieces) >= FEWEST_LINES
-    of_thread = threading.local()
-
-    def netter() -> LineNetter:
-        if not hasattr(of_thread, "netter"):
-            of_thread.netter = LineNetter(labels.places)
-        found: LineNetter = of_thread.netter
-        return found
 
     def stored(netted: NettedPiece, number: int) -> NettedPiece:
         if parts_in is None:
@@ -95,29 +89,45 @@ def read_activity(
                 netted = replace(netted, part=in_file)
         return netted
 
-    def read(numbered: tuple[int, LinePiece]) -> NettedPiece:
+    def read(netters: _Netters, numbered: tuple[int, LinePiece]) -> NettedPiece:
         number, piece = numbered
-        netted = stored(read_piece(piece, period_book, labels, netter(), keep_back), number)
+        netter = netters.of_this_thread()
+        netted = stored(read_piece(piece, period_book, labels, netter, keep_back), number)
         if progress is not None:
             progress(netted.n_lines)
         return netted
 
-    def net(given: tuple[int, RangeSpan, list[KeptBack]]) -> NettedPiece:
+    def net(netters: _Netters, given: tuple[int, RangeSpan, list[KeptBack]]) -> NettedPiece:
         number, span, kept = given
-        return stored(net_ranges(kept, span, netter(), most_rows), number)
+        return stored(net_ranges(kept, span, netters.of_this_thread(), most_rows), number)
 
     netted, of_ranges = list[NettedPiece](), list[NettedPiece]()
     for group in piece_groups(pieces, memory):
-        found = map_in_threads(read, group, threads)
+        found = map_in_threads(partial(read, _Netters(labels.places)), group, threads)
         kept = [piece.kept_back for piece in found if piece.kept_back is not None]
         netted += [replace(piece, kept_back=None) for piece in found]
         numbers = count(len(pieces) + len(of_ranges))
         spans = zip(numbers, range_spans(kept, most_rows), repeat(kept))
-        of_ranges += map_in_threads(net, list(spans), threads)
+        of_ranges += map_in_threads(partial(net, _Netters(labels.places)), list(spans), threads)
         del found, kept, spans
     netted += of_ranges
     activity = _join(book, period_book, netted, threads)
     return _with_doubled_ids(activity, netted, labels)
+
+
+class _Netters:
+    """A netter for each thread, for one use: its memory is the next one's when that is over."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._local = threading.local()
+
+    def of_this_thread(self) -> LineNetter:
+        """The netter of the thread that asks, made when it asks first."""
+        if not hasattr(self._local, "netter"):
+            self._local.netter = LineNetter(self._places)
+        netter: LineNetter = self._local.netter
+        return netter
 
 
 def with_cases_of_lines(book: Book, period_book: PeriodBook) -> PeriodBook:
