@@ -436,7 +436,6 @@ def _opening(
 def _schemes(book: Book, table: TableRows) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Scheme of each case row; where it is empty, the only one of drg_groups."""
     labels = table.labels("scheme")
-    codes = wide_codes(table.codes("scheme"))
     known = book.tables["drg_groups"].labels("scheme") if "drg_groups" in book.tables else []
     if len(known) == 1:
         if known[0] not in labels:
@@ -444,5 +443,6 @@ def _schemes(book: Book, table: TableRows) -> tuple[NDArray[np.int64], tuple[str
         only = labels.index(known[0])
         if "scheme" not in table.text:
             return constant_rows(np.int64(only), table.n), tuple(labels)
-        codes = np.where(codes < 0, only, codes)
-    return codes, tuple(labels)
+        codes = table.codes("scheme")
+        return np.where(codes < 0, only, codes.astype(np.int64)), tuple(labels)
+    return wide_codes(table.codes("scheme")), tuple(labels)

@@ -42,17 +42,32 @@ def map_in_threads(
         for _ in range(min(threads, len(things)) - 1):
             helping.append(_kept_threads().submit(shared.take))
         shared.take()
-        for helper in helping:
-            if not helper.cancel():
-                helper.result()
+        _wait_for(helping)
     finally:
         # A signal raises in the main thread at any moment, the wait above among them: nothing
         # begins any more, and what has begun is waited for before anyone lets go of what it needs.
         shared.leave_the_rest()
-        for helper in helping:
-            if not helper.cancel():
-                helper.exception()
+        _wait_for(helping)
     return shared.made_in_order()
+
+
+class OfThreads(Generic[Made]):
+    """What each thread has for itself while work is shared out: made when it asks first.
+
+    made: of all threads, by their number. What is made lives as long as this does, not as the
+    threads, which are kept.
+    """
+
+    def __init__(self, make: Callable[[], Made]) -> None:
+        self._make = make
+        self.made: dict[int, Made] = {}
+
+    def mine(self) -> Made:
+        """What the thread that asks has."""
+        me = threading.get_ident()
+        if me not in self.made:
+            self.made[me] = self._make()
+        return self.made[me]
 
 
 class _SharedWork(Generic[Thing, Made]):
@@ -97,6 +112,13 @@ class _SharedWork(Generic[Thing, Made]):
             place = self._next
             self._next = place + 1
         return place
+
+
+def _wait_for(helping: Sequence[Future[None]]) -> None:
+    """Wait for those that have begun; the others never will."""
+    for helper in helping:
+        if not helper.cancel():
+            helper.result()
 
 
 @cache

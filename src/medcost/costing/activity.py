@@ -6,7 +6,6 @@ counts the lines at fault; only the stretches that hold some are looked at again
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from medcost._core.net_lines import LineNetter, Places
+from medcost._core.net_lines import LineNetter
 from medcost.book import Book
 from medcost.checks.findings import Finding
 from medcost.checks.service_lines import named_cases
@@ -40,7 +39,7 @@ from medcost.parquet_input import READ_ERRORS, read_batches, unreadable
 from medcost.period_book import PeriodBook, register_cases
 from medcost.records import dataclass
 from medcost.tables import load_table
-from medcost.threads import map_in_threads
+from medcost.threads import OfThreads, map_in_threads
 
 
 @dataclass(frozen=True)
@@ -89,45 +88,36 @@ def read_activity(
                 netted = replace(netted, part=in_file)
         return netted
 
-    def read(netters: _Netters, numbered: tuple[int, LinePiece]) -> NettedPiece:
+    def read(netters: OfThreads[LineNetter], numbered: tuple[int, LinePiece]) -> NettedPiece:
         number, piece = numbered
-        netter = netters.of_this_thread()
+        netter = netters.mine()
         netted = stored(read_piece(piece, period_book, labels, netter, keep_back), number)
         if progress is not None:
             progress(netted.n_lines)
         return netted
 
-    def net(netters: _Netters, given: tuple[int, RangeSpan, list[KeptBack]]) -> NettedPiece:
+    def net(
+        netters: OfThreads[LineNetter], given: tuple[int, RangeSpan, list[KeptBack]]
+    ) -> NettedPiece:
         number, span, kept = given
-        return stored(net_ranges(kept, span, netters.of_this_thread(), most_rows), number)
+        return stored(net_ranges(kept, span, netters.mine(), most_rows), number)
+
+    def netters() -> OfThreads[LineNetter]:
+        # For one use: the memory of netters is the next ones' when it is over.
+        return OfThreads(partial(LineNetter, labels.places))
 
     netted, of_ranges = list[NettedPiece](), list[NettedPiece]()
     for group in piece_groups(pieces, memory):
-        found = map_in_threads(partial(read, _Netters(labels.places)), group, threads)
+        found = map_in_threads(partial(read, netters()), group, threads)
         kept = [piece.kept_back for piece in found if piece.kept_back is not None]
         netted += [replace(piece, kept_back=None) for piece in found]
         numbers = count(len(pieces) + len(of_ranges))
         spans = zip(numbers, range_spans(kept, most_rows), repeat(kept))
-        of_ranges += map_in_threads(partial(net, _Netters(labels.places)), list(spans), threads)
+        of_ranges += map_in_threads(partial(net, netters()), list(spans), threads)
         del found, kept, spans
     netted += of_ranges
     activity = _join(book, period_book, netted, threads)
     return _with_doubled_ids(activity, netted, labels)
-
-
-class _Netters:
-    """A netter for each thread, for one use: its memory is the next one's when that is over."""
-
-    def __init__(self, places: Places) -> None:
-        self._places = places
-        self._local = threading.local()
-
-    def of_this_thread(self) -> LineNetter:
-        """The netter of the thread that asks, made when it asks first."""
-        if not hasattr(self._local, "netter"):
-            self._local.netter = LineNetter(self._places)
-        netter: LineNetter = self._local.netter
-        return netter
 
 
 def with_cases_of_lines(book: Book, period_book: PeriodBook) -> PeriodBook:

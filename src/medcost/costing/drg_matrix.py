@@ -32,7 +32,7 @@ from medcost.costing.together import round_fractions
 from medcost.period_book import PeriodBook
 from medcost.records import dataclass
 from medcost.tables import ELEMENTS
-from medcost.threads import map_in_threads
+from medcost.threads import OfThreads, map_in_threads
 
 LANES = 8
 # Measure of each entry of a part, and what one of it is.
@@ -207,8 +207,7 @@ def _add_up(
     first: first place of each group, and the end [groups + 1]; weights, column [activities];
     sums: [places, lanes], modulo 2^64.
     """
-    of_thread = threading.local()
-    of_threads: list[NDArray[np.int64]] = []
+    of_threads = OfThreads(lambda: np.zeros_like(sums))
     adding = threading.Lock()
 
     def look(part: MatrixPart) -> None:
@@ -224,10 +223,7 @@ def _add_up(
         chosen = weights[activities], column[activities], rows
         if NEAR_GROUPS * (end - start) > len(sums):
             # Scattered lines: a part has rows of many groups.
-            if not hasattr(of_thread, "sums"):
-                of_thread.sums = np.zeros_like(sums)
-                of_threads.append(of_thread.sums)
-            near = of_thread.sums
+            near = of_threads.mine()
             add_measures(part.starts, part.activity, measure, step, *chosen, first[group], near)
             return
         near = np.zeros((end - start, sums.shape[1]), np.int64)
@@ -237,7 +233,7 @@ def _add_up(
             sums[start:end] += near
 
     matrix.map_parts(look)
-    for near in of_threads:
+    for near in of_threads.made.values():
         sums += near
 
 

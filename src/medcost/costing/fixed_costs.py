@@ -24,7 +24,7 @@ from medcost.costing.together import ROUGH
 from medcost.period_book import PeriodBook
 from medcost.records import dataclass
 from medcost.tables import ELEMENTS
-from medcost.threads import map_in_threads
+from medcost.threads import OfThreads, map_in_threads
 
 LANES = 8
 LARGEST_SHIFT = 40
@@ -160,9 +160,8 @@ def _fixed_costs(
     matrix = items.matrix
     rates, inexact = _narrow_rates(items, shift)
     n_receivers = len(matrix.row_unit)
-    of_thread = threading.local()
+    of_threads = OfThreads(lambda: _lanes(n_receivers))
     shared = _lanes(n_receivers)
-    sums = [shared]
     adding = threading.Lock()
 
     def look(part: MatrixPart) -> None:
@@ -172,10 +171,7 @@ def _fixed_costs(
         entries = part.starts, part.activity, measure, step, activities.astype(np.uint32), rates
         if NEAR_ROWS * len(receivers) > n_receivers:
             # Scattered lines: a part has rows of many receivers, with few entries each.
-            if not hasattr(of_thread, "costs"):
-                of_thread.costs = _lanes(n_receivers)
-                sums.append(of_thread.costs)
-            add_costs(*entries, receivers, of_thread.costs)
+            add_costs(*entries, receivers, of_threads.mine())
             return
         # Rows of the part first, which the near cache holds; other parts may have rows of the
         # same receivers.
@@ -185,7 +181,7 @@ def _fixed_costs(
             add_found(found, receivers, shared)
 
     matrix.map_parts(look)
-    for more in sums[1:]:
+    for more in of_threads.made.values():
         add_found(more, np.arange(n_receivers), shared)
     return shared, inexact
 

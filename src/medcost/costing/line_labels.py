@@ -17,8 +17,6 @@ from medcost.period_book import CaseRegister, PeriodBook
 from medcost.records import dataclass
 from medcost.tables import CLINICAL, MEDTECH
 
-LABELS = ("period", "unit_id", "dept_id", "item_id", "case_id", "case_unit_id", "ordering_dept_id")
-
 
 @dataclass(frozen=True)
 class LineLabels:

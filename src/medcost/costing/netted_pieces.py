@@ -27,7 +27,7 @@ from medcost.costing.activity_matrix import (
     narrowest,
 )
 from medcost.costing.line_ids import LINE_ID, IdHashes, group_hashes, id_hashes
-from medcost.costing.line_labels import LABELS, LineLabels
+from medcost.costing.line_labels import LineLabels
 from medcost.costing.line_pieces import LinePiece
 from medcost.costing.scattered_lines import KeptBack, RangeSpan
 from medcost.errors import Fault
@@ -133,7 +133,7 @@ def _net(
 ) -> tuple[bool, IdHashes | None]:
     """Net the lines of one piece; whether any is at fault or cannot be netted, and their ids."""
     table = load_table("service_lines")
-    texts = {name: labels.tables[name] for name in LABELS if name in piece.columns}
+    texts = {name: found for name, found in labels.tables.items() if name in piece.columns}
     wanted = (*MEASURES, LINE_ID)
     numbers = {name: table.column(name) for name in wanted if name in piece.columns}
     partitions = dict(piece.source.partitions)

@@ -52,8 +52,9 @@ def find_weights(
     known, weight = row_keys[order][last], rows.weight[begun][order][last]
     unit_of = registers.dept_unit[dept]
     label_of = registers.dept_grid_labels[dept]
-    for place in np.flatnonzero(used).tolist():
-        by_element, by_dept, by_unit = place & 4, place & 2, place & 1
+    # In this order a row that wins is copied after those it wins over.
+    for naming in np.flatnonzero(used).tolist():
+        by_element, by_dept, by_unit = (bool(naming & bit) for bit in (4, 2, 1))
         # Rows that name nothing but an item are looked up once an item.
         only_item = not by_dept and not by_unit
         looked_up = np.arange(len(registers.item_ids)) if only_item else item
